@@ -1,0 +1,60 @@
+/* base64url without padding, both ways. Owns no state. */
+#include "common/base64url.h"
+
+#include <mycel/error.h>
+
+static const char alphabet[64] = {
+    'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J', 'K', 'L', 'M', 'N', 'O', 'P',
+    'Q', 'R', 'S', 'T', 'U', 'V', 'W', 'X', 'Y', 'Z', 'a', 'b', 'c', 'd', 'e', 'f',
+    'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't', 'u', 'v',
+    'w', 'x', 'y', 'z', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '-', '_'};
+
+void base64url_encode(const uint8_t *data, size_t bytes, char *text)
+{
+    uint32_t bits = 0;
+    unsigned held = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        bits = (bits << 8) | data[i];
+        held += 8;
+        while (held >= 6) {
+            held -= 6;
+            *text++ = alphabet[(bits >> held) & 63u];
+        }
+    }
+    if (held > 0) {
+        *text++ = alphabet[(bits << (6 - held)) & 63u];
+    }
+    *text = '\0';
+}
+
+static int value_of(char c)
+{
+    for (int i = 0; i < 64; i++) {
+        if (alphabet[i] == c) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+int base64url_decode(const char *text, size_t chars, uint8_t *data, size_t bytes)
+{
+    if (chars != BASE64URL_TEXT(bytes)) {
+        return MYCEL_E_MALFORMED;
+    }
+    uint32_t bits = 0;
+    unsigned held = 0;
+    for (size_t i = 0; i < chars; i++) {
+        int v = value_of(text[i]);
+        if (v < 0) {
+            return MYCEL_E_MALFORMED;
+        }
+        bits = (bits << 6) | (uint32_t)v;
+        held += 6;
+        if (held >= 8) {
+            held -= 8;
+            *data++ = (uint8_t)(bits >> held);
+        }
+    }
+    return (bits & ((1u << held) - 1u)) ? MYCEL_E_MALFORMED : MYCEL_OK;
+}

@@ -21,7 +21,10 @@
  * an update body, and a model blob. */
 #define PROTO_FORMAT_MESSAGE 65100u
 #define PROTO_FORMAT_UPDATE 65101u
+#define PROTO_FORMAT_RECEIPT 65102u
+#define PROTO_FORMAT_PROBLEM 65103u
 #define PROTO_FORMAT_MODEL 42u /* application/octet-stream */
+#define PROTO_FORMAT_LINKS 40u /* application/link-format */
 
 #define PROTO_KEY_BYTES 16u
 #define PROTO_KEY_TEXT 22u /* 16 bytes in base64url */

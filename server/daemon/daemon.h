@@ -1,0 +1,36 @@
+/*
+ * The coordinator as a process: joins the engine (decisions), the endpoint (DTLS and CoAP) and the
+ * store (SQLite) on one event loop. This header is what the command line sees of it; everything
+ * else in the folder is the joining.
+ */
+#ifndef MYCEL_SERVER_DAEMON_DAEMON_H
+#define MYCEL_SERVER_DAEMON_DAEMON_H
+
+#include "server/daemon/log.h"
+
+#include <stdint.h>
+
+#define DAEMON_BINDS_MAX 4
+
+/* Strings are the caller's and must outlive daemon_run. Zero in a numeric field means its default. */
+struct daemon_options {
+    const char *state_dir;               /* the store's folder; required */
+    const char *bind[DAEMON_BINDS_MAX];  /* numeric addresses; none: 127.0.0.1 and ::1 */
+    uint16_t port;                       /* UDP; default 5684 */
+    enum log_format log_format;
+    enum log_level log_level;
+    const char *eval_images; /* held-out set (IDX or CSV); NULL: versions are not scored */
+    const char *eval_labels; /* with IDX images */
+    uint32_t pace_ms;        /* spread of check-ins over a new round; default 60,000 */
+    uint32_t sessions_max;   /* DTLS sessions; default 10,000 */
+    const char *ready_file;  /* created with "PORT\n" once requests are served; NULL: none */
+};
+
+/*
+ * Runs until SIGTERM or SIGINT (clean: answers what is committed, says goodbye to sessions, closes the
+ * store). SIGHUP reads devices and runs anew and reopens nothing else. Blocks.
+ * Returns 0 after a clean end, or the MYCEL_E_* of what made the start impossible, after logging it.
+ */
+int daemon_run(const struct daemon_options *options);
+
+#endif

@@ -1,0 +1,39 @@
+# The commands of the project; CMakePresets.json holds how each build is made.
+
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+DEMO_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build demo test bench lint install clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+deps: ## install system packages, build mbedTLS and libcoap (once)
+	@deploy/deps.sh
+
+build: build-release ## build everything into build/release
+
+build-%: deps
+	@cmake --preset $* --log-level=WARNING
+	@cmake --build --preset $* --parallel $(JOBS)
+
+demo: build ## train a model with ten local clients (DEMO_ARGS="--rounds 5 …")
+	@build/release/bin/mycel demo $(DEMO_ARGS)
+
+test: build-release build-asan ## run all tests, then again under ASan and UBSan
+	@ctest --preset release --parallel $(JOBS)
+	@ctest --preset asan --parallel $(JOBS)
+
+bench: build ## run all benches, keep their lines in build/bench.jsonl
+	@tests/bench/run.sh build/release/benches.tsv build/bench.jsonl
+
+lint: build ## clang-tidy and cppcheck (slow); the fast lints are part of `make test`
+	@tests/lint/static_analysis.sh build/release
+
+install: build ## install into PREFIX (default /usr/local)
+	@cmake --install build/release --prefix $(PREFIX)
+
+clean: ## remove what was built, except mbedTLS and libcoap
+	@rm -rf build/release build/debug build/asan build/tsan

@@ -1,0 +1,69 @@
+/*
+ * Devices: who may connect, and with which key. Owns the devices table. Keys go in at enrolment and
+ * come out of store_device_key() only.
+ */
+#ifndef SERVER_STORE_STORE_DEVICE_H
+#define SERVER_STORE_STORE_DEVICE_H
+
+#include "proto/limits.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct store;
+
+#define STORE_CLASS_BYTES 24 /* device class with its NUL, as CheckIn.device_class */
+
+enum store_device_state {
+    STORE_DEVICE_ACTIVE = 1,
+    STORE_DEVICE_REVOKED = 2,
+};
+
+struct store_device {
+    uint32_t id;                                 /* 1…; never used again */
+    char identity[PROTO_IDENTITY_BYTES_MAX + 1]; /* DTLS PSK identity */
+    char device_class[STORE_CLASS_BYTES];        /* "": any */
+    enum store_device_state state;
+    uint64_t enrolled_ms;
+    uint64_t revoked_ms; /* 0: not revoked */
+    uint32_t accepted;   /* updates counted in some round (read only) */
+    uint32_t rejected;   /* updates refused (read only) */
+    uint64_t seen_ms;    /* its last lease or update, 0: never (read only) */
+};
+
+/* What the DTLS endpoint needs to know. Wipe it after use. */
+struct store_key {
+    uint32_t device;
+    enum store_device_state state;
+    size_t bytes; /* PROTO_PSK_BYTES … PROTO_PSK_BYTES_MAX */
+    uint8_t psk[PROTO_PSK_BYTES_MAX];
+};
+
+/* 1…PROTO_IDENTITY_BYTES_MAX characters of printable ASCII without spaces. 0 or INVALID. */
+int store_identity_check(const char *identity);
+
+/*
+ * Adds a device and writes an audit entry. device_class may be "". *id is set on success.
+ *   INVALID  identity, class or key length break the rules
+ *   EXISTS   the identity was enrolled before, even if it is revoked now
+ */
+int store_device_enroll(struct store *store, const char *identity, const char *device_class,
+                        const uint8_t *psk, size_t psk_bytes, uint64_t now_ms, uint32_t *id);
+
+/* Revokes it and writes an audit entry. Revoking twice is fine. NOT_FOUND. */
+int store_device_revoke(struct store *store, const char *identity, uint64_t now_ms);
+
+/* By identity or by id. NOT_FOUND. */
+int store_device_find(struct store *store, const char *identity, struct store_device *out);
+int store_device_get(struct store *store, uint32_t id, struct store_device *out);
+
+/* The key of an identity (not NUL-terminated: it comes from the wire). NOT_FOUND. */
+int store_device_key(struct store *store, const char *identity, size_t identity_bytes,
+                     struct store_key *out);
+
+/* Calls `each` for every device by id; a result other than 0 ends the list and is returned. */
+int store_devices(struct store *store, int (*each)(void *user, const struct store_device *device),
+                  void *user);
+
+#endif

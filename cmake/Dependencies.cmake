@@ -1,11 +1,12 @@
 # Everything the project links that is not its own, as imported targets:
 #   from the system: uv::uv sqlite3::sqlite3 jansson::jansson inih::inih zstd::zstd
-#                    cmocka::cmocka nanopb::nanopb ZLIB::ZLIB Threads::Threads
+#                    cmocka::cmocka nanopb::protobuf-nanopb-static ZLIB::ZLIB Threads::Threads
 #   from deploy/deps.sh, static: MbedTLS::mbedcrypto MbedTLS::mbedx509 MbedTLS::mbedtls
 #                    libcoap::coap-3
 
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
+find_package(ZLIB REQUIRED)
 
 # Wraps one pkg-config module as <name>::<name>.
 function(mycel_system_library name module)
@@ -21,7 +22,6 @@ mycel_system_library(sqlite3 sqlite3)
 mycel_system_library(jansson jansson)
 mycel_system_library(inih inih)
 mycel_system_library(zstd libzstd)
-mycel_system_library(zlib zlib)
 if(MYCEL_TESTS)
   mycel_system_library(cmocka cmocka)
 endif()

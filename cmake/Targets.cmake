@@ -4,7 +4,7 @@
 #               [OPTIONS <flag>...] [LINKS <target>...])
 #
 # A static library from the C files of the current folder (and of DIRS below it), so that adding a
-# file needs no edit here. SHELL marks code that may use POSIX and GNU interfaces; everything else
+# file needs no edit here (a main.c is left to the program). SHELL marks code that may use POSIX and GNU interfaces; everything else
 # is compiled as plain C11 and cannot reach them by accident. A folder without sources becomes an
 # interface target, so that the edges to it stay valid.
 function(mycel_library target)
@@ -15,6 +15,7 @@ function(mycel_library target)
       list(APPEND patterns ${dir}/*.c)
     endforeach()
     file(GLOB ARG_SOURCES CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} ${patterns})
+    list(REMOVE_ITEM ARG_SOURCES main.c)
   endif()
 
   if(ARG_SOURCES)
@@ -38,20 +39,17 @@ function(mycel_library target)
   endif()
 endfunction()
 
-# mycel_program(<target> [SOURCES <file>...] [LINKS <target>...])
+# mycel_program(<target> <file> [LINKS <target>...])
 #
-# An executable in <build>/bin from the C files of the current folder.
-function(mycel_program target)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
-  if(NOT ARG_SOURCES)
-    file(GLOB ARG_SOURCES CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} *.c)
-  endif()
-  if(NOT ARG_SOURCES)
-    message(STATUS "${target}: no sources yet")
+# An executable in <build>/bin, once its file exists.
+function(mycel_program target source)
+  cmake_parse_arguments(ARG "" "" "LINKS" ${ARGN})
+  if(NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${source})
+    message(STATUS "${target}: no ${source} yet")
     return()
   endif()
-  add_executable(${target} ${ARG_SOURCES})
+  add_executable(${target} ${source})
   target_link_libraries(${target} PRIVATE mycel_flags ${ARG_LINKS})
-  target_compile_definitions(${target} PRIVATE _GNU_SOURCE MYCEL_VERSION="${PROJECT_VERSION}")
+  target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${MYCEL_BIN_DIR})
 endfunction()

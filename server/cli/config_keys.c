@@ -1,0 +1,93 @@
+/* The table of configuration keys. Nothing else knows a key's name, bounds or default. */
+#include "server/cli/config.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+#include "proto/limits.h"
+
+static const char *const log_formats[] = {"text", "json", NULL};
+static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
+
+#define IN(member) .offset = offsetof(struct config, member)
+#define STATE(...) {.section = "", .group = CONFIG_GROUP_STATE, .setting = {__VA_ARGS__}}
+#define LOG(...) {.section = "", .group = CONFIG_GROUP_LOG, .setting = {__VA_ARGS__}}
+#define SERVE(...) {.section = "serve", .group = CONFIG_GROUP_SERVE, .setting = {__VA_ARGS__}}
+#define CLIENT(...) {.section = "client", .group = CONFIG_GROUP_CLIENT, .setting = {__VA_ARGS__}}
+
+static const struct config_key keys[] = {
+    STATE(.name = "state", .letter = 's', .type = SETTING_TEXT, .argument = "DIR", .min = 1,
+          .max = PATH_MAX - 32, IN(state),
+          .help = "Folder of the coordinator's database: devices, runs, versions"),
+
+    LOG(.name = "log-format", .type = SETTING_CHOICE, .argument = "text|json", .fallback = "text",
+        .choices = log_formats, IN(log_format), .help = "How log lines on stderr look"),
+    LOG(.name = "log-level", .type = SETTING_CHOICE, .argument = "LEVEL", .fallback = "info",
+        .choices = log_levels, IN(log_level),
+        .help = "Least important lines to log: error, warning, info or debug"),
+
+    SERVE(.name = "listen", .type = SETTING_TEXT, .argument = "ADDRESS", .fallback = "127.0.0.1",
+          .min = 1, .max = 255, IN(serve.listen),
+          .help = "Address to accept devices on; only this machine until you change it"),
+    SERVE(.name = "port", .letter = 'p', .type = SETTING_COUNT, .argument = "N", .fallback = "5684",
+          .min = 0, .max = 65535, IN(serve.port), .help = "UDP port; 0 takes a free one"),
+    SERVE(.name = "eval-data", .type = SETTING_TEXT, .argument = "FILE", .min = 1,
+          .max = PATH_MAX - 1, IN(serve.data),
+          .help = "Held-out set that scores each version: IDX (may be gzipped) or CSV"),
+    SERVE(.name = "eval-labels", .type = SETTING_TEXT, .argument = "FILE", .min = 1,
+          .max = PATH_MAX - 1, IN(serve.labels), .help = "Its labels, if --eval-data is IDX"),
+    SERVE(.name = "window", .type = SETTING_DURATION, .argument = "TIME", .fallback = "1s",
+          .min = 10, .max = 86400e3, IN(serve.window_ms),
+          .help = "How soon a device without work may come back, at the earliest"),
+
+    CLIENT(.name = "coordinator", .letter = 'c', .type = SETTING_TEXT, .argument = "HOST[:PORT]",
+           .fallback = "127.0.0.1:5684", .min = 1, .max = 255, IN(client.coordinator),
+           .help = "Where the coordinator listens"),
+    CLIENT(.name = "identity", .letter = 'i', .type = SETTING_TEXT, .argument = "NAME", .min = 1,
+           .max = PROTO_IDENTITY_BYTES_MAX, IN(client.identity),
+           .help = "Name under which this device was enrolled"),
+    CLIENT(.name = "key-file", .letter = 'k', .type = SETTING_TEXT, .argument = "FILE", .min = 1,
+           .max = PATH_MAX - 1, IN(client.key_file),
+           .help = "File with the device's key, readable by its owner only"),
+    CLIENT(.name = "directory", .type = SETTING_TEXT, .argument = "DIR", .min = 1,
+           .max = PATH_MAX - 64, IN(client.directory),
+           .help = "Folder where the device keeps its model and unfinished upload"),
+    CLIENT(.name = "data", .type = SETTING_TEXT, .argument = "FILE", .min = 1,
+           .max = PATH_MAX - 1, IN(client.data),
+           .help = "Training set: IDX (may be gzipped) or CSV; it never leaves the device"),
+    CLIENT(.name = "labels", .type = SETTING_TEXT, .argument = "FILE", .min = 1,
+           .max = PATH_MAX - 1, IN(client.labels), .help = "Its labels, if --data is IDX"),
+    CLIENT(.name = "slice", .type = SETTING_COUNT, .argument = "I", .fallback = "0", .min = 0,
+           .max = 99999, IN(client.slice), .help = "Which slice of the training set is this device's"),
+    CLIENT(.name = "slices", .type = SETTING_COUNT, .argument = "N", .fallback = "1", .min = 1,
+           .max = 100000, IN(client.slices), .help = "Into how many slices the set is cut"),
+    CLIENT(.name = "partition", .type = SETTING_TEXT, .argument = "iid|dirichlet:ALPHA",
+           .fallback = "iid", .min = 3, .max = 32, IN(client.partition),
+           .help = "How the set is cut: alike, or with label shares drawn per slice"),
+    CLIENT(.name = "partition-seed", .type = SETTING_COUNT, .argument = "N", .fallback = "1",
+           .min = 0, .max = 9007199254740992.0, IN(client.partition_seed),
+           .help = "Seed of the cut: the same on all devices"),
+    CLIENT(.name = "load-max", .type = SETTING_REAL, .argument = "LOAD", .fallback = "0", .min = 0,
+           .max = 4096, IN(client.load_max),
+           .help = "Train only while the load average lies below this; 0: always"),
+    CLIENT(.name = "on-battery", .type = SETTING_SWITCH, .fallback = "no", IN(client.battery),
+           .help = "Train without mains power, too"),
+};
+
+_Static_assert(sizeof keys / sizeof keys[0] <= CONFIG_KEYS_MAX, "raise CONFIG_KEYS_MAX");
+
+const struct config_key *config_keys(size_t *count)
+{
+    *count = sizeof keys / sizeof keys[0];
+    return keys;
+}
+
+const char *config_variable(const struct config_key *key, char out[CONFIG_NAME_BYTES_MAX])
+{
+    snprintf(out, CONFIG_NAME_BYTES_MAX, "mycel_%s%s%s", key->section, key->section[0] ? "_" : "",
+             key->setting.name);
+    for (char *c = out; *c != '\0'; c++) {
+        *c = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
+    }
+    return out;
+}

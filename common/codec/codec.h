@@ -47,8 +47,8 @@ struct codec_header {
     enum codec_id codec;
     uint32_t params;       /* 0..CODEC_PARAMS_MAX */
     uint32_t base_version; /* the model version that the delta belongs to */
-    uint32_t seed;         /* of rotations and stochastic rounding; should differ per device and round */
-    uint32_t weight;       /* n_i, as the sender claims */
+    uint32_t seed;   /* of rotations and stochastic rounding; should differ per device and round */
+    uint32_t weight; /* n_i, as the sender claims */
 };
 
 /* A frame whose header and length were checked. Points into the caller's bytes; read only. */
@@ -107,7 +107,8 @@ int codec_encode_begin(struct codec_encoder *encoder, const struct codec_header 
  * 0; MYCEL_E_NONFINITE for a NaN or infinity (nothing of the block was written, the residual is as
  * before); MYCEL_E_TOO_LARGE if a scale exceeds f16 (|x| beyond about 65504); or what `write` returned.
  */
-int codec_encode_block(struct codec_encoder *encoder, float *block, uint32_t count, float *residual);
+int codec_encode_block(struct codec_encoder *encoder, float *block, uint32_t count,
+                       float *residual);
 
 /* Bytes of the finished frame, or MYCEL_E_STATE if blocks are missing. */
 int codec_encode_end(const struct codec_encoder *encoder);
@@ -173,8 +174,8 @@ int codec_term_check(const struct codec_term *term);
 /* Adds parameters first … first + count − 1 (within the frame, asserted) to acc[0 … count − 1]. The term
  * must have passed codec_term_check (asserted), the frame codec_scan; if it did not, the sum is
  * meaningless but nothing is read or written out of bounds. */
-void codec_accumulate(const struct codec_frame *frame, const struct codec_term *term, uint32_t first,
-                      uint32_t count, int64_t *acc);
+void codec_accumulate(const struct codec_frame *frame, const struct codec_term *term,
+                      uint32_t first, uint32_t count, int64_t *acc);
 
 /* The same for values that are decoded already. */
 void codec_accumulate_values(const float *values, const struct codec_term *term, uint32_t count,

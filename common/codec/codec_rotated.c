@@ -1,0 +1,196 @@
+/*
+ * DRIVE (1 bit) and EDEN (2 bits): a random rotation makes the coordinates of any block nearly normal,
+ * each is replaced by the nearest centroid of a normal distribution, and one scale s = ‖y‖²/⟨q,y⟩ makes
+ * the estimate unbiased over the seeds. Vargaftik et al., NeurIPS 2021 and ICML 2022.
+ *
+ * A last block that is not full is padded with zeros, and all of its rotated coordinates are sent:
+ * each of them carries a part of every parameter.
+ */
+#include <math.h>
+#include <mycel/error.h>
+#include <string.h>
+
+#include "common/codec/codec_ops.h"
+#include "common/codec/hadamard.h"
+#include "common/codec/half.h"
+
+/* Centroids of the optimal 2-bit quantiser of N(0,1), and the border between them (Max 1960). */
+#define EDEN2_INNER 0.45278f
+#define EDEN2_OUTER 1.51042f
+#define EDEN2_BORDER (0.5f * (EDEN2_INNER + EDEN2_OUTER))
+
+static void rotate(const struct codec_block *block, float *values)
+{
+    memset(values + block->count, 0, (block->size - block->count) * sizeof *values);
+    hadamard_signs(values, block->size, block->seed, block->index);
+    hadamard_transform(values, block->size);
+}
+
+static void rotate_back(const struct codec_block *block, float *values)
+{
+    hadamard_transform(values, block->size);
+    hadamard_signs(values, block->size, block->seed, block->index);
+}
+
+struct rotated_sums {
+    float square;    /* ‖y‖² */
+    float magnitude; /* ‖y‖₁ */
+};
+
+/* Relative to the largest magnitude, so that neither tiny nor huge blocks leave f32's range. */
+static struct rotated_sums sum_rotated(const float *y, uint32_t size, float unit)
+{
+    struct rotated_sums sums = {0, 0};
+    for (uint32_t i = 0; i < size; i++) {
+        float magnitude = fabsf(y[i]) / unit;
+        sums.square += magnitude * magnitude;
+        sums.magnitude += magnitude;
+    }
+    return sums;
+}
+
+static float max_magnitude(const float *y, uint32_t size)
+{
+    float max = 0;
+    for (uint32_t i = 0; i < size; i++) {
+        max = fabsf(y[i]) > max ? fabsf(y[i]) : max;
+    }
+    return max;
+}
+
+static int scale_store(float value, uint16_t *scale)
+{
+    if (!(value <= HALF_MAX)) {
+        return MYCEL_E_TOO_LARGE;
+    }
+    *scale = half_from_float(value);
+    return 0;
+}
+
+static uint32_t drive1_code_bytes(uint32_t count, uint32_t size)
+{
+    (void)count;
+    return size / 8u;
+}
+
+static int drive1_encode(const struct codec_block *block, float *values, float *residual,
+                         uint16_t *scale)
+{
+    (void)residual;
+    rotate(block, values);
+    float unit = max_magnitude(values, block->size);
+    *scale = 0;
+    if (unit > 0) {
+        struct rotated_sums sums = sum_rotated(values, block->size, unit);
+        int error = scale_store(unit * (sums.square / sums.magnitude), scale);
+        if (error) {
+            return error;
+        }
+    }
+    uint8_t *codes = (uint8_t *)values;
+    for (uint32_t i = 0; i < block->size; i += 8u) {
+        uint32_t code = 0;
+        for (uint32_t j = 0; j < 8u; j++) {
+            code |= (uint32_t)(values[i + j] >= 0) << j;
+        }
+        codes[i / 8u] = (uint8_t)code;
+    }
+    return 0;
+}
+
+static void drive1_decode(const struct codec_block *block, float *out)
+{
+    for (uint32_t i = 0; i < block->size; i++) {
+        uint32_t bit = block->codes[i / 8u] >> (i % 8u) & 1u;
+        out[i] = bit ? block->scale : -block->scale;
+    }
+    rotate_back(block, out);
+}
+
+const struct codec_ops codec_ops_drive1 = {
+    .name = "drive1",
+    .block_log2 = 10,
+    .has_scale = 1,
+    .code_bytes = drive1_code_bytes,
+    .encode = drive1_encode,
+    .decode = drive1_decode,
+};
+
+static uint32_t eden2_code_bytes(uint32_t count, uint32_t size)
+{
+    (void)count;
+    return size / 4u;
+}
+
+/* Codes ascend with the centroid: −outer, −inner, inner, outer. */
+static uint32_t eden2_code(float y, float border)
+{
+    uint32_t outer = fabsf(y) > border;
+    return y >= 0 ? 2u + outer : 1u - outer;
+}
+
+static float eden2_centroid(uint32_t code)
+{
+    float magnitude = code == 0 || code == 3u ? EDEN2_OUTER : EDEN2_INNER;
+    return code >= 2u ? magnitude : -magnitude;
+}
+
+static int eden2_scale(const float *y, uint32_t size, float *border, uint16_t *scale)
+{
+    float unit = max_magnitude(y, size);
+    *scale = 0;
+    *border = 0;
+    if (!(unit > 0)) {
+        return 0;
+    }
+    struct rotated_sums sums = sum_rotated(y, size, unit);
+    *border = EDEN2_BORDER * unit * sqrtf(sums.square / (float)size);
+    float product = 0; /* ⟨q, y⟩ */
+    for (uint32_t i = 0; i < size; i++) {
+        float magnitude = fabsf(y[i]);
+        product += (magnitude > *border ? EDEN2_OUTER : EDEN2_INNER) * (magnitude / unit);
+    }
+    return scale_store(unit * (sums.square / product), scale);
+}
+
+static int eden2_encode(const struct codec_block *block, float *values, float *residual,
+                        uint16_t *scale)
+{
+    (void)residual;
+    rotate(block, values);
+    float border;
+    int error = eden2_scale(values, block->size, &border, scale);
+    if (error) {
+        return error;
+    }
+    uint8_t *codes = (uint8_t *)values;
+    for (uint32_t i = 0; i < block->size; i += 4u) {
+        uint32_t code = 0;
+        for (uint32_t j = 0; j < 4u; j++) {
+            code |= eden2_code(values[i + j], border) << (2u * j);
+        }
+        codes[i / 4u] = (uint8_t)code;
+    }
+    return 0;
+}
+
+static void eden2_decode(const struct codec_block *block, float *out)
+{
+    float value[4];
+    for (uint32_t code = 0; code < 4u; code++) {
+        value[code] = block->scale * eden2_centroid(code);
+    }
+    for (uint32_t i = 0; i < block->size; i++) {
+        out[i] = value[block->codes[i / 4u] >> (2u * (i % 4u)) & 3u];
+    }
+    rotate_back(block, out);
+}
+
+const struct codec_ops codec_ops_eden2 = {
+    .name = "eden2",
+    .block_log2 = 10,
+    .has_scale = 1,
+    .code_bytes = eden2_code_bytes,
+    .encode = eden2_encode,
+    .decode = eden2_decode,
+};

@@ -1,0 +1,82 @@
+/*
+ * Sums in int64 fixed point, and the arithmetic that keeps them from overflowing. The scaling of a term
+ * is a function of that term alone; everything after it is integer and therefore exact.
+ */
+#include <math.h>
+#include <mycel/error.h>
+
+#include "common/assert.h"
+#include "common/codec/codec_ops.h"
+#include "common/codec/half.h"
+#include "common/codec/kernels.h"
+
+#define VALUE_LIMIT_BITS 8 /* log2 of CODEC_VALUE_LIMIT */
+#define SUM_BITS 62        /* |acc| stays below 2^62 */
+
+int codec_frac_bits(uint32_t updates, uint32_t weight_max)
+{
+    MYCEL_ASSERT(updates > 0 && weight_max > 0 && weight_max <= CODEC_WEIGHT_MAX);
+    uint64_t total = (uint64_t)updates * weight_max;
+    int total_bits = 0;
+    while (total_bits < 63 && (uint64_t)1 << total_bits < total) {
+        total_bits++;
+    }
+    int bits = SUM_BITS - VALUE_LIMIT_BITS - total_bits;
+    if (bits < CODEC_FRAC_BITS_MIN) {
+        return MYCEL_E_TOO_LARGE;
+    }
+    return bits < CODEC_FRAC_BITS_MAX ? bits : CODEC_FRAC_BITS_MAX;
+}
+
+int codec_term_check(const struct codec_term *term)
+{
+    if (term->weight == 0 || term->weight > CODEC_WEIGHT_MAX) {
+        return MYCEL_E_WEIGHT;
+    }
+    float largest = fabsf(term->gain) * term->max_abs;
+    return largest < CODEC_VALUE_LIMIT && float_is_finite(term->gain) ? 0 : MYCEL_E_NORM;
+}
+
+/* A large term is rounded to 30 significant bits and shifted up afterwards, so that the kernel gets
+ * by with 32-bit integers. f32 has 24 of them. */
+static struct kernel_term term_scale(const struct codec_term *term)
+{
+    MYCEL_ASSERT(codec_term_check(term) == 0);
+    MYCEL_ASSERT(term->frac_bits >= CODEC_FRAC_BITS_MIN && term->frac_bits <= CODEC_FRAC_BITS_MAX);
+    float largest = fabsf(term->gain) * term->max_abs;
+    int shift = 0;
+    while (ldexpf(largest, term->frac_bits - shift) >= 0x1p30f) {
+        shift++;
+    }
+    return (struct kernel_term){
+        .multiplier = ldexpf(term->gain, term->frac_bits - shift),
+        .weight = (int32_t)term->weight,
+        .shift = shift,
+    };
+}
+
+void codec_accumulate_values(const float *values, const struct codec_term *term, uint32_t count,
+                             int64_t *acc)
+{
+    struct kernel_term scaled = term_scale(term);
+    kernel_accumulate(values, &scaled, count, acc);
+}
+
+void codec_accumulate(const struct codec_frame *frame, const struct codec_term *term,
+                      uint32_t first, uint32_t count, int64_t *acc)
+{
+    const struct codec_ops *ops = codec_ops_of((int)frame->header.codec);
+    MYCEL_ASSERT(ops && first <= frame->header.params && count <= frame->header.params - first);
+    struct kernel_term scaled = term_scale(term);
+    while (count > 0) {
+        float values[CODEC_BLOCK_PARAMS_MAX];
+        struct codec_block block = codec_frame_block(frame, first >> frame->block_log2);
+        uint32_t skip = first - block.first;
+        uint32_t take = block.count - skip < count ? block.count - skip : count;
+        ops->decode(&block, values);
+        kernel_accumulate(values + skip, &scaled, take, acc);
+        first += take;
+        count -= take;
+        acc += take;
+    }
+}

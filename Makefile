@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 DEMO_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test bench lint install clean
+.PHONY: help deps build demo test bench lint format install clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,7 +13,7 @@ help: ## show this list
 deps: ## install system packages, build mbedTLS and libcoap (once)
 	@deploy/deps.sh
 
-build: build-release ## build everything into build/release
+build: build-release ## build everything (also build-debug, build-asan, build-tsan)
 
 build-%: deps
 	@cmake --preset $* --log-level=WARNING
@@ -23,11 +23,13 @@ demo: build ## train a model with ten local clients (DEMO_ARGS="--rounds 5 …")
 	@build/release/bin/mycel demo $(DEMO_ARGS)
 
 test: build-release build-asan ## run all tests, then again under ASan and UBSan
-	@ctest --preset release --parallel $(JOBS)
-	@ctest --preset asan --parallel $(JOBS)
+	@tests/run.sh $(JOBS) release asan
 
 bench: build ## run all benches, keep their lines in build/bench.jsonl
-	@tests/bench/run.sh build/release/benches.tsv build/bench.jsonl
+	@MYCEL_BIN=$(CURDIR)/build/release/bin/mycel python3 -B tests/bench/run.py build/release/benches.tsv build/bench.jsonl
+
+format: ## rewrite all C files with clang-format
+	@tests/lint/format.sh . --fix
 
 lint: build ## clang-tidy and cppcheck (slow); the fast lints are part of `make test`
 	@tests/lint/static_analysis.sh build/release

@@ -4,6 +4,8 @@
 #   deploy/deps.sh            install missing system packages, then build mbedTLS and libcoap
 #   deploy/deps.sh system     only the system packages
 #   deploy/deps.sh libraries  only mbedTLS and libcoap
+#   deploy/deps.sh development
+#                             the tools of `make lint`, as far as this release has them
 #   deploy/deps.sh prefix     print where the two libraries are (or will be) installed
 #
 # A second run finds everything in place and ends in a fraction of a second. Environment:
@@ -18,6 +20,8 @@ die() {
     printf 'deps: %s\n' "$@" >&2
     exit 1
 }
+
+missing=()
 
 as_root() {
     if [[ $(id -u) -eq 0 ]]; then
@@ -34,35 +38,52 @@ is_installed() {
     [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
 }
 
-install_system_packages() {
+# list_missing <package list>
+list_missing() {
+    local package
+    while read -r package; do
+        is_installed "$package" || echo "$package"
+    done < <(grep -v '^#' "$here/$1")
+}
+
+apt_install() {
+    as_root apt-get install -y -qq --no-install-recommends "$@" </dev/null
+}
+
+# install_packages <list> required|optional
+#
+# What an optional list names and this release does not have is noted, so that later runs neither
+# ask again nor wait for apt.
+install_packages() {
+    local list=$1 need=$2 package noted=$cache/unavailable-packages
     command -v apt-get >/dev/null ||
         die "apt-get is missing: this script knows Debian 12 and 13." \
             "Elsewhere, install what deploy/packages.txt names and run 'deploy/deps.sh libraries'."
-    local package
-    missing=()
-    while read -r package; do
-        is_installed "$package" || missing+=("$package")
-    done < <(grep -v '^#' "$here/packages.txt")
+    mapfile -t missing < <(list_missing "$list")
+    if [[ $need == optional && -e $noted ]]; then
+        mapfile -t missing < <(printf '%s\n' "${missing[@]}" | grep -vxFf "$noted" | grep .)
+    fi
+    [[ ${#missing[@]} -gt 0 ]] || return 0
 
-    # The demonstration's data set is optional: without it a small built-in task is used.
-    local optional=()
-    is_installed dataset-fashion-mnist || optional+=(dataset-fashion-mnist)
-    [[ ${#missing[@]} -gt 0 || (${#optional[@]} -gt 0 && ! -e $cache/no-fashion-mnist) ]] || return 0
-
-    echo "deps: installing ${missing[*]} ${optional[*]}"
+    echo "deps: installing ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
     as_root apt-get update -qq ||
         die "'apt-get update' failed: is there a network, and are the apt sources right?"
-    if [[ ${#missing[@]} -gt 0 ]]; then
-        as_root apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null ||
-            die "apt could not install: ${missing[*]}"
+    if [[ $need == required ]]; then
+        apt_install "${missing[@]}" || die "apt could not install: ${missing[*]}"
+        return
     fi
-    if [[ ${#optional[@]} -gt 0 ]] &&
-        ! as_root apt-get install -y -qq --no-install-recommends "${optional[@]}" </dev/null; then
-        echo "deps: no Fashion-MNIST package here (non-free is off?); the demo uses its built-in task."
+    for package in "${missing[@]}"; do
+        apt_install "$package" && continue
+        echo "deps: $package is not available here; going on without it."
         mkdir -p "$cache"
-        touch "$cache/no-fashion-mnist"
-    fi
+        echo "$package" >>"$noted"
+    done
+}
+
+install_system_packages() {
+    install_packages packages.txt required
+    install_packages packages-optional.txt optional
 }
 
 # The place depends on everything that decides what is built, so that a change of version, option
@@ -93,7 +114,8 @@ build_libraries() {
 case ${1:-all} in
     all) install_system_packages; build_libraries ;;
     system) install_system_packages ;;
+    development) install_packages packages-development.txt optional ;;
     libraries) build_libraries ;;
     prefix) prefix ;;
-    *) die "usage: deploy/deps.sh [system|libraries|prefix]" ;;
+    *) die "usage: deploy/deps.sh [system|libraries|development|prefix]" ;;
 esac

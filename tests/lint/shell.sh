@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Checks every shell script of the tree with shellcheck: shell.sh <root>
+set -euo pipefail
+
+if ! command -v shellcheck >/dev/null; then
+    echo "shell: skipped, shellcheck is not installed"
+    exit 77
+fi
+cd "$1"
+{
+    find deploy tests -name '*.sh' -print0
+    printf '.ci/run\0'
+} | xargs -0 shellcheck

@@ -488,8 +488,8 @@ static int read_lone_activation(struct parser *p, uint8_t act)
     if (layer->kind == MYCEL_LAYER_DROPOUT) {
         return fail(p, MYCEL_E_UNSUPPORTED, "put the activation before the dropout");
     }
-    if (layer->tapped || (p->label_count > 0 &&
-                          p->label[p->label_count - 1].layer == model->layer_count - 1)) {
+    if (layer->tapped ||
+        (p->label_count > 0 && p->label[p->label_count - 1].layer == model->layer_count - 1)) {
         return fail(p, MYCEL_E_UNSUPPORTED, "put the activation before the label");
     }
     return read_activation(p, layer, act);

@@ -163,11 +163,11 @@ enum mycel_tensor_role {
 
 /* One parameter tensor, in PyTorch's shape. */
 struct mycel_tensor {
-    uint8_t role;     /* enum mycel_tensor_role */
-    uint8_t rank;     /* 1, 2 or 4 */
-    uint32_t dim[4];  /* outermost first, unused ones 1 */
-    uint32_t offset;  /* of the first value in canonical order, in values */
-    uint32_t count;   /* values */
+    uint8_t role;    /* enum mycel_tensor_role */
+    uint8_t rank;    /* 1, 2 or 4 */
+    uint32_t dim[4]; /* outermost first, unused ones 1 */
+    uint32_t offset; /* of the first value in canonical order, in values */
+    uint32_t count;  /* values */
 };
 
 /* Reads a description. text: NUL-terminated, at most MYCEL_MODEL_TEXT_MAX bytes with the NUL; it

@@ -36,7 +36,8 @@ endif()
 execute_process(COMMAND ${PROJECT_SOURCE_DIR}/deploy/deps.sh prefix
   OUTPUT_VARIABLE MYCEL_DEPS_PREFIX OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
 set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
-  ${PROJECT_SOURCE_DIR}/deploy/deps.sh ${PROJECT_SOURCE_DIR}/deploy/sources.txt
+  ${PROJECT_SOURCE_DIR}/deploy/deps.sh ${PROJECT_SOURCE_DIR}/deploy/build_libraries.sh
+  ${PROJECT_SOURCE_DIR}/deploy/sources.txt
   ${PROJECT_SOURCE_DIR}/deploy/mbedtls_config.h)
 if(NOT EXISTS ${MYCEL_DEPS_PREFIX}/lib/libcoap-3.a)
   message(FATAL_ERROR "mbedTLS and libcoap are not built in ${MYCEL_DEPS_PREFIX}: run `make deps`.")

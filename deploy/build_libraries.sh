@@ -10,6 +10,8 @@ work=$cache/work.$$
 staged=$work/install
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work"
+# libcoap would otherwise put the commit of the checkout around it into its version.
+export GIT_DIR=/dev/null
 
 # run <log name> <command>...: quiet when it works, the end of its output when it does not.
 run() {

@@ -1,0 +1,13 @@
+/* `mycel device …` */
+#ifndef MYCEL_SERVER_CLI_DEVICE_H
+#define MYCEL_SERVER_CLI_DEVICE_H
+
+#include "server/cli/commands.h"
+
+extern const struct setting_list device_enroll_settings;
+extern const struct setting_list device_list_settings;
+int device_enroll_run(const struct invocation *call);
+int device_list_run(const struct invocation *call);
+int device_revoke_run(const struct invocation *call);
+
+#endif

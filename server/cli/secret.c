@@ -1,0 +1,68 @@
+/* Makes keys and writes key files. */
+#include "server/cli/secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <mycel/error.h>
+
+#include "server/cli/say.h"
+
+int secret_make(uint8_t key[SECRET_BYTES])
+{
+    size_t done = 0;
+    while (done < SECRET_BYTES) {
+        ssize_t n = getrandom(key + done, SECRET_BYTES - done, 0);
+        if (n < 0 && errno != EINTR) {
+            return MYCEL_E_CRYPTO;
+        }
+        done += n > 0 ? (size_t)n : 0u;
+    }
+    return MYCEL_OK;
+}
+
+static int error_of_errno(void)
+{
+    switch (errno) {
+    case EEXIST:
+        return MYCEL_E_EXISTS;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return MYCEL_E_PERMISSION;
+    case ENOENT:
+    case ENOTDIR:
+        return MYCEL_E_NOT_FOUND;
+    case ENOSPC:
+    case EDQUOT:
+        return MYCEL_E_DISK_FULL;
+    default:
+        return MYCEL_E_IO;
+    }
+}
+
+int secret_write(const char *path, const uint8_t key[SECRET_BYTES])
+{
+    char text[2u * SECRET_BYTES + 2u];
+    int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (file < 0) {
+        return error_of_errno();
+    }
+    say_hex(key, SECRET_BYTES, text);
+    text[2u * SECRET_BYTES] = '\n';
+    errno = 0;
+    ssize_t written = write(file, text, 2u * SECRET_BYTES + 1u);
+    explicit_bzero(text, sizeof text);
+    bool ok = written == (ssize_t)(2u * SECRET_BYTES + 1u) && fsync(file) == 0;
+    int why = errno;
+    ok = close(file) == 0 && ok;
+    if (!ok) {
+        (void)unlink(path);
+        errno = why ? why : EIO;
+        return error_of_errno();
+    }
+    return MYCEL_OK;
+}

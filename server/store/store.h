@@ -76,8 +76,8 @@ int store_begin(struct store *store);
 int store_commit(struct store *store);
 void store_rollback(struct store *store);
 
-/* Savepoints inside a transaction: undo a part of it. They nest like parentheses; name them by depth.
- * Used by the store thread to keep one bad batch from spoiling its group. */
+/* Savepoints inside a transaction, to undo a part of it; they nest like parentheses. The store thread
+ * uses them to keep one bad job from spoiling its group. STATE: no transaction is open. */
 int store_mark(struct store *store);
 int store_release(struct store *store);
 void store_undo(struct store *store);

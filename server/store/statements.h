@@ -1,0 +1,165 @@
+/*
+ * Every statement that is run more than once, in one table, so that the schema's users can be read
+ * next to each other. Parameters and columns are bound and read in the order they stand here.
+ */
+#ifndef SERVER_STORE_STATEMENTS_H
+#define SERVER_STORE_STATEMENTS_H
+
+#define SQL_DEVICE_SELECT                                                                          \
+    "SELECT id, identity, class, state, enrolled_ms, revoked_ms,"                                  \
+    " (SELECT COUNT(*) FROM updates u WHERE u.device = d.id AND u.status = 0),"                    \
+    " (SELECT COUNT(*) FROM updates u WHERE u.device = d.id AND u.status <> 0),"                   \
+    " (SELECT IFNULL(MAX(issued_ms), 0) FROM leases l WHERE l.device = d.id)"                      \
+    " FROM devices d "
+
+#define SQL_RUN_SELECT                                                                             \
+    "SELECT id, state, name, model, strategy, class, params, seed, rounds, goal, minimum,"         \
+    " deadline_ms, over_selection, staleness_max, samples_min, codec, clip_norm,"                  \
+    " target_accuracy, epochs, batch, steps_max, learning_rate, momentum, prox_mu,"                \
+    " created_ms, ended_ms, reason,"                                                               \
+    " (SELECT IFNULL(MAX(round), 0) FROM rounds t WHERE t.run = r.id),"                            \
+    " (SELECT MAX(number) FROM versions v WHERE v.run = r.id) FROM runs r "
+
+#define SQL_ROUND_SELECT                                                                           \
+    "SELECT run, round, state, base_version, goal, minimum, opened_ms, deadline_ms, closed_ms,"    \
+    " reason, version,"                                                                            \
+    " (SELECT COUNT(*) FROM leases l WHERE l.run = r.run AND l.round = r.round),"                  \
+    " (SELECT COUNT(*) FROM updates u"                                                             \
+    "   WHERE u.run = r.run AND u.counted_round = r.round AND u.status = 0),"                      \
+    " (SELECT COUNT(*) FROM updates u"                                                             \
+    "   WHERE u.run = r.run AND u.round = r.round AND u.status <> 0) FROM rounds r "
+
+#define SQL_VERSION_SELECT                                                                         \
+    "SELECT run, number, kind, source, round, created_ms, sha256, b.bytes, b.data IS NOT NULL,"    \
+    " parent, optimizer_sha256, accuracy, loss, samples"                                           \
+    " FROM versions v JOIN blobs b USING(sha256) "
+
+#define SQL_LEASE_SELECT                                                                           \
+    "SELECT key, device, run, round, attempt, base_version, codec, issued_ms, deadline_ms, state"  \
+    " FROM leases "
+
+#define SQL_UPDATE_COLUMNS                                                                         \
+    "u.key, u.device, u.run, u.round, u.base_version, u.status, u.late, u.counted_round,"          \
+    " u.digest, u.received_ms, u.samples, u.steps, u.train_ms, u.codec, u.loss_first,"             \
+    " u.loss_last, u.norm, u.receipt, IFNULL(length(s.body), 0)"
+
+/* Which versions must keep their content: the newest ?1 of each run, tagged ones, and those that a
+ * device may still be asked to start from. */
+#define SQL_KEPT                                                                                   \
+    "WITH ranked AS (SELECT run, number, sha256, optimizer_sha256,"                                \
+    "  row_number() OVER (PARTITION BY run ORDER BY number DESC) AS rank FROM versions),"          \
+    " kept AS (SELECT sha256, optimizer_sha256 FROM ranked v WHERE rank <= ?1"                     \
+    "  OR EXISTS (SELECT 1 FROM tags t WHERE t.run = v.run AND t.version = v.number)"              \
+    "  OR EXISTS (SELECT 1 FROM rounds r WHERE r.run = v.run AND r.state < 5"                      \
+    "             AND r.base_version = v.number)"                                                  \
+    "  OR EXISTS (SELECT 1 FROM leases l WHERE l.run = v.run AND l.state = 1"                      \
+    "             AND l.base_version = v.number)) "
+
+/* clang-format off */
+#define STORE_STATEMENTS(X) \
+    X(BEGIN_WRITE, "BEGIN IMMEDIATE") \
+    X(BEGIN_READ, "BEGIN") \
+    X(COMMIT, "COMMIT") \
+    X(ROLLBACK, "ROLLBACK") \
+    X(MARK, "SAVEPOINT mark") \
+    X(RELEASE, "RELEASE mark") \
+    X(UNDO, "ROLLBACK TO mark") \
+    X(DATA_VERSION, "PRAGMA data_version") \
+    X(PROBE, "INSERT OR REPLACE INTO probe(id, filler) VALUES(1, randomblob(65536))") \
+    \
+    X(AUDIT_ADD, "INSERT INTO audit(seq, at_ms, actor, action, subject, detail, hash)" \
+        " VALUES(?, ?, ?, ?, ?, ?, ?)") \
+    X(AUDIT_HEAD, "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1") \
+    X(AUDIT_LIST, "SELECT seq, at_ms, actor, action, subject, detail, hash FROM audit" \
+        " WHERE seq >= ? ORDER BY seq") \
+    \
+    X(DEVICE_ADD, "INSERT INTO devices(identity, class, psk, state, enrolled_ms)" \
+        " VALUES(?, ?, ?, 1, ?)") \
+    X(DEVICE_REVOKE, "UPDATE devices SET state = 2, revoked_ms = ?" \
+        " WHERE identity = ? AND state = 1") \
+    X(DEVICE_BY_IDENTITY, SQL_DEVICE_SELECT "WHERE identity = ?") \
+    X(DEVICE_BY_ID, SQL_DEVICE_SELECT "WHERE id = ?") \
+    X(DEVICE_LIST, SQL_DEVICE_SELECT "ORDER BY id") \
+    X(DEVICE_KEY, "SELECT id, state, psk FROM devices WHERE identity = ?") \
+    \
+    X(RUN_ADD, "INSERT INTO runs(state, name, model, strategy, class, params, seed, rounds, goal," \
+        " minimum, deadline_ms, over_selection, staleness_max, samples_min, codec, clip_norm," \
+        " target_accuracy, epochs, batch, steps_max, learning_rate, momentum, prox_mu, created_ms)" \
+        " VALUES(1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)") \
+    X(RUN_STATE, "UPDATE runs SET state = ?, ended_ms = ?, reason = ? WHERE id = ?") \
+    X(RUN_BY_ID, SQL_RUN_SELECT "WHERE id = ?") \
+    X(RUN_BY_NAME, SQL_RUN_SELECT "WHERE name = ?") \
+    X(RUN_LIST, SQL_RUN_SELECT "ORDER BY id") \
+    \
+    X(ROUND_PUT, "INSERT INTO rounds(run, round, state, base_version, goal, minimum, opened_ms," \
+        " deadline_ms, closed_ms, reason, version) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" \
+        " ON CONFLICT(run, round) DO UPDATE SET state = excluded.state," \
+        " base_version = excluded.base_version, goal = excluded.goal," \
+        " minimum = excluded.minimum, opened_ms = excluded.opened_ms," \
+        " deadline_ms = excluded.deadline_ms, closed_ms = excluded.closed_ms," \
+        " reason = excluded.reason, version = excluded.version WHERE state NOT IN (5, 6)") \
+    X(ROUND_GET, SQL_ROUND_SELECT "WHERE run = ? AND round = ?") \
+    X(ROUND_LIST, SQL_ROUND_SELECT "WHERE run = ? AND (state NOT IN (5, 6) OR NOT ?)" \
+        " ORDER BY round") \
+    \
+    X(BLOB_PUT, "INSERT INTO blobs(sha256, bytes, data) VALUES(?, ?, ?)" \
+        " ON CONFLICT(sha256) DO UPDATE SET data = excluded.data WHERE data IS NULL") \
+    X(BLOB_FIND, "SELECT id, bytes FROM blobs WHERE sha256 = ? AND data IS NOT NULL") \
+    X(BLOB_LIST, "SELECT id, bytes, sha256 FROM blobs WHERE data IS NOT NULL ORDER BY id") \
+    X(BLOB_RETAIN, SQL_KEPT "UPDATE blobs SET data = NULL WHERE data IS NOT NULL" \
+        " AND sha256 NOT IN (SELECT sha256 FROM kept UNION SELECT optimizer_sha256 FROM kept" \
+        " WHERE optimizer_sha256 IS NOT NULL)") \
+    \
+    X(VERSION_ADD, "INSERT INTO versions(run, number, kind, source, round, created_ms, sha256," \
+        " parent, optimizer_sha256, accuracy, loss, samples)" \
+        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)") \
+    X(VERSION_MEASURED, "UPDATE versions SET accuracy = ?, loss = ?, samples = ?" \
+        " WHERE run = ? AND number = ?") \
+    X(VERSION_GET, SQL_VERSION_SELECT "WHERE run = ? AND number = ?") \
+    X(VERSION_NEWEST, SQL_VERSION_SELECT "WHERE run = ? ORDER BY number DESC LIMIT 1") \
+    X(VERSION_LIST, SQL_VERSION_SELECT "WHERE run = ? ORDER BY number") \
+    \
+    X(TAG_SET, "INSERT INTO tags(run, name, version, set_ms) VALUES(?, ?, ?, ?)" \
+        " ON CONFLICT(run, name) DO UPDATE SET version = excluded.version," \
+        " set_ms = excluded.set_ms") \
+    X(TAG_DELETE, "DELETE FROM tags WHERE run = ? AND name = ?") \
+    X(TAG_GET, "SELECT run, name, version, set_ms FROM tags WHERE run = ? AND name = ?") \
+    X(TAG_LIST, "SELECT run, name, version, set_ms FROM tags WHERE run = ? ORDER BY name") \
+    \
+    X(LEASE_ADD, "INSERT INTO leases(key, device, run, round, attempt, base_version, codec," \
+        " issued_ms, deadline_ms, state) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" \
+        " ON CONFLICT(key) DO UPDATE SET deadline_ms = excluded.deadline_ms," \
+        " state = excluded.state WHERE state <> 2 AND device = excluded.device" \
+        " AND run = excluded.run AND round = excluded.round") \
+    X(LEASE_STATE, "UPDATE leases SET state = ? WHERE key = ? AND state <> 2") \
+    X(LEASE_GET, SQL_LEASE_SELECT "WHERE key = ?") \
+    X(LEASE_LIST, SQL_LEASE_SELECT "WHERE run = ? AND round = ? AND (state = 1 OR NOT ?)" \
+        " ORDER BY issued_ms, device, attempt") \
+    \
+    X(UPDATE_ADD, "INSERT INTO updates(key, device, run, round, base_version, status, late," \
+        " counted_round, digest, received_ms, samples, steps, train_ms, codec, loss_first," \
+        " loss_last, norm, receipt)" \
+        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)") \
+    X(UPDATE_DIGEST, "SELECT digest FROM updates WHERE key = ?") \
+    X(UPDATE_RECEIPT, "SELECT digest, receipt FROM updates WHERE key = ?") \
+    X(UPDATE_LIST, "SELECT " SQL_UPDATE_COLUMNS " FROM updates u" \
+        " LEFT JOIN spool s ON s.id = u.id WHERE u.run = ? AND u.round = ? ORDER BY u.id") \
+    X(SPOOL_LIST, "SELECT " SQL_UPDATE_COLUMNS " FROM updates u JOIN spool s ON s.id = u.id" \
+        " WHERE u.run = ? AND u.counted_round = ? ORDER BY u.device, u.round") \
+    X(SPOOL_ADD, "INSERT INTO spool(id, body) VALUES(?, ?)") \
+    X(SPOOL_FIND, "SELECT s.id, length(s.body), u.digest FROM updates u JOIN spool s" \
+        " ON s.id = u.id WHERE u.key = ?") \
+    X(SPOOL_DROP, "DELETE FROM spool WHERE id IN" \
+        " (SELECT id FROM updates WHERE run = ? AND counted_round = ?)") \
+    X(SPOOL_CARRY, "UPDATE updates SET counted_round = ? WHERE run = ? AND counted_round = ?" \
+        " AND id IN (SELECT id FROM spool)")
+/* clang-format on */
+
+enum statement {
+#define STATEMENT_ENUM(name, sql) SQL_##name,
+    STORE_STATEMENTS(STATEMENT_ENUM)
+#undef STATEMENT_ENUM
+    SQL_COUNT
+};
+
+#endif

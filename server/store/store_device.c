@@ -1,0 +1,184 @@
+/* Devices and their keys. It owns the rules for identities, and must let a key out of one function
+ * only. */
+#include "server/store/internal.h"
+
+#include <string.h>
+
+int store_identity_check(const char *identity)
+{
+    size_t bytes = strnlen(identity, PROTO_IDENTITY_BYTES_MAX + 1);
+    if (bytes == 0 || bytes > PROTO_IDENTITY_BYTES_MAX) {
+        return MYCEL_E_INVALID;
+    }
+    for (size_t i = 0; i < bytes; i++) {
+        if (identity[i] <= ' ' || identity[i] > '~') {
+            return MYCEL_E_INVALID;
+        }
+    }
+    return MYCEL_OK;
+}
+
+static int insert(struct store *store, const char *identity, const char *device_class,
+                  const uint8_t *psk, size_t psk_bytes, uint64_t now_ms, uint32_t *id)
+{
+    struct query q;
+    query_open(&q, store, SQL_DEVICE_ADD);
+    query_text(&q, identity);
+    query_text(&q, device_class);
+    query_bytes(&q, psk, psk_bytes);
+    query_u64(&q, now_ms);
+    int code = query_run(&q);
+    if (code == MYCEL_E_EXISTS) {
+        return store_fail(store, code, "device %s was enrolled before", identity);
+    }
+    if (code != MYCEL_OK) {
+        return code;
+    }
+    *id = (uint32_t)sqlite3_last_insert_rowid(store->db);
+    return store_audit_note(store, now_ms, "store", "device.enroll", identity, device_class);
+}
+
+int store_device_enroll(struct store *store, const char *identity, const char *device_class,
+                        const uint8_t *psk, size_t psk_bytes, uint64_t now_ms, uint32_t *id)
+{
+    if (store_identity_check(identity) != MYCEL_OK) {
+        return store_fail(store, MYCEL_E_INVALID,
+                          "a device's name is 1 to %u printable ASCII characters without spaces",
+                          PROTO_IDENTITY_BYTES_MAX);
+    }
+    if (strnlen(device_class, STORE_CLASS_BYTES) >= STORE_CLASS_BYTES) {
+        return store_fail(store, MYCEL_E_INVALID, "a device class has at most %d characters",
+                          STORE_CLASS_BYTES - 1);
+    }
+    if (psk_bytes < PROTO_PSK_BYTES || psk_bytes > PROTO_PSK_BYTES_MAX) {
+        return store_fail(store, MYCEL_E_INVALID, "a device key has %u to %u bytes",
+                          PROTO_PSK_BYTES, PROTO_PSK_BYTES_MAX);
+    }
+    struct scope scope;
+    int code = scope_begin(store, &scope);
+    if (code != MYCEL_OK) {
+        return code;
+    }
+    code = insert(store, identity, device_class, psk, psk_bytes, now_ms, id);
+    return scope_end(store, &scope, code);
+}
+
+static int not_found(struct store *store, const char *identity)
+{
+    return store_fail(store, MYCEL_E_NOT_FOUND, "there is no device %s", identity);
+}
+
+static int revoke(struct store *store, const char *identity, uint64_t now_ms)
+{
+    struct query q;
+    query_open(&q, store, SQL_DEVICE_REVOKE);
+    query_u64(&q, now_ms);
+    query_text(&q, identity);
+    int code = query_run(&q);
+    if (code != MYCEL_OK) {
+        return code;
+    }
+    if (sqlite3_changes(store->db) == 0) {
+        struct store_device device;
+        return store_device_find(store, identity, &device);
+    }
+    return store_audit_note(store, now_ms, "store", "device.revoke", identity, "");
+}
+
+int store_device_revoke(struct store *store, const char *identity, uint64_t now_ms)
+{
+    if (store_identity_check(identity) != MYCEL_OK) {
+        return store_fail(store, MYCEL_E_NOT_FOUND, "there is no such device");
+    }
+    struct scope scope;
+    int code = scope_begin(store, &scope);
+    if (code != MYCEL_OK) {
+        return code;
+    }
+    return scope_end(store, &scope, revoke(store, identity, now_ms));
+}
+
+static void read_device(struct query *q, struct store_device *device)
+{
+    *device = (struct store_device){.id = query_get_u32(q)};
+    query_get_text(q, device->identity, sizeof device->identity);
+    query_get_text(q, device->device_class, sizeof device->device_class);
+    device->state = (enum store_device_state)query_get_u32(q);
+    device->enrolled_ms = query_get_u64(q);
+    device->revoked_ms = query_get_u64(q);
+    device->accepted = query_get_u32(q);
+    device->rejected = query_get_u32(q);
+    device->seen_ms = query_get_u64(q);
+}
+
+/* The one row of an opened query. */
+static int read_one(struct query *q, struct store_device *out, bool *found)
+{
+    *found = query_row(q) == 1;
+    if (*found) {
+        read_device(q, out);
+    }
+    return query_close(q);
+}
+
+int store_device_find(struct store *store, const char *identity, struct store_device *out)
+{
+    struct query q;
+    bool found;
+    query_open(&q, store, SQL_DEVICE_BY_IDENTITY);
+    query_text(&q, identity);
+    int code = read_one(&q, out, &found);
+    return code == MYCEL_OK && !found ? not_found(store, identity) : code;
+}
+
+int store_device_get(struct store *store, uint32_t id, struct store_device *out)
+{
+    struct query q;
+    bool found;
+    query_open(&q, store, SQL_DEVICE_BY_ID);
+    query_u64(&q, id);
+    int code = read_one(&q, out, &found);
+    return code == MYCEL_OK && !found
+               ? store_fail(store, MYCEL_E_NOT_FOUND, "there is no device %u", id)
+               : code;
+}
+
+int store_device_key(struct store *store, const char *identity, size_t identity_bytes,
+                     struct store_key *out)
+{
+    struct query q;
+    *out = (struct store_key){0};
+    query_open(&q, store, SQL_DEVICE_KEY);
+    query_chars(&q, identity, identity_bytes);
+    bool found = query_row(&q) == 1;
+    if (found) {
+        out->device = query_get_u32(&q);
+        out->state = (enum store_device_state)query_get_u32(&q);
+        const void *psk = query_get_view(&q, &out->bytes);
+        if (psk == NULL || out->bytes > sizeof out->psk) {
+            q.code = store_fail(store, MYCEL_E_CORRUPT, "a device key is damaged");
+            out->bytes = 0;
+        } else {
+            memcpy(out->psk, psk, out->bytes);
+        }
+    }
+    int code = query_close(&q);
+    return code == MYCEL_OK && !found
+               ? store_fail(store, MYCEL_E_NOT_FOUND, "there is no such device")
+               : code;
+}
+
+int store_devices(struct store *store, int (*each)(void *user, const struct store_device *device),
+                  void *user)
+{
+    struct query q;
+    query_open(&q, store, SQL_DEVICE_LIST);
+    int result = MYCEL_OK;
+    while (result == MYCEL_OK && query_row(&q) == 1) {
+        struct store_device device;
+        read_device(&q, &device);
+        result = q.code != MYCEL_OK ? q.code : each(user, &device);
+    }
+    int code = query_close(&q);
+    return result != MYCEL_OK ? result : code;
+}

@@ -1,0 +1,263 @@
+/*
+ * Decided updates and the spool. It owns the promise that one key has one decision, and that one
+ * device counts once per round: checked here in words, and by unique indexes if this file is wrong.
+ */
+#include "server/store/blob.h"
+
+#include <string.h>
+
+static void bind_update(struct query *q, const struct store_update *u)
+{
+    query_bytes(q, u->key, sizeof u->key);
+    query_u64(q, u->device);
+    query_u64(q, u->run);
+    query_u64(q, u->round);
+    query_u64(q, u->base_version);
+    query_i32(q, u->status);
+    query_u64(q, u->late);
+    query_u64(q, u->counted_round);
+    query_bytes(q, u->digest, sizeof u->digest);
+    query_u64(q, u->received_ms);
+    query_u64(q, u->samples);
+    query_u64(q, u->steps);
+    query_u64(q, u->train_ms);
+    query_u64(q, u->codec);
+    query_real(q, u->loss_first);
+    query_real(q, u->loss_last);
+    query_real(q, u->norm);
+    query_bytes(q, u->receipt, u->receipt_bytes);
+}
+
+static void read_update(struct query *q, struct store_update *u)
+{
+    *u = (struct store_update){.status = 0};
+    query_get_bytes(q, u->key, sizeof u->key);
+    u->device = query_get_u32(q);
+    u->run = query_get_u32(q);
+    u->round = query_get_u32(q);
+    u->base_version = query_get_u32(q);
+    u->status = query_get_i32(q);
+    u->late = query_get_u32(q) != 0;
+    u->counted_round = query_get_u32(q);
+    query_get_bytes(q, u->digest, sizeof u->digest);
+    u->received_ms = query_get_u64(q);
+    u->samples = query_get_u32(q);
+    u->steps = query_get_u32(q);
+    u->train_ms = query_get_u32(q);
+    u->codec = query_get_u32(q);
+    u->loss_first = query_get_real(q);
+    u->loss_last = query_get_real(q);
+    u->norm = query_get_real(q);
+    u->receipt = query_get_view(q, &u->receipt_bytes);
+    u->body_bytes = (size_t)query_get_u64(q);
+}
+
+/* What the key's row says: 0 if it was never decided, else EXISTS or CONFLICT. */
+static int check_undecided(struct store *store, const struct store_update *update)
+{
+    struct query q;
+    uint8_t digest[PROTO_SHA256_BYTES];
+    query_open(&q, store, SQL_UPDATE_DIGEST);
+    query_bytes(&q, update->key, sizeof update->key);
+    bool decided = query_row(&q) == 1;
+    if (decided) {
+        query_get_bytes(&q, digest, sizeof digest);
+    }
+    int code = query_close(&q);
+    if (code != MYCEL_OK || !decided) {
+        return code;
+    }
+    if (memcmp(digest, update->digest, sizeof digest) == 0) {
+        return store_fail(store, MYCEL_E_EXISTS, "this update was decided before");
+    }
+    return store_fail(store, MYCEL_E_CONFLICT, "the key was used for another update");
+}
+
+static int check_lease(struct store *store, const struct store_update *update)
+{
+    struct store_lease lease;
+    int code = store_lease_get(store, update->key, &lease);
+    bool fits = code == MYCEL_OK && lease.device == update->device && lease.run == update->run &&
+                lease.round == update->round;
+    if (code == MYCEL_E_NOT_FOUND || (code == MYCEL_OK && !fits)) {
+        return store_fail(store, MYCEL_E_LEASE, "there is no such lease");
+    }
+    return code;
+}
+
+static int insert(struct store *store, const struct store_update *update)
+{
+    struct query q;
+    query_open(&q, store, SQL_UPDATE_ADD);
+    bind_update(&q, update);
+    int code = query_run(&q);
+    if (code == MYCEL_E_EXISTS) {
+        return store_fail(store, MYCEL_E_CONFLICT, "device %u was counted in round %u already",
+                          update->device, update->round);
+    }
+    if (code != MYCEL_OK || update->status != 0 || update->body == NULL) {
+        return code;
+    }
+    query_open(&q, store, SQL_SPOOL_ADD);
+    query_bits(&q, (uint64_t)sqlite3_last_insert_rowid(store->db));
+    query_bytes(&q, update->body, update->body_bytes);
+    return query_run(&q);
+}
+
+static int add(struct store *store, const struct store_update *update)
+{
+    int code = check_undecided(store, update);
+    if (code == MYCEL_OK) {
+        code = check_lease(store, update);
+    }
+    if (code == MYCEL_OK) {
+        code = insert(store, update);
+    }
+    if (code == MYCEL_OK) {
+        code = store_lease_set_state(store, update->key, STORE_LEASE_USED);
+    }
+    return code;
+}
+
+int store_update_add(struct store *store, const struct store_update *update)
+{
+    if (update->body_bytes > PROTO_UPDATE_BYTES_MAX) {
+        return store_fail(store, MYCEL_E_TOO_LARGE, "the update has more than %u bytes",
+                          PROTO_UPDATE_BYTES_MAX);
+    }
+    struct scope scope;
+    int code = scope_begin(store, &scope);
+    if (code != MYCEL_OK) {
+        return code;
+    }
+    return scope_end(store, &scope, add(store, update));
+}
+
+int store_receipt(struct store *store, const uint8_t key[PROTO_KEY_BYTES], void *receipt,
+                  size_t capacity, size_t *bytes, uint8_t digest[PROTO_SHA256_BYTES])
+{
+    struct query q;
+    query_open(&q, store, SQL_UPDATE_RECEIPT);
+    query_bytes(&q, key, PROTO_KEY_BYTES);
+    *bytes = 0;
+    bool found = query_row(&q) == 1;
+    if (found) {
+        uint8_t stored[PROTO_SHA256_BYTES];
+        query_get_bytes(&q, stored, sizeof stored);
+        const void *data = query_get_view(&q, bytes);
+        if (*bytes > capacity) {
+            q.code = store_fail(store, MYCEL_E_NO_MEMORY, "the receipt has %zu bytes", *bytes);
+        } else if (*bytes > 0) {
+            memcpy(receipt, data, *bytes);
+        }
+        if (digest != NULL) {
+            memcpy(digest, stored, sizeof stored);
+        }
+    }
+    int code = query_close(&q);
+    return code == MYCEL_OK && !found
+               ? store_fail(store, MYCEL_E_NOT_FOUND, "this key has no receipt")
+               : code;
+}
+
+static int list(struct store *store, enum statement statement, uint32_t run, uint32_t round,
+                int (*each)(void *user, const struct store_update *update), void *user)
+{
+    struct query q;
+    query_open(&q, store, statement);
+    query_u64(&q, run);
+    query_u64(&q, round);
+    int result = MYCEL_OK;
+    while (result == MYCEL_OK && query_row(&q) == 1) {
+        struct store_update update;
+        read_update(&q, &update);
+        result = q.code != MYCEL_OK ? q.code : each(user, &update);
+    }
+    int code = query_close(&q);
+    return result != MYCEL_OK ? result : code;
+}
+
+int store_updates(struct store *store, uint32_t run, uint32_t round,
+                  int (*each)(void *user, const struct store_update *update), void *user)
+{
+    return list(store, SQL_UPDATE_LIST, run, round, each, user);
+}
+
+int store_spooled(struct store *store, uint32_t run, uint32_t counted_round,
+                  int (*each)(void *user, const struct store_update *update), void *user)
+{
+    return list(store, SQL_SPOOL_LIST, run, counted_round, each, user);
+}
+
+static int find_body(struct store *store, const uint8_t key[PROTO_KEY_BYTES], struct blob *blob)
+{
+    struct query q;
+    *blob = (struct blob){.table = "spool", .column = "body"};
+    query_open(&q, store, SQL_SPOOL_FIND);
+    query_bytes(&q, key, PROTO_KEY_BYTES);
+    bool found = query_row(&q) == 1;
+    if (found) {
+        blob->row = (int64_t)query_get_u64(&q);
+        blob->bytes = query_get_u64(&q);
+        query_get_bytes(&q, blob->sha256, sizeof blob->sha256);
+    }
+    int code = query_close(&q);
+    return code == MYCEL_OK && !found
+               ? store_fail(store, MYCEL_E_NOT_FOUND, "this update is not spooled (any more)")
+               : code;
+}
+
+int store_body_size(struct store *store, const uint8_t key[PROTO_KEY_BYTES], uint64_t *bytes)
+{
+    struct blob blob;
+    int code = find_body(store, key, &blob);
+    *bytes = blob.bytes;
+    return code;
+}
+
+int store_body_load(struct store *store, const uint8_t key[PROTO_KEY_BYTES], void *data,
+                    size_t capacity, size_t *bytes)
+{
+    struct blob blob;
+    *bytes = 0;
+    int code = find_body(store, key, &blob);
+    return code != MYCEL_OK ? code : blob_load(store, &blob, data, capacity, bytes);
+}
+
+int store_body_read(struct store *store, const uint8_t key[PROTO_KEY_BYTES], uint64_t offset,
+                    void *data, size_t bytes)
+{
+    struct blob blob;
+    int code = find_body(store, key, &blob);
+    return code != MYCEL_OK ? code : blob_read(store, &blob, offset, data, bytes);
+}
+
+/* Runs a statement on the spool whose parameters are at most three numbers; how many rows changed. */
+static int change(struct store *store, enum statement statement, const uint32_t *numbers,
+                  size_t count)
+{
+    struct scope scope;
+    int code = scope_begin(store, &scope);
+    if (code != MYCEL_OK) {
+        return code;
+    }
+    struct query q;
+    query_open(&q, store, statement);
+    for (size_t i = 0; i < count; i++) {
+        query_u64(&q, numbers[i]);
+    }
+    code = query_run(&q);
+    return scope_end(store, &scope, code != MYCEL_OK ? code : sqlite3_changes(store->db));
+}
+
+int store_spool_drop(struct store *store, uint32_t run, uint32_t counted_round)
+{
+    const uint32_t numbers[] = {run, counted_round};
+    return change(store, SQL_SPOOL_DROP, numbers, 2);
+}
+
+int store_spool_carry(struct store *store, uint32_t run, uint32_t from_round, uint32_t to_round)
+{
+    const uint32_t numbers[] = {to_round, run, from_round};
+    return change(store, SQL_SPOOL_CARRY, numbers, 3);
+}

@@ -1,0 +1,163 @@
+/*
+ * Transactions. It owns the rule that a call happens wholly or not at all, also when SQLite undoes the
+ * whole transaction by itself, which it does for some disk errors: from then on nothing inside the
+ * same transaction may be written, or it would be committed on its own.
+ */
+#include "server/store/internal.h"
+
+static int run(struct store *store, enum statement statement)
+{
+    struct query q;
+    query_open(&q, store, statement);
+    return query_run(&q);
+}
+
+/* Cleaning up must not replace the words of the error that made it necessary. */
+static void run_quietly(struct store *store, enum statement statement)
+{
+    sqlite3_stmt *stmt = store->statements[statement];
+    if (stmt != NULL) {
+        (void)sqlite3_step(stmt);
+        (void)sqlite3_reset(stmt);
+    }
+}
+
+static bool nothing_open(const struct store *store)
+{
+    return sqlite3_get_autocommit(store->db) != 0;
+}
+
+static int begin(struct store *store, enum statement statement)
+{
+    if (store->in_transaction) {
+        return store_fail(store, MYCEL_E_STATE, "a transaction is open already");
+    }
+    int code = run(store, statement);
+    store->in_transaction = code == MYCEL_OK;
+    store->lost = MYCEL_OK;
+    return code;
+}
+
+int store_begin(struct store *store)
+{
+    if (store->read_only) {
+        return store_fail(store, MYCEL_E_PERMISSION, "the store was opened for reading only");
+    }
+    return begin(store, SQL_BEGIN_WRITE);
+}
+
+int store_begin_read(struct store *store)
+{
+    return begin(store, SQL_BEGIN_READ);
+}
+
+/* Notices that SQLite has undone the transaction, because of `code`. */
+static void notice_loss(struct store *store, int code)
+{
+    if (store->in_transaction && store->lost == MYCEL_OK && nothing_open(store)) {
+        store->lost = code != MYCEL_OK ? code : MYCEL_E_IO;
+    }
+}
+
+int store_commit(struct store *store)
+{
+    if (!store->in_transaction) {
+        return store_fail(store, MYCEL_E_STATE, "no transaction is open");
+    }
+    notice_loss(store, MYCEL_E_IO);
+    int code = store->lost;
+    if (code == MYCEL_OK) {
+        code = run(store, SQL_COMMIT);
+    }
+    if (!nothing_open(store)) {
+        run_quietly(store, SQL_ROLLBACK);
+    }
+    store->in_transaction = false;
+    store->lost = MYCEL_OK;
+    return code;
+}
+
+void store_rollback(struct store *store)
+{
+    if (!nothing_open(store)) {
+        run_quietly(store, SQL_ROLLBACK);
+    }
+    store->in_transaction = false;
+    store->lost = MYCEL_OK;
+}
+
+static int inside(struct store *store)
+{
+    if (!store->in_transaction) {
+        return store_fail(store, MYCEL_E_STATE, "no transaction is open");
+    }
+    notice_loss(store, MYCEL_E_IO);
+    return store->lost;
+}
+
+int store_mark(struct store *store)
+{
+    int code = inside(store);
+    return code != MYCEL_OK ? code : run(store, SQL_MARK);
+}
+
+int store_release(struct store *store)
+{
+    int code = inside(store);
+    return code != MYCEL_OK ? code : run(store, SQL_RELEASE);
+}
+
+void store_undo(struct store *store)
+{
+    notice_loss(store, MYCEL_E_IO);
+    if (store->lost == MYCEL_OK && !nothing_open(store)) {
+        run_quietly(store, SQL_UNDO);
+        run_quietly(store, SQL_RELEASE);
+    }
+}
+
+int scope_begin(struct store *store, struct scope *scope)
+{
+    scope->owns = !store->in_transaction;
+    if (store->read_only) {
+        return store_fail(store, MYCEL_E_PERMISSION, "the store was opened for reading only");
+    }
+    return scope->owns ? store_begin(store) : store_mark(store);
+}
+
+int scope_end(struct store *store, struct scope *scope, int result)
+{
+    int code = result;
+    if (code >= 0) {
+        int kept = scope->owns ? store_commit(store) : store_release(store);
+        code = kept == MYCEL_OK ? code : kept;
+    } else {
+        notice_loss(store, code);
+        if (scope->owns) {
+            store_rollback(store);
+        }
+    }
+    if (code < 0 && !scope->owns) {
+        store_undo(store);
+    }
+    return code;
+}
+
+int64_t store_data_version(struct store *store)
+{
+    struct query q;
+    query_open(&q, store, SQL_DATA_VERSION);
+    int64_t version = query_row(&q) == 1 ? (int64_t)query_get_u32(&q) : q.code;
+    (void)query_close(&q);
+    return version;
+}
+
+int store_probe(struct store *store)
+{
+    struct scope scope;
+    int code = scope_begin(store, &scope);
+    if (code != MYCEL_OK) {
+        return code;
+    }
+    return scope_end(store, &scope, run(store, SQL_PROBE));
+}

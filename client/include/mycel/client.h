@@ -16,8 +16,8 @@
 extern "C" {
 #endif
 
-#define MYCEL_CLIENT_BYTES 640u
-#define MYCEL_CLIENT_SCRATCH_BYTES (12u * 1024u)
+#define MYCEL_CLIENT_BYTES 512u
+#define MYCEL_CLIENT_SCRATCH_BYTES (8u * 1024u)
 #define MYCEL_CLIENT_TAGS_MAX 8u
 
 /* Opaque; lives wherever the caller likes. Must not be moved or copied once initialised. */
@@ -42,11 +42,11 @@ struct mycel_client_config {
     const char *tags[MYCEL_CLIENT_TAGS_MAX]; /* "key=value", ≤ 31 characters each; NULL ends */
 
     uint32_t model_bytes_max;  /* largest model accepted; default 64 MiB */
-    uint32_t codecs;           /* bit i: Codec i may be used; default: all this build can encode */
+    uint32_t codecs;           /* bit i: Codec i may be used; default: all that need no residual */
     uint32_t steps_per_poll;   /* optimizer steps in one poll; default 16 */
-    uint32_t answer_ms;        /* a silent peer is given up after this long; default 20,000 */
+    uint32_t answer_ms;        /* a silent peer is given up after this long; default 30,000 */
     uint32_t backoff_min_ms;   /* first pause after a failure; doubles; default 1,000 */
-    uint32_t backoff_max_ms;   /* longest pause after failures; default 900,000 (15 min) */
+    uint32_t backoff_max_ms;   /* longest pause after failures; default 600,000 (10 min) */
     uint32_t sleep_min_ms;     /* shortest pause between check-ins, whatever is asked; default 1,000 */
     uint32_t idle_recheck_ms;  /* pause while the idle policy says no; default 30,000 */
     uint32_t start_spread_ms;  /* first check-in is uniform in 0 … this; default 0: at once */

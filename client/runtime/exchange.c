@@ -1,0 +1,152 @@
+/*
+ * Requests in flight: four slots over one session, and the client's own deadline for a peer that says
+ * nothing (with a wrong key silence is all there is). It owns the slots and the session's life; it must
+ * never look at what an answer says.
+ */
+#include "client/runtime/internal.h"
+
+#define EXCHANGE_ANSWER_MS 30000u
+
+static const struct mycel_transport *transport(const struct client *c)
+{
+    return c->port->transport;
+}
+
+static uint32_t answer_ms(const struct client *c)
+{
+    return client_setting(c->config->answer_ms, EXCHANGE_ANSWER_MS);
+}
+
+uint32_t exchange_open(struct client *c)
+{
+    if (c->session_open) {
+        return 0;
+    }
+    int rc = transport(c)->open(c->port->transport_ctx);
+    if (rc < 0) {
+        client_fail(c, rc, "cannot open a session");
+        return (uint32_t)(c->wake_ms - c->now_ms);
+    }
+    c->session_open = true;
+    c->heard_ms = c->now_ms;
+    return 0;
+}
+
+bool exchange_has_free_slot(const struct client *c)
+{
+    return exchange_count(c) < MYCEL_REQUEST_SLOTS;
+}
+
+unsigned exchange_count(const struct client *c)
+{
+    unsigned busy = 0;
+    for (unsigned i = 0; i < MYCEL_REQUEST_SLOTS; i++) {
+        busy += c->slots[i].busy;
+    }
+    return busy;
+}
+
+bool exchange_in_flight(const struct client *c, uint32_t block)
+{
+    for (unsigned i = 0; i < MYCEL_REQUEST_SLOTS; i++) {
+        if (c->slots[i].busy && c->slots[i].block == block) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int exchange_send(struct client *c, const struct mycel_request *request, uint32_t block)
+{
+    MYCEL_ASSERT(c->session_open);
+    unsigned slot = 0;
+    while (slot < MYCEL_REQUEST_SLOTS && c->slots[slot].busy) {
+        slot++;
+    }
+    if (slot == MYCEL_REQUEST_SLOTS) {
+        return 0;
+    }
+    int rc = transport(c)->send(c->port->transport_ctx, slot, request);
+    if (rc < 0) {
+        client_fail(c, rc, "the session broke while sending");
+        return rc;
+    }
+    if (rc > 0) {
+        c->slots[slot] =
+            (struct client_slot){.sent_ms = c->now_ms, .block = block, .busy = true};
+    }
+    return rc;
+}
+
+void exchange_receive(struct client *c, const struct client_state_ops *table)
+{
+    for (unsigned i = 0; c->session_open && i < CLIENT_ANSWERS_PER_POLL; i++) {
+        struct mycel_response r = {0};
+        int rc = transport(c)->receive(c->port->transport_ctx, &r);
+        if (rc == 0) {
+            return;
+        }
+        if (rc < 0) {
+            client_fail(c, rc, "the session broke");
+            return;
+        }
+        /* A port that misbehaves must not be able to complete a request twice. */
+        if (r.slot >= MYCEL_REQUEST_SLOTS || !c->slots[r.slot].busy) {
+            continue;
+        }
+        c->slots[r.slot].busy = false;
+        c->heard_ms = c->now_ms;
+        if (table[c->state].answer != NULL) {
+            table[c->state].answer(c, &r, c->slots[r.slot].block);
+        }
+    }
+}
+
+void exchange_expire(struct client *c)
+{
+    for (unsigned i = 0; i < MYCEL_REQUEST_SLOTS; i++) {
+        struct client_slot *slot = &c->slots[i];
+        if (!slot->busy || c->now_ms - slot->sent_ms < answer_ms(c)) {
+            continue;
+        }
+        if (c->heard_ms <= slot->sent_ms) {
+            client_fail(c, MYCEL_E_TIMEOUT, "the coordinator does not answer");
+            return;
+        }
+        /* Others were answered since: this one alone got lost, its state sends it again. */
+        transport(c)->cancel(c->port->transport_ctx, i);
+        slot->busy = false;
+    }
+}
+
+void exchange_cancel(struct client *c)
+{
+    for (unsigned i = 0; i < MYCEL_REQUEST_SLOTS; i++) {
+        if (c->slots[i].busy) {
+            transport(c)->cancel(c->port->transport_ctx, i);
+            c->slots[i].busy = false;
+        }
+    }
+}
+
+void exchange_close(struct client *c)
+{
+    exchange_cancel(c);
+    if (c->session_open) {
+        transport(c)->close(c->port->transport_ctx);
+        c->session_open = false;
+    }
+}
+
+uint32_t exchange_wait(const struct client *c)
+{
+    uint64_t wait = CLIENT_POLL_WAIT_MAX_MS;
+    for (unsigned i = 0; i < MYCEL_REQUEST_SLOTS; i++) {
+        if (c->slots[i].busy) {
+            uint64_t due = c->slots[i].sent_ms + answer_ms(c);
+            uint64_t left = due > c->now_ms ? due - c->now_ms : 0;
+            wait = left < wait ? left : wait;
+        }
+    }
+    return exchange_count(c) > 0 ? (uint32_t)wait : CLIENT_SEND_RETRY_MS;
+}

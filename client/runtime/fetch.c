@@ -1,0 +1,190 @@
+/*
+ * FETCH: the model, block by block and four at a time, into the store; then its hash. It owns the
+ * download's progress; it must never call a byte good before the hash of the whole was right.
+ */
+#include "client/runtime/internal.h"
+
+#include "common/base64url.h"
+
+#include <string.h>
+
+#define CODE_CONTENT 0x45 /* 2.05 */
+
+static uint32_t block_bytes(const struct client_fetch *f)
+{
+    return UINT32_C(16) << f->szx;
+}
+
+/* Starts at the first byte that is not durable yet, in blocks of the given size. */
+static void set_up(struct client *c, uint8_t szx)
+{
+    struct client_fetch *f = &c->in.fetch;
+    f->szx = szx;
+    f->persisted = c->progress.fetched;
+    uint32_t end = (c->job.model_bytes + block_bytes(f) - 1u) / block_bytes(f);
+    uint32_t base =
+        c->progress.fetched == c->job.model_bytes ? end : c->progress.fetched / block_bytes(f);
+    blocks_init(&f->blocks, base, end);
+}
+
+static int persist(struct client *c, uint32_t bytes)
+{
+    int rc = c->port->store->sync(c->port->store_ctx, MYCEL_AREA_MODEL);
+    if (rc < 0) {
+        return rc;
+    }
+    c->progress.fetched = bytes;
+    c->in.fetch.persisted = bytes;
+    return journal_update(c);
+}
+
+/* Asks for one block. As exchange_send. */
+static int request_block(struct client *c, uint32_t number)
+{
+    char name[PROTO_SHA256_TEXT + 1u];
+    base64url_encode(c->job.model_sha256, sizeof c->job.model_sha256, name);
+    struct mycel_request request = {
+        .method = MYCEL_GET,
+        .path = {PROTO_PATH_MODEL, name},
+        .content_format = MYCEL_FORMAT_NONE,
+        .block = {.kind = MYCEL_BLOCK_2, .number = number, .szx = c->in.fetch.szx},
+    };
+    return exchange_send(c, &request, number);
+}
+
+static uint32_t fill_window(struct client *c)
+{
+    /* The first answer of a session settles the block size; only then more are worth asking for. */
+    unsigned window = c->in.fetch.agreed ? MYCEL_REQUEST_SLOTS : 1u;
+    while (exchange_count(c) < window) {
+        uint32_t number = blocks_next(&c->in.fetch.blocks, c);
+        if (number == UINT32_MAX) {
+            break;
+        }
+        int rc = request_block(c, number);
+        if (rc < 0) {
+            return 0; /* paused by client_fail */
+        }
+        if (rc == 0) {
+            break;
+        }
+    }
+    return exchange_wait(c);
+}
+
+/* The content is not what its name says: again from the start, a few times. */
+static void discard(struct client *c)
+{
+    uint8_t repeats = (uint8_t)(c->in.fetch.repeats + 1u);
+    c->progress.fetched = 0;
+    int rc = journal_update(c);
+    if (rc < 0 || repeats > CLIENT_FETCH_REPEATS_MAX) {
+        client_abandon(c, rc < 0 ? rc : MYCEL_E_DIGEST, "the model does not match its hash", NULL);
+        return;
+    }
+    c->in.fetch = (struct client_fetch){.repeats = repeats};
+    client_fail(c, MYCEL_E_DIGEST, "the model does not match its hash");
+}
+
+static uint32_t verify(struct client *c)
+{
+    uint8_t digest[SHA256_BYTES];
+    int rc = area_hash(c, MYCEL_AREA_MODEL, c->job.model_bytes, digest);
+    if (rc > 0) {
+        return 0;
+    }
+    if (rc < 0 && rc != MYCEL_E_CORRUPT) {
+        client_abandon(c, rc, "the model cannot be read back", NULL);
+    } else if (rc < 0 || memcmp(digest, c->job.model_sha256, sizeof digest) != 0) {
+        discard(c);
+    } else {
+        client_set_state(c, MYCEL_CLIENT_TRAIN);
+        client_emit(c, &(struct mycel_event){.kind = MYCEL_EVENT_FETCHED,
+                                             .bytes = c->job.model_bytes});
+    }
+    return 0;
+}
+
+uint32_t fetch_step(struct client *c)
+{
+    struct client_fetch *f = &c->in.fetch;
+    if (client_lease_expired(c)) {
+        client_abandon(c, MYCEL_E_TIMEOUT, "the lease expired during the download", NULL);
+        return 0;
+    }
+    if (f->verifying) {
+        return verify(c);
+    }
+    if (f->blocks.end == 0) {
+        set_up(c, PROTO_BLOCK_SZX_MAX);
+    }
+    if (blocks_complete(&f->blocks)) {
+        exchange_cancel(c);
+        int rc = persist(c, c->job.model_bytes);
+        if (rc < 0) {
+            client_abandon(c, rc, "the model cannot be stored", NULL);
+            return 0;
+        }
+        f->verifying = true;
+        area_hash_begin(c);
+        return 0;
+    }
+    uint32_t wait = exchange_open(c);
+    return wait > 0 ? wait : fill_window(c);
+}
+
+/* A server may answer the first request with smaller blocks than asked for (RFC 7959 §2.4), at the
+ * same offset. Later it may not: the requests in flight are counted in the size agreed on. */
+static bool agree_on_size(struct client *c, const struct mycel_block *b, uint32_t asked)
+{
+    struct client_fetch *f = &c->in.fetch;
+    if (b->szx < f->szx && !f->agreed &&
+        (uint64_t)b->number << b->szx == (uint64_t)asked << f->szx) {
+        set_up(c, b->szx);
+        return b->number == f->blocks.base;
+    }
+    return b->szx == f->szx && b->number == asked;
+}
+
+/* Everything but the content itself. */
+static bool is_block_of_model(const struct client *c, const struct mycel_response *r,
+                              uint32_t offset)
+{
+    const struct client_job *job = &c->job;
+    uint32_t left = job->model_bytes - offset;
+    uint32_t size = block_bytes(&c->in.fetch);
+    uint32_t expected = left < size ? left : size;
+    return r->payload_bytes == expected && r->block.more == (expected < left) &&
+           (r->size2 == 0 || r->size2 == job->model_bytes) &&
+           (r->etag_bytes == 0 ||
+            (r->etag_bytes == MYCEL_ETAG_BYTES_MAX &&
+             memcmp(r->etag, job->model_sha256, MYCEL_ETAG_BYTES_MAX) == 0));
+}
+
+void fetch_answer(struct client *c, const struct mycel_response *r, uint32_t asked)
+{
+    struct client_fetch *f = &c->in.fetch;
+    if (r->code != CODE_CONTENT) {
+        refusal_react(c, r);
+        return;
+    }
+    if (f->verifying || f->blocks.end == 0 || r->block.kind != MYCEL_BLOCK_2 ||
+        !agree_on_size(c, &r->block, asked) ||
+        !is_block_of_model(c, r, r->block.number * block_bytes(f))) {
+        client_fail(c, MYCEL_E_MALFORMED, "a block of the model is not what was asked for");
+        return;
+    }
+    int rc = c->port->store->write(c->port->store_ctx, MYCEL_AREA_MODEL,
+                                   r->block.number * block_bytes(f), r->payload, r->payload_bytes);
+    f->agreed = true;
+    c->failures = 0;
+    blocks_mark(&f->blocks, r->block.number);
+    uint32_t good = f->blocks.base * block_bytes(f);
+    if (rc >= 0 && !blocks_complete(&f->blocks) &&
+        good >= f->persisted + CLIENT_FETCH_PERSIST_BLOCKS * block_bytes(f)) {
+        rc = persist(c, good);
+    }
+    if (rc < 0) {
+        client_abandon(c, rc, "the model cannot be stored", NULL);
+    }
+}

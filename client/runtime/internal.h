@@ -1,0 +1,254 @@
+/*
+ * The inside of struct mycel_client and the functions that client/runtime's files call in each other.
+ * Nothing outside this folder (and its tests) includes it. The struct is small on purpose: a process
+ * may hold 100,000 of them, so whatever is needed only now and then stays in the store.
+ */
+#ifndef MYCEL_CLIENT_RUNTIME_INTERNAL_H
+#define MYCEL_CLIENT_RUNTIME_INTERNAL_H
+
+#include "common/assert.h"
+#include "common/codec/codec.h"
+#include "common/crypto/sha256.h"
+#include "proto/wire.h"
+
+#include <mycel/client.h>
+#include <mycel/error.h>
+
+#define CLIENT_RUNTIME_VERSION "0.1.0"
+
+/* Bounds of one poll, so that an embedder knows the longest time it takes. */
+#define CLIENT_ANSWERS_PER_POLL 16u
+#define CLIENT_CHUNKS_PER_POLL 16u /* pieces of 4 KB loaded, hashed or encoded */
+#define CLIENT_CHUNK_PARAMS 1024u
+#define CLIENT_POLL_WAIT_MAX_MS 3600000u
+#define CLIENT_SEND_RETRY_MS 50u /* the transport took nothing: offer it again after this */
+
+#define CLIENT_FETCH_PERSIST_BLOCKS 16u /* progress is written down after that many blocks */
+#define CLIENT_FETCH_REPEATS_MAX 2u     /* downloads with a wrong hash before the lease is dropped */
+#define CLIENT_UPLOAD_REPEATS_MAX 8u    /* rounds of "blocks are missing" before a pause */
+
+#define CLIENT_WINDOW_MAX_MS 604800000u /* nobody can put a device to sleep for more than a week */
+#define CLIENT_RETRY_AFTER_MAX_S 3600u
+
+_Static_assert(CLIENT_CHUNK_PARAMS == CODEC_BLOCK_PARAMS_MAX, "one chunk is one codec block at most");
+_Static_assert(MYCEL_CLIENT_SCRATCH_BYTES >= 2u * CLIENT_CHUNK_PARAMS * sizeof(float),
+               "a chunk of the delta and one of the base must fit");
+_Static_assert(MYCEL_CLIENT_SCRATCH_BYTES >= PROTO_MESSAGE_BYTES_MAX, "messages are encoded there");
+
+/* One request in flight. */
+struct client_slot {
+    uint64_t sent_ms;
+    uint32_t block;
+    bool busy;
+};
+
+/* What the current lease asks for, without what only the trainer needs (that stays in the journal). */
+struct client_job {
+    uint32_t run;
+    uint32_t round;
+    uint32_t base_version;
+    uint32_t params;
+    uint32_t model_bytes;
+    uint32_t seed;
+    float clip_norm;
+    uint8_t codec;
+    uint8_t model_sha256[PROTO_SHA256_BYTES];
+    uint8_t key[PROTO_KEY_BYTES];
+};
+
+/* How far the job is, as the journal knows it. The numbers are on disk: append only. */
+enum client_phase {
+    CLIENT_PHASE_NONE = 0,   /* no job */
+    CLIENT_PHASE_LEASED = 1, /* fetching or training; `fetched` bytes of the model are durable */
+    CLIENT_PHASE_ENCODED = 2 /* the update is durable: body_bytes with that digest */
+};
+
+struct client_progress {
+    uint32_t boot_count;
+    uint32_t fetched;
+    uint32_t body_bytes;
+    uint8_t phase; /* enum client_phase */
+    uint8_t body_sha256[PROTO_SHA256_BYTES];
+};
+
+/* Blocks base … end - 1 are still to be transferred, apart from those of the 32 from `base` on whose
+ * bit in `done` is set. Bit 0 is never set: base moves on instead. */
+struct client_blocks {
+    uint32_t base;
+    uint32_t end;
+    uint32_t done;
+};
+
+struct client_fetch {
+    struct client_blocks blocks;
+    uint32_t persisted; /* bytes that the journal knows of */
+    uint8_t szx;
+    uint8_t repeats; /* downloads whose hash was wrong */
+    bool agreed;     /* the block size was confirmed in this session */
+    bool verifying;
+};
+
+enum client_train_stage {
+    CLIENT_TRAIN_PREPARE,
+    CLIENT_TRAIN_LOAD,
+    CLIENT_TRAIN_STEP,
+    CLIENT_TRAIN_NORM,
+    CLIENT_TRAIN_BEGIN,
+    CLIENT_TRAIN_ENCODE,
+    CLIENT_TRAIN_PERSIST
+};
+
+struct client_train {
+    uint64_t running_since_ms; /* without a pause */
+    uint32_t train_ms;         /* before that */
+    uint32_t position; /* parameters done in the current stage */
+    uint32_t head_bytes;
+    float squared_norm;
+    float scale;
+    uint8_t stage; /* enum client_train_stage */
+    bool paused;
+    bool hashing;
+    struct codec_encoder encoder;
+};
+
+struct client_upload {
+    struct client_blocks blocks; /* all but the final one */
+    uint32_t final;              /* number of the last block */
+    uint8_t repeats;
+    bool ask; /* first ask what the coordinator has */
+};
+
+struct client_receipt {
+    uint32_t earliest_ms;
+    uint32_t latest_ms;
+    int32_t status;
+    bool has_window;
+    bool late;
+};
+
+struct client {
+    const struct mycel_port *port;
+    const struct mycel_client_config *config;
+    uint64_t now_ms;
+    uint64_t wake_ms;      /* nothing is started before */
+    uint64_t heard_ms;     /* last answer of this session */
+    uint64_t lease_end_ms; /* valid while there is a job */
+    struct client_slot slots[MYCEL_REQUEST_SLOTS];
+    struct client_job job;
+    struct client_progress progress;
+    struct sha256 sha; /* of the model in FETCH, of the body in TRAIN */
+    uint32_t hashed;   /* bytes that went into it */
+    uint8_t state;        /* enum mycel_client_state */
+    uint8_t failures;     /* of the network in a row */
+    uint8_t job_failures; /* jobs dropped in a row */
+    bool session_open;
+    bool trainer_ready; /* prepare succeeded: release is owed */
+    bool resumed;       /* the job comes from before the last start */
+    union {
+        struct client_fetch fetch;
+        struct client_train train;
+        struct client_upload upload;
+        struct client_receipt receipt;
+    } in; /* belongs to the state; set_state clears it */
+};
+
+_Static_assert(sizeof(struct client) <= sizeof(struct mycel_client), "opaque size too small");
+
+/* What each state does. step: returns the ms until it wants to run again. answer: takes one answer
+ * to a request for `block` (0 if it was for no block). */
+struct client_state_ops {
+    const char *name;
+    uint32_t (*step)(struct client *c);
+    void (*answer)(struct client *c, const struct mycel_response *r, uint32_t block);
+};
+
+/* ---- client.c */
+void client_set_state(struct client *c, enum mycel_client_state state);
+/* Fills in run and round and hands the event to the platform. */
+void client_emit(struct client *c, struct mycel_event *event);
+/* The network failed: closes the session and pauses with backoff; a check-in goes back to sleep. */
+void client_fail(struct client *c, int code, const char *text);
+/* The job cannot go on: forgets it and sleeps, in the window if there is one, else with backoff. */
+void client_abandon(struct client *c, int code, const char *text, const mycel_Window *window);
+/* Sleeps until a moment drawn from the window. Returns the pause. */
+uint32_t client_sleep(struct client *c, const mycel_Window *window);
+/* Sets when the lease ends, `deadline_ms` (untrusted) from now. */
+void client_lease_starts(struct client *c, uint64_t deadline_ms);
+bool client_lease_expired(const struct client *c);
+void client_release_trainer(struct client *c);
+uint32_t client_setting(uint32_t value, uint32_t fallback);
+
+/* ---- states */
+uint32_t checkin_sleep_step(struct client *c);
+uint32_t checkin_step(struct client *c);
+void checkin_answer(struct client *c, const struct mycel_response *r, uint32_t block);
+uint32_t fetch_step(struct client *c);
+void fetch_answer(struct client *c, const struct mycel_response *r, uint32_t block);
+uint32_t train_step(struct client *c);
+uint32_t upload_encoded_step(struct client *c);
+uint32_t upload_step(struct client *c);
+void upload_answer(struct client *c, const struct mycel_response *r, uint32_t block);
+uint32_t receipt_step(struct client *c);
+
+/* ---- lease.c: refuses what this device cannot or must not do. */
+int lease_to_job(struct client_job *job, const mycel_Lease *lease,
+                 const struct mycel_client_config *config);
+uint32_t lease_codecs(const struct mycel_client_config *config);
+
+/* ---- encode.c: the stages of TRAIN behind the last step. 1: call again, 0: done, <0 failed. */
+int encode_norm(struct client *c);
+int encode_begin(struct client *c);
+int encode_blocks(struct client *c);
+int encode_persist(struct client *c);
+
+/* ---- area.c: exact reads and digests of what is stored. */
+/* Reads exactly that many bytes. 0; MYCEL_E_CORRUPT when the area is shorter; the store's error. */
+int area_read(struct client *c, enum mycel_area area, uint32_t offset, void *data, size_t bytes);
+/* The same for parameters first … first + count - 1 of the base model. */
+int area_read_params(struct client *c, uint32_t first, float *values, uint32_t count);
+void area_hash_begin(struct client *c);
+/* Hashes the next pieces of an area of `bytes` bytes. 1: call again, 0: digest is filled, <0 as above. */
+int area_hash(struct client *c, enum mycel_area area, uint32_t bytes, uint8_t digest[SHA256_BYTES]);
+
+/* ---- exchange.c: slots, session, answers. */
+/* 0: a session is open. >0: not now, ask again after that many ms. */
+uint32_t exchange_open(struct client *c);
+bool exchange_has_free_slot(const struct client *c);
+bool exchange_in_flight(const struct client *c, uint32_t block);
+unsigned exchange_count(const struct client *c);
+/* 1: sent. 0: not now. <0: the session died; client_fail was called. */
+int exchange_send(struct client *c, const struct mycel_request *request, uint32_t block);
+void exchange_receive(struct client *c, const struct client_state_ops *table);
+/* Frees slots that got no answer in time; declares the session dead when all are silent. */
+void exchange_expire(struct client *c);
+void exchange_cancel(struct client *c);
+void exchange_close(struct client *c);
+/* ms until a slot expires. */
+uint32_t exchange_wait(const struct client *c);
+
+/* ---- refusal.c: every answer that is not the one hoped for. */
+void refusal_react(struct client *c, const struct mycel_response *r);
+
+/* ---- window.c: pauses. */
+uint32_t window_between(struct client *c, uint32_t low_ms, uint32_t high_ms);
+uint32_t window_draw(struct client *c, uint32_t earliest_ms, uint32_t latest_ms);
+uint32_t window_backoff(struct client *c, uint32_t failures);
+
+/* ---- blocks.c: which blocks are still to be transferred. */
+void blocks_init(struct client_blocks *b, uint32_t base, uint32_t end);
+bool blocks_complete(const struct client_blocks *b);
+void blocks_mark(struct client_blocks *b, uint32_t block);
+/* Takes a list of missing blocks, ascending; `cut` says that more may be missing behind its last. */
+int blocks_from_missing(struct client_blocks *b, const uint32_t *missing, uint32_t count, bool cut,
+                        uint32_t end);
+/* The lowest block that is neither done nor in flight, or UINT32_MAX. */
+uint32_t blocks_next(const struct client_blocks *b, const struct client *c);
+
+/* ---- journal.c: what survives. All return 0 or the store's error. */
+int journal_load(struct client *c);
+int journal_begin(struct client *c, const mycel_Lease *lease);
+int journal_update(struct client *c);
+int journal_finish(struct client *c);
+int journal_lease(struct client *c, mycel_Lease *lease);
+
+#endif

@@ -1,0 +1,180 @@
+/*
+ * The one record that says what this device was doing. It owns the record's layout; it must never be
+ * ahead of the data it speaks of: whatever a record claims (bytes of the model, the encoded update) was
+ * made durable before.
+ *
+ * Record, little endian:
+ *   0 'M' 'J'  2 version u8 (1)  3 phase u8  4 boot_count u32  8 fetched u32  12 body_bytes u32
+ *   16 body_sha256[32]  48 lease_bytes u16  50 Lease (mycel.proto)  … CRC-32 of all before it, u32
+ * A record with another version, a wrong CRC or a lease that this device would refuse is as good as none.
+ */
+#include "client/runtime/internal.h"
+
+#include <string.h>
+
+#define JOURNAL_VERSION 1u
+#define JOURNAL_HEAD_BYTES 50u
+#define JOURNAL_CRC_BYTES 4u
+
+_Static_assert(JOURNAL_HEAD_BYTES + mycel_Lease_size + JOURNAL_CRC_BYTES <= MYCEL_JOURNAL_BYTES_MAX,
+               "a record must fit what ports were promised");
+_Static_assert(MYCEL_CLIENT_SCRATCH_BYTES >= MYCEL_JOURNAL_BYTES_MAX, "records are made in scratch");
+
+static void put_u16(uint8_t *p, uint32_t v)
+{
+    p[0] = (uint8_t)v;
+    p[1] = (uint8_t)(v >> 8);
+}
+
+static void put_u32(uint8_t *p, uint32_t v)
+{
+    put_u16(p, v);
+    put_u16(p + 2, v >> 16);
+}
+
+static uint32_t get_u16(const uint8_t *p)
+{
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8;
+}
+
+static uint32_t get_u32(const uint8_t *p)
+{
+    return get_u16(p) | get_u16(p + 2) << 16;
+}
+
+/* CRC-32 (IEEE 802.3, reflected), four bits at a time: 64 bytes of table instead of a kilobyte. */
+static uint32_t crc32_of(const uint8_t *data, size_t bytes)
+{
+    static const uint32_t table[16] = {
+        0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC, 0x76DC4190, 0x6B6B51F4,
+        0x4DB26158, 0x5005713C, 0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C,
+        0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C,
+    };
+    uint32_t crc = 0xFFFFFFFFu;
+    for (size_t i = 0; i < bytes; i++) {
+        crc ^= data[i];
+        crc = crc >> 4 ^ table[crc & 15u];
+        crc = crc >> 4 ^ table[crc & 15u];
+    }
+    return ~crc;
+}
+
+/* Reads the record into scratch and checks its frame. The lease's bytes, or <0. */
+static int read_record(struct client *c, uint8_t **record)
+{
+    uint8_t *p = c->config->scratch;
+    int n = c->port->store->read(c->port->store_ctx, MYCEL_AREA_JOURNAL, 0, p,
+                                 MYCEL_JOURNAL_BYTES_MAX);
+    if (n < 0) {
+        return n;
+    }
+    if (n == 0) {
+        return MYCEL_E_NOT_FOUND;
+    }
+    if ((size_t)n < JOURNAL_HEAD_BYTES + JOURNAL_CRC_BYTES || p[0] != 'M' || p[1] != 'J' ||
+        p[2] != JOURNAL_VERSION || p[3] > CLIENT_PHASE_ENCODED) {
+        return MYCEL_E_CORRUPT;
+    }
+    uint32_t lease_bytes = get_u16(p + 48);
+    size_t total = JOURNAL_HEAD_BYTES + lease_bytes + JOURNAL_CRC_BYTES;
+    if (total != (size_t)n ||
+        get_u32(p + total - JOURNAL_CRC_BYTES) != crc32_of(p, total - JOURNAL_CRC_BYTES)) {
+        return MYCEL_E_CORRUPT;
+    }
+    *record = p;
+    return (int)lease_bytes;
+}
+
+/* Writes the progress around lease_bytes bytes of lease that lie in scratch at their place. */
+static int write_record(struct client *c, uint32_t lease_bytes)
+{
+    uint8_t *p = c->config->scratch;
+    const struct client_progress *progress = &c->progress;
+    p[0] = 'M';
+    p[1] = 'J';
+    p[2] = JOURNAL_VERSION;
+    p[3] = progress->phase;
+    put_u32(p + 4, progress->boot_count);
+    put_u32(p + 8, progress->fetched);
+    put_u32(p + 12, progress->body_bytes);
+    memcpy(p + 16, progress->body_sha256, sizeof progress->body_sha256);
+    put_u16(p + 48, lease_bytes);
+    size_t bytes = JOURNAL_HEAD_BYTES + lease_bytes;
+    put_u32(p + bytes, crc32_of(p, bytes));
+    return c->port->store->save(c->port->store_ctx, p, bytes + JOURNAL_CRC_BYTES);
+}
+
+static bool progress_is_sane(const struct client_progress *progress, const struct client_job *job)
+{
+    if (progress->phase == CLIENT_PHASE_ENCODED) {
+        return progress->body_bytes > 0 && progress->body_bytes <= PROTO_UPDATE_BYTES_MAX;
+    }
+    return progress->fetched <= job->model_bytes;
+}
+
+/* Restores job and progress. Anything wrong with the record means: no job, and no loss, because the
+ * coordinator reclaims the lease when it expires. */
+static void restore(struct client *c)
+{
+    uint8_t *p = NULL;
+    int lease_bytes = read_record(c, &p);
+    if (lease_bytes < 0) {
+        return;
+    }
+    c->progress.boot_count = get_u32(p + 4);
+    mycel_Lease lease;
+    if (p[3] == CLIENT_PHASE_NONE || journal_lease(c, &lease) < 0 ||
+        lease_to_job(&c->job, &lease, c->config) < 0) {
+        return;
+    }
+    struct client_progress progress = {.boot_count = get_u32(p + 4),
+                                       .fetched = get_u32(p + 8),
+                                       .body_bytes = get_u32(p + 12),
+                                       .phase = p[3]};
+    memcpy(progress.body_sha256, p + 16, sizeof progress.body_sha256);
+    if (progress_is_sane(&progress, &c->job)) {
+        c->progress = progress;
+        client_lease_starts(c, lease.deadline_ms);
+    }
+}
+
+int journal_load(struct client *c)
+{
+    c->progress = (struct client_progress){0};
+    restore(c);
+    c->progress.boot_count++;
+    return c->progress.phase == CLIENT_PHASE_NONE ? write_record(c, 0) : journal_update(c);
+}
+
+int journal_begin(struct client *c, const mycel_Lease *lease)
+{
+    uint8_t *p = c->config->scratch;
+    int n = WIRE_ENCODE(mycel_Lease, lease, p + JOURNAL_HEAD_BYTES,
+                        MYCEL_JOURNAL_BYTES_MAX - JOURNAL_HEAD_BYTES - JOURNAL_CRC_BYTES);
+    if (n < 0) {
+        return n;
+    }
+    c->progress = (struct client_progress){.boot_count = c->progress.boot_count,
+                                           .phase = CLIENT_PHASE_LEASED};
+    return write_record(c, (uint32_t)n);
+}
+
+int journal_update(struct client *c)
+{
+    uint8_t *p = NULL;
+    int n = read_record(c, &p);
+    return n < 0 ? n : write_record(c, (uint32_t)n);
+}
+
+int journal_finish(struct client *c)
+{
+    c->progress = (struct client_progress){.boot_count = c->progress.boot_count};
+    return write_record(c, 0);
+}
+
+int journal_lease(struct client *c, mycel_Lease *lease)
+{
+    uint8_t *p = NULL;
+    int n = read_record(c, &p);
+    return n < 0 ? n : WIRE_DECODE(mycel_Lease, lease, p + JOURNAL_HEAD_BYTES, (size_t)n);
+}

@@ -1,0 +1,189 @@
+/*
+ * ENCODED and UPLOAD: the body goes to its place block by block, four at a time, the last one last. It
+ * owns which blocks are still to be sent; it must never send a byte that is not durable, and never let
+ * go of the body before the coordinator's word.
+ */
+#include "client/runtime/internal.h"
+
+#include "common/base64url.h"
+
+#include <string.h>
+
+#define CODE_CHANGED 0x44    /* 2.04 */
+#define CODE_CONTENT 0x45    /* 2.05 */
+#define CODE_CONTINUE 0x5F   /* 2.31 */
+#define CODE_INCOMPLETE 0x88 /* 4.08 */
+
+/* Stands for the question in a slot; block numbers have 20 bits (RFC 7959 §2.2). */
+#define UPLOAD_ASK UINT32_MAX
+
+_Static_assert(PROTO_UPDATE_BYTES_MAX / PROTO_BLOCK_BYTES_MAX < 1u << 20, "block numbers must fit");
+
+uint32_t upload_encoded_step(struct client *c)
+{
+    uint32_t wait = exchange_open(c);
+    if (wait > 0) {
+        return wait;
+    }
+    struct client_upload upload = {
+        .final = (c->progress.body_bytes - 1u) / PROTO_BLOCK_BYTES_MAX,
+        .ask = c->resumed,
+    };
+    blocks_init(&upload.blocks, 0, upload.final);
+    client_set_state(c, MYCEL_CLIENT_UPLOAD);
+    c->in.upload = upload;
+    return 0;
+}
+
+/* As exchange_send. */
+static int ask(struct client *c, const char *name)
+{
+    struct mycel_request request = {
+        .method = MYCEL_GET,
+        .path = {PROTO_PATH_UPDATE, name},
+        .content_format = MYCEL_FORMAT_NONE,
+    };
+    return exchange_send(c, &request, UPLOAD_ASK);
+}
+
+/* As exchange_send; a body that cannot be read ends the job. */
+static int send_block(struct client *c, const char *name, uint32_t number)
+{
+    uint32_t offset = number * PROTO_BLOCK_BYTES_MAX;
+    uint32_t left = c->progress.body_bytes - offset;
+    uint32_t bytes = left < PROTO_BLOCK_BYTES_MAX ? left : PROTO_BLOCK_BYTES_MAX;
+    int rc = area_read(c, MYCEL_AREA_BODY, offset, c->config->scratch, bytes);
+    if (rc < 0) {
+        client_abandon(c, rc, "the update cannot be read back", NULL);
+        return rc;
+    }
+    struct mycel_request request = {
+        .method = MYCEL_PUT,
+        .path = {PROTO_PATH_UPDATE, name},
+        .content_format = PROTO_FORMAT_UPDATE,
+        .block = {.kind = MYCEL_BLOCK_1,
+                  .number = number,
+                  .szx = PROTO_BLOCK_SZX_MAX,
+                  .more = number < c->in.upload.final},
+        .size1 = c->progress.body_bytes,
+        .payload = c->config->scratch,
+        .payload_bytes = bytes,
+    };
+    return exchange_send(c, &request, number);
+}
+
+static uint32_t fill_window(struct client *c, const char *name)
+{
+    struct client_upload *u = &c->in.upload;
+    while (exchange_has_free_slot(c)) {
+        uint32_t number = blocks_next(&u->blocks, c);
+        if (number == UINT32_MAX) {
+            break;
+        }
+        int rc = send_block(c, name, number);
+        if (rc < 0) {
+            return 0;
+        }
+        if (rc == 0) {
+            return exchange_wait(c);
+        }
+    }
+    if (blocks_complete(&u->blocks) && exchange_count(c) == 0 && send_block(c, name, u->final) < 0) {
+        return 0;
+    }
+    return exchange_wait(c);
+}
+
+uint32_t upload_step(struct client *c)
+{
+    uint32_t wait = exchange_open(c);
+    if (wait > 0) {
+        return wait;
+    }
+    char name[PROTO_KEY_TEXT + 1u];
+    base64url_encode(c->job.key, sizeof c->job.key, name);
+    if (!c->in.upload.ask) {
+        return fill_window(c, name);
+    }
+    if (exchange_count(c) == 0 && ask(c, name) < 0) {
+        return 0;
+    }
+    return exchange_wait(c);
+}
+
+static void take_receipt(struct client *c, const struct mycel_response *r)
+{
+    mycel_Receipt receipt;
+    if (WIRE_DECODE(mycel_Receipt, &receipt, r->payload, r->payload_bytes) < 0) {
+        client_fail(c, MYCEL_E_MALFORMED, "the receipt cannot be decoded");
+        return;
+    }
+    if (receipt.status == MYCEL_OK && !receipt.late &&
+        memcmp(receipt.digest, c->progress.body_sha256, sizeof c->progress.body_sha256) != 0) {
+        client_abandon(c, MYCEL_E_CONFLICT, "the receipt is for other content", NULL);
+        return;
+    }
+    exchange_cancel(c);
+    client_set_state(c, MYCEL_CLIENT_RECEIPT);
+    c->in.receipt = (struct client_receipt){
+        .earliest_ms = receipt.window.earliest_ms,
+        .latest_ms = receipt.window.latest_ms,
+        .status = receipt.status,
+        .has_window = receipt.has_window,
+        .late = receipt.late,
+    };
+}
+
+/* What the coordinator says it has decides what is sent from now on. */
+static void take_status(struct client *c, const struct mycel_response *r)
+{
+    struct client_upload *u = &c->in.upload;
+    mycel_UploadStatus status;
+    if (WIRE_DECODE(mycel_UploadStatus, &status, r->payload, r->payload_bytes) < 0) {
+        client_fail(c, MYCEL_E_MALFORMED, "the upload's status cannot be decoded");
+        return;
+    }
+    int rc = MYCEL_OK;
+    if (status.size == c->progress.body_bytes && status.block_bytes == PROTO_BLOCK_BYTES_MAX) {
+        bool cut = status.missing_count == sizeof status.missing / sizeof status.missing[0];
+        rc = blocks_from_missing(&u->blocks, status.missing, status.missing_count, cut, u->final);
+    } else {
+        blocks_init(&u->blocks, 0, u->final); /* nothing of this body is known there */
+    }
+    if (rc < 0) {
+        client_fail(c, rc, "the upload's status makes no sense");
+        return;
+    }
+    exchange_cancel(c);
+    u->ask = false;
+}
+
+static void take_incomplete(struct client *c, const struct mycel_response *r)
+{
+    if (c->in.upload.repeats >= CLIENT_UPLOAD_REPEATS_MAX) {
+        c->in.upload.repeats = 0;
+        client_fail(c, MYCEL_E_BUSY, "the coordinator keeps losing blocks");
+        return;
+    }
+    c->in.upload.repeats++;
+    take_status(c, r);
+}
+
+void upload_answer(struct client *c, const struct mycel_response *r, uint32_t asked)
+{
+    struct client_upload *u = &c->in.upload;
+    bool is_receipt = r->content_format == PROTO_FORMAT_RECEIPT;
+    if (is_receipt && (r->code == CODE_CHANGED || r->code == CODE_CONTENT)) {
+        take_receipt(c, r);
+    } else if (r->code == CODE_CONTENT && asked == UPLOAD_ASK) {
+        take_status(c, r);
+    } else if (r->code == CODE_CONTINUE && asked < u->final &&
+               (r->block.kind != MYCEL_BLOCK_1 || r->block.number == asked)) {
+        blocks_mark(&u->blocks, asked);
+        c->failures = 0;
+    } else if (r->code == CODE_INCOMPLETE && asked != UPLOAD_ASK) {
+        take_incomplete(c, r);
+    } else {
+        refusal_react(c, r);
+    }
+}

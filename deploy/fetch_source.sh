@@ -41,7 +41,8 @@ apt_private() {
     "$command" -o Dir::State::lists="$apt_root/lists" -o Dir::Cache="$apt_root/cache" \
         -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$apt_root/sources" \
         -o APT::Sandbox::User="$(id -un)" -o APT::Update::Error-Mode=any \
-        -o Acquire::Check-Valid-Until=false -o Acquire::Retries=3 -o Acquire::Languages=none "$@" </dev/null
+        -o Acquire::Check-Valid-Until=false -o Acquire::Retries=3 -o Acquire::Languages=none \
+        "$@" </dev/null
 }
 
 # Reads the lists of source packages once for both packages.
@@ -55,7 +56,8 @@ update_lists() {
         printf 'Types: deb-src\nURIs: %s\nSuites: %s\nComponents: main\n' "$uri" "${suites[*]}"
         [[ ! -e $keyring ]] || printf 'Signed-By: %s\n' "$keyring"
     } >"$apt_root/sources/mycel.sources"
-    apt_private apt-get update -qq >&2 || { note "cannot read $uri; apt says why above. No network?"; return 1; }
+    apt_private apt-get update -qq >&2 ||
+        { note "cannot read $uri; apt says why above. No network?"; return 1; }
     touch "$apt_root/updated"
 }
 

@@ -16,7 +16,7 @@ deps: ## install system packages, build mbedTLS and libcoap (once)
 build: build-release ## build everything (also build-debug, build-asan, build-tsan)
 
 build-%: deps
-	@cmake --preset $* --log-level=WARNING
+	@cmake --preset $* >/dev/null
 	@cmake --build --preset $* --parallel $(JOBS)
 
 demo: build ## train a model with ten local clients (DEMO_ARGS="--rounds 5 …")

@@ -48,6 +48,7 @@ INNOCENT = [
     ("includes", "server/cli/a.c", '#include "client/port/linux/linux.h"'),
     ("includes", "tests/unit/a.c", "#include <sqlite3.h>"),
     ("style", "server/cli/a.c", "/* unlike strcpy(), f(n) never calls f(n) */\nint f(int n);"),
+    ("style", "server/cli/a.c", "int f(struct s *s)\n{\n    return s->f(1);\n}"),
     ("style", "server/cli/a.c", 'static const char *const text = "sprintf(";'),
     ("style", "server/cli/a.c", "int f(int n)\n{\n" + "    n++;\n" * 66 + "    return n;\n}"),
     ("style", "server/cli/a.c", "int a;\n" * 499),

@@ -51,7 +51,8 @@ def check_functions(source):
             continue
         if lines > FUNCTION_LINES_MAX:
             yield source.finding(match.start(), f"{name.group(1)}() has {lines} lines")
-        if re.search(rf"\b{name.group(1)}\s*\(", match.group("body")):
+        # A call through a table, as in store->erase(), is another function's.
+        if re.search(rf"(?<![\w.>]){name.group(1)}\s*\(", match.group("body")):
             yield source.finding(match.start(), f"{name.group(1)}() calls itself")
 
 

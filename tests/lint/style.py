@@ -26,7 +26,8 @@ NO_DOUBLE = ("client/nn/", "client/runtime/", "common/")
 
 # clang-format puts a function's braces, and nothing else's, alone in the first column.
 FUNCTION = re.compile(r"^(?P<head>[A-Za-z_][^;{}#]*\))\s*\n\{\n(?P<body>.*?)^\}", re.M | re.S)
-NAME = re.compile(r"([A-Za-z_]\w*)\s*\(")
+# The name may be made by a macro, as in TILE(dot)(...).
+NAME = re.compile(r"([A-Z_]+\(\w+\)|[A-Za-z_]\w*)\s*\(")
 
 
 def check_words(source):
@@ -52,7 +53,7 @@ def check_functions(source):
         if lines > FUNCTION_LINES_MAX:
             yield source.finding(match.start(), f"{name.group(1)}() has {lines} lines")
         # A call through a table, as in store->erase(), is another function's.
-        if re.search(rf"(?<![\w.>]){name.group(1)}\s*\(", match.group("body")):
+        if re.search(rf"(?<![\w.>]){re.escape(name.group(1))}\s*\(", match.group("body")):
             yield source.finding(match.start(), f"{name.group(1)}() calls itself")
 
 

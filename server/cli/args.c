@@ -65,11 +65,10 @@ static void add_options(struct grammar *g)
 
 static void add_config(struct grammar *g)
 {
-    static const struct setting file = {
-        .name = "config",
-        .argument = "FILE",
-        .type = SETTING_TEXT,
-        .help = "Configuration file; none: read none"};
+    static const struct setting file = {.name = "config",
+                                        .argument = "FILE",
+                                        .type = SETTING_TEXT,
+                                        .help = "Configuration file; none: read none"};
     if (g->command->config == 0) {
         return;
     }
@@ -164,8 +163,8 @@ static int check_names(const struct grammar *g, int argc, char **argv)
         }
         char name[SUGGEST_WORD_MAX + 1u];
         snprintf(name, sizeof name, "%.*s", (int)strcspn(argv[i] + 2, "="), argv[i] + 2);
-        bool known = strncmp("help", name, strlen(name)) == 0 ||
-                     strncmp("usage", name, strlen(name)) == 0;
+        bool known =
+            strncmp("help", name, strlen(name)) == 0 || strncmp("usage", name, strlen(name)) == 0;
         const char *takes = NULL;
         struct suggest near = {0};
         for (size_t row = 0; row < g->count; row++) {
@@ -182,7 +181,8 @@ static int check_names(const struct grammar *g, int argc, char **argv)
                       near.best ? "?" : "");
             return MYCEL_E_INVALID;
         }
-        i += takes != NULL && strchr(argv[i], '=') == NULL ? 1 : 0; /* its value may look like a flag */
+        i += takes != NULL && strchr(argv[i], '=') == NULL ? 1
+                                                           : 0; /* its value may look like a flag */
     }
     return MYCEL_OK;
 }

@@ -10,8 +10,8 @@
 
 struct args {
     const char *config_path;
-    const char *config_flags[CONFIG_KEYS_MAX];       /* by index into config_keys() */
-    const char *option_flags[COMMAND_SETTINGS_MAX];  /* by index into command->settings */
+    const char *config_flags[CONFIG_KEYS_MAX];      /* by index into config_keys() */
+    const char *option_flags[COMMAND_SETTINGS_MAX]; /* by index into command->settings */
     const char *words[COMMAND_WORDS_MAX];
     size_t words_count;
 };

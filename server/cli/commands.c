@@ -5,15 +5,123 @@
 
 #include "common/assert.h"
 #include "server/cli/config_check.h"
+#include "server/cli/device.h"
 #include "server/cli/help.h"
+#include "server/cli/model.h"
+#include "server/cli/run.h"
 #include "server/cli/version.h"
 
 static const struct command table[] = {
+    {.name = "device enroll",
+     .arguments = "NAME",
+     .words_min = 1,
+     .words_max = 1,
+     .group = "Devices",
+     .summary = "Let a device take part: make its key and remember it",
+     .help = "Draws a fresh 128-bit key, writes it to a file that only you can read, and stores it "
+             "with the device's name. Works while the coordinator runs. A name is used once: after "
+             "a revocation, enrol the device under another.\n\n"
+             "  mycel device enroll pump-17 --key-out /root/pump-17.key",
+     .config = CONFIG_GROUP_STATE,
+     .settings = &device_enroll_settings,
+     .run = device_enroll_run},
+    {.name = "device list",
+     .arguments = "",
+     .group = "Devices",
+     .summary = "List devices, their state and what they contributed",
+     .help = "Keys are never shown.\n\n  mycel device list --json",
+     .config = CONFIG_GROUP_STATE,
+     .settings = &device_list_settings,
+     .run = device_list_run},
+    {.name = "device revoke",
+     .arguments = "NAME",
+     .words_min = 1,
+     .words_max = 1,
+     .group = "Devices",
+     .summary = "Shut a device out for good",
+     .help = "A running coordinator ends its session and refuses it from then on. What it has "
+             "contributed stays counted.\n\n  mycel device revoke pump-17",
+     .config = CONFIG_GROUP_STATE,
+     .run = device_revoke_run},
+
+    {.name = "run create",
+     .arguments = "",
+     .group = "Runs",
+     .summary = "Say what to train, on how many devices, for how many rounds",
+     .help =
+         "A running coordinator picks the run up by itself. Version 0 of the model is drawn from "
+         "the seed, or read from a file.\n\n"
+         "  mycel run create --model \"28x28x1 > dense 32 relu > dense 10 softmax\" "
+         "--rounds 50 --goal 20",
+     .config = CONFIG_GROUP_STATE,
+     .settings = &run_create_settings,
+     .run = run_create_run},
+    {.name = "run list",
+     .arguments = "",
+     .group = "Runs",
+     .summary = "List runs and how far they are",
+     .help = "  mycel run list --json",
+     .config = CONFIG_GROUP_STATE,
+     .settings = &run_list_settings,
+     .run = run_list_run},
+    {.name = "run show",
+     .arguments = "[RUN]",
+     .words_max = 1,
+     .group = "Runs",
+     .summary = "Show a run's rounds: who was counted, who was refused and why",
+     .help =
+         "RUN is a name or an id; without it, the newest run. With --json every round lists the "
+         "ids of the devices that were counted in it.\n\n  mycel run show --json run-1",
+     .config = CONFIG_GROUP_STATE,
+     .settings = &run_show_settings,
+     .run = run_show_run},
+    {.name = "run stop",
+     .arguments = "RUN",
+     .words_min = 1,
+     .words_max = 1,
+     .group = "Runs",
+     .summary = "End a run for good; its versions stay",
+     .help = "  mycel run stop run-1",
+     .config = CONFIG_GROUP_STATE,
+     .run = run_stop_run},
+
+    {.name = "model list",
+     .arguments = "[RUN]",
+     .words_max = 1,
+     .group = "Models",
+     .summary = "List the versions of a run's model and how good they are",
+     .help =
+         "RUN is a name or an id; without it, the newest run.\n\n  mycel model list --json run-1",
+     .config = CONFIG_GROUP_STATE,
+     .settings = &model_list_settings,
+     .run = model_list_run},
+    {.name = "model show",
+     .arguments = "[RUN[:VERSION]]",
+     .words_max = 1,
+     .group = "Models",
+     .summary = "Show one version: where it came from, its metrics, its tensors",
+     .help = "VERSION is a number, a tag or 'latest'; without it, the newest.\n\n"
+             "  mycel model show run-1:7",
+     .config = CONFIG_GROUP_STATE,
+     .settings = &model_show_settings,
+     .run = model_show_run},
+    {.name = "model export",
+     .arguments = "[RUN[:VERSION]]",
+     .words_max = 1,
+     .group = "Models",
+     .summary = "Write a version's parameters to a file: raw, .npz or C header",
+     .help = "Tensors are in PyTorch's shapes and order. In Python: "
+             "m = numpy.load('run-1-20.npz'); m['dense1.weight'].\n\n"
+             "  mycel model export run-1 --format c-header --out model.h",
+     .config = CONFIG_GROUP_STATE,
+     .settings = &model_export_settings,
+     .run = model_export_run},
+
     {.name = "config check",
      .arguments = "[FILE]",
      .words_max = 1,
      .group = "This program",
-     .summary = "Check the configuration and show every value and where it comes from",
+     .summary = "Check the configuration; show every value and its origin",
      .help = "Values come from flags, else from the environment, else from the file, else from the "
              "default. An unknown key or a value out of bounds is an error with its file and line. "
              "The output is a valid configuration file.\n\n"

@@ -22,13 +22,16 @@ struct setting_list {
     size_t bytes; /* of that struct */
 };
 
-#define SETTING_LIST(table, type) {(table), sizeof(table) / sizeof((table)[0]), sizeof(type)}
+#define SETTING_LIST(table, type)                                                                  \
+    {                                                                                              \
+        (table), sizeof(table) / sizeof((table)[0]), sizeof(type)                                  \
+    }
 
 /* What a command is called with. Everything is valid until the program ends. */
 struct invocation {
     const struct command *command;
     const struct config *config;
-    const void *options;     /* the struct that command->settings fills, NULL without settings */
+    const void *options;      /* the struct that command->settings fills, NULL without settings */
     const char *const *words; /* positional arguments */
     size_t words_count;
 };
@@ -37,11 +40,11 @@ struct command {
     const char *name;      /* "device enroll" */
     const char *arguments; /* "NAME", "" for none */
     size_t words_min, words_max;
-    const char *group;     /* heading in the general help */
-    const char *summary;   /* one line, no full stop */
-    const char *help;      /* paragraphs for --help: what it does, one example or more */
-    unsigned config;       /* enum config_group set: configuration keys that are its flags */
-    const struct setting_list *settings; /* NULL: none */
+    const char *group;   /* heading in the general help */
+    const char *summary; /* one line, no full stop */
+    const char *help;    /* paragraphs for --help: what it does, one example or more */
+    unsigned config;     /* enum config_group set: configuration keys that are its flags */
+    const struct setting_list *settings;       /* NULL: none */
     int (*run)(const struct invocation *call); /* returns an enum exit_code */
 };
 

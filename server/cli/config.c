@@ -135,8 +135,8 @@ static char *read_line(char *out, int out_bytes, void *context)
     r->line++;
     size_t bytes = strlen(out);
     if (bytes + 1u == (size_t)out_bytes && out[bytes - 1u] != '\n') {
-        r->result = fail(r->config, MYCEL_E_INVALID, "%s:%u: the line is too long",
-                         r->config->path, r->line);
+        r->result = fail(r->config, MYCEL_E_INVALID, "%s:%u: the line is too long", r->config->path,
+                         r->line);
         return NULL;
     }
     return out;
@@ -191,8 +191,8 @@ static int on_pair(void *context, const char *section, const char *name, const c
         }
         const char *kept = keep(c, value);
         struct config_origin origin = {CONFIG_FROM_FILE, r->line};
-        r->result = kept ? assign(c, i, kept, origin)
-                         : fail(c, MYCEL_E_FULL, "%s: too long", c->path);
+        r->result =
+            kept ? assign(c, i, kept, origin) : fail(c, MYCEL_E_FULL, "%s: too long", c->path);
         return r->result >= 0;
     }
     r->result = unknown_key(r, section, name);
@@ -206,7 +206,9 @@ static int load_file(struct config *c, const char *path)
     }
     struct reader r = {.config = c, .file = fopen(path, "re")};
     if (r.file == NULL) {
-        int error = errno == ENOENT ? MYCEL_E_NOT_FOUND : errno == EACCES ? MYCEL_E_PERMISSION : MYCEL_E_IO;
+        int error = errno == ENOENT   ? MYCEL_E_NOT_FOUND
+                    : errno == EACCES ? MYCEL_E_PERMISSION
+                                      : MYCEL_E_IO;
         return fail(c, error, "%s: %s", path, strerror(errno));
     }
     int line = ini_parse_stream(read_line, &r, on_pair, &r);
@@ -233,7 +235,8 @@ static void find_file(char *path, size_t path_bytes)
     if (path[0] != '\0' && access(path, F_OK) == 0) {
         return;
     }
-    snprintf(path, path_bytes, "%s", access(CONFIG_SYSTEM_FILE, F_OK) == 0 ? CONFIG_SYSTEM_FILE : "");
+    snprintf(path, path_bytes, "%s",
+             access(CONFIG_SYSTEM_FILE, F_OK) == 0 ? CONFIG_SYSTEM_FILE : "");
 }
 
 static int load_any_file(struct config *c, const char *path)

@@ -52,9 +52,8 @@ static json_t *key_json(const struct config *c, size_t i, const struct config_ke
     char value[PATH_MAX];
     char origin[PATH_MAX + 16];
     char variable[CONFIG_NAME_BYTES_MAX];
-    return json_pack("{s:s, s:s, s:s, s:s, s:s}", "section", key->section, "key",
-                     key->setting.name, "value",
-                     setting_text(&key->setting, c, value, sizeof value), "origin",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s}", "section", key->section, "key", key->setting.name,
+                     "value", setting_text(&key->setting, c, value, sizeof value), "origin",
                      config_origin_text(c, i, origin, sizeof origin), "variable",
                      config_variable(key, variable));
 }

@@ -10,10 +10,22 @@ static const char *const log_formats[] = {"text", "json", NULL};
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
 
 #define IN(member) .offset = offsetof(struct config, member)
-#define STATE(...) {.section = "", .group = CONFIG_GROUP_STATE, .setting = {__VA_ARGS__}}
-#define LOG(...) {.section = "", .group = CONFIG_GROUP_LOG, .setting = {__VA_ARGS__}}
-#define SERVE(...) {.section = "serve", .group = CONFIG_GROUP_SERVE, .setting = {__VA_ARGS__}}
-#define CLIENT(...) {.section = "client", .group = CONFIG_GROUP_CLIENT, .setting = {__VA_ARGS__}}
+#define STATE(...)                                                                                 \
+    {                                                                                              \
+        .section = "", .group = CONFIG_GROUP_STATE, .setting = { __VA_ARGS__ }                     \
+    }
+#define LOG(...)                                                                                   \
+    {                                                                                              \
+        .section = "", .group = CONFIG_GROUP_LOG, .setting = { __VA_ARGS__ }                       \
+    }
+#define SERVE(...)                                                                                 \
+    {                                                                                              \
+        .section = "serve", .group = CONFIG_GROUP_SERVE, .setting = { __VA_ARGS__ }                \
+    }
+#define CLIENT(...)                                                                                \
+    {                                                                                              \
+        .section = "client", .group = CONFIG_GROUP_CLIENT, .setting = { __VA_ARGS__ }              \
+    }
 
 static const struct config_key keys[] = {
     STATE(.name = "state", .letter = 's', .type = SETTING_TEXT, .argument = "DIR", .min = 1,
@@ -52,13 +64,14 @@ static const struct config_key keys[] = {
     CLIENT(.name = "directory", .type = SETTING_TEXT, .argument = "DIR", .min = 1,
            .max = PATH_MAX - 64, IN(client.directory),
            .help = "Folder where the device keeps its model and unfinished upload"),
-    CLIENT(.name = "data", .type = SETTING_TEXT, .argument = "FILE", .min = 1,
-           .max = PATH_MAX - 1, IN(client.data),
+    CLIENT(.name = "data", .type = SETTING_TEXT, .argument = "FILE", .min = 1, .max = PATH_MAX - 1,
+           IN(client.data),
            .help = "Training set: IDX (may be gzipped) or CSV; it never leaves the device"),
     CLIENT(.name = "labels", .type = SETTING_TEXT, .argument = "FILE", .min = 1,
            .max = PATH_MAX - 1, IN(client.labels), .help = "Its labels, if --data is IDX"),
     CLIENT(.name = "slice", .type = SETTING_COUNT, .argument = "I", .fallback = "0", .min = 0,
-           .max = 99999, IN(client.slice), .help = "Which slice of the training set is this device's"),
+           .max = 99999, IN(client.slice),
+           .help = "Which slice of the training set is this device's"),
     CLIENT(.name = "slices", .type = SETTING_COUNT, .argument = "N", .fallback = "1", .min = 1,
            .max = 100000, IN(client.slices), .help = "Into how many slices the set is cut"),
     CLIENT(.name = "partition", .type = SETTING_TEXT, .argument = "iid|dirichlet:ALPHA",

@@ -20,12 +20,24 @@ struct enroll_options {
 
 #define AT(member) .offset = offsetof(struct enroll_options, member)
 static const struct setting enroll_rows[] = {
-    {.name = "key-out", .letter = 'o', .type = SETTING_TEXT, .argument = "FILE", .min = 1,
-     .max = PATH_MAX - 1, AT(key_out),
+    {.name = "key-out",
+     .letter = 'o',
+     .type = SETTING_TEXT,
+     .argument = "FILE",
+     .min = 1,
+     .max = PATH_MAX - 1,
+     AT(key_out),
      .help = "Where to write the key, for its owner only; must not exist (default NAME.key)"},
-    {.name = "class", .type = SETTING_TEXT, .argument = "CLASS", .max = STORE_CLASS_BYTES - 1,
-     AT(device_class), .help = "Device class, as runs select by; none: fits runs for any class"},
-    {.name = "json", .letter = 'j', .type = SETTING_SWITCH, AT(json),
+    {.name = "class",
+     .type = SETTING_TEXT,
+     .argument = "CLASS",
+     .max = STORE_CLASS_BYTES - 1,
+     AT(device_class),
+     .help = "Device class, as runs select by; none: fits runs for any class"},
+    {.name = "json",
+     .letter = 'j',
+     .type = SETTING_SWITCH,
+     AT(json),
      .help = "Print one JSON object"},
 };
 #undef AT
@@ -57,8 +69,9 @@ static const char *key_path(const struct enroll_options *options, const char *id
 static int check_identity(const char *identity, const struct enroll_options *options)
 {
     if (store_identity_check(identity) < 0) {
-        say_error("'%.80s' cannot be a device's name: 1 to %u printable ASCII characters, no blanks",
-                  identity, PROTO_IDENTITY_BYTES_MAX);
+        say_error(
+            "'%.80s' cannot be a device's name: 1 to %u printable ASCII characters, no blanks",
+            identity, PROTO_IDENTITY_BYTES_MAX);
         return MYCEL_E_INVALID;
     }
     if (options->key_out == NULL && strchr(identity, '/') != NULL) {
@@ -84,8 +97,9 @@ static int enroll(struct store *store, const char *identity, const struct enroll
         explicit_bzero(key, sizeof key);
         return exit_of_error(result);
     }
-    result = store_device_enroll(store, identity, options->device_class ? options->device_class : "",
-                                 key, sizeof key, state_now_ms(), id);
+    result =
+        store_device_enroll(store, identity, options->device_class ? options->device_class : "",
+                            key, sizeof key, state_now_ms(), id);
     explicit_bzero(key, sizeof key);
     if (result < 0) {
         (void)unlink(path);
@@ -120,11 +134,12 @@ int device_enroll_run(const struct invocation *call)
     }
     store_close(store);
     if (code == EXIT_CODE_OK && options->json) {
-        return say_json(json_pack("{s:I, s:s, s:s}", "id", (json_int_t)id, "name", identity,
-                                  "key_file", path));
+        return say_json(
+            json_pack("{s:I, s:s, s:s}", "id", (json_int_t)id, "name", identity, "key_file", path));
     }
     if (code == EXIT_CODE_OK) {
-        (void)printf("Enrolled '%s' as device %" PRIu32 ". Its key is in %s: move it to the device.\n",
+        (void)printf("Enrolled '%s' as device %" PRIu32
+                     ". Its key is in %s: move it to the device.\n",
                      identity, id, path);
     }
     return code;
@@ -132,9 +147,9 @@ int device_enroll_run(const struct invocation *call)
 
 /* ---- list --------------------------------------------------------------------------------- */
 
-static const struct say_column list_columns[] = {
-    {"ID", 5},        {"NAME", -20},    {"STATE", -8},    {"CLASS", -10},
-    {"ACCEPTED", 8},  {"REJECTED", 8},  {"SEEN", -20},    {"ENROLLED", -20}};
+static const struct say_column list_columns[] = {{"ID", 5},      {"NAME", -20},    {"STATE", -8},
+                                                 {"CLASS", -10}, {"ACCEPTED", 8},  {"REJECTED", 8},
+                                                 {"SEEN", -20},  {"ENROLLED", -20}};
 #define LIST_COLUMNS (sizeof list_columns / sizeof list_columns[0])
 
 static const char *device_state_name(enum store_device_state state)
@@ -150,12 +165,11 @@ static json_t *time_json(uint64_t wall_ms)
 
 static int append_device(void *user, const struct store_device *d)
 {
-    json_t *row = json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o}", "id",
-                            (json_int_t)d->id, "name", d->identity, "state",
-                            device_state_name(d->state), "class", d->device_class, "accepted",
-                            (json_int_t)d->accepted, "rejected", (json_int_t)d->rejected, "seen",
-                            time_json(d->seen_ms), "enrolled", time_json(d->enrolled_ms), "revoked",
-                            time_json(d->revoked_ms));
+    json_t *row = json_pack(
+        "{s:I, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o}", "id", (json_int_t)d->id, "name",
+        d->identity, "state", device_state_name(d->state), "class", d->device_class, "accepted",
+        (json_int_t)d->accepted, "rejected", (json_int_t)d->rejected, "seen", time_json(d->seen_ms),
+        "enrolled", time_json(d->enrolled_ms), "revoked", time_json(d->revoked_ms));
     return json_array_append_new(user, row) == 0 ? MYCEL_OK : MYCEL_E_NO_MEMORY;
 }
 

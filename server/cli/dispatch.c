@@ -27,9 +27,8 @@ static int run_with(const struct command *command, const struct args *args, stru
     if (args_assign(args, command, options) < 0) {
         return EXIT_CODE_USAGE;
     }
-    int error = command->config != 0
-                    ? config_load(config, args->config_path, args->config_flags)
-                    : 0;
+    int error =
+        command->config != 0 ? config_load(config, args->config_path, args->config_flags) : 0;
     if (error < 0) {
         say_error("%s", config->message);
         return exit_of_error(error);

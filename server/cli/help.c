@@ -37,7 +37,8 @@ void help_general(FILE *out)
     for (size_t i = 0; i < exit_count; i++) {
         (void)fprintf(out, "  %-*d %s\n", NAME_COLUMN, exits[i].code, exits[i].text);
     }
-    (void)fputs("\nStart with 'mycel demo'. 'mycel COMMAND --help' says more about a command.\n", out);
+    (void)fputs("\nStart with 'mycel demo'. 'mycel COMMAND --help' says more about a command.\n",
+                out);
 }
 
 bool help_noun(const char *noun, FILE *out)

@@ -26,8 +26,8 @@ const struct setting_list model_show_settings = SETTING_LIST(json_rows, struct s
 
 /* ---- list --------------------------------------------------------------------------------- */
 
-static const struct say_column columns[] = {{"VERSION", 7}, {"ROUND", 5},   {"KIND", -8},
-                                            {"ACCURACY", 8}, {"LOSS", 8},   {"SIZE", 9},
+static const struct say_column columns[] = {{"VERSION", 7},   {"ROUND", 5},   {"KIND", -8},
+                                            {"ACCURACY", 8},  {"LOSS", 8},    {"SIZE", 9},
                                             {"CREATED", -20}, {"SHA256", -16}};
 #define COLUMNS (sizeof columns / sizeof columns[0])
 
@@ -106,9 +106,9 @@ static int show_json(const struct store_run *run, const struct mycel_model *mode
         for (uint32_t i = 0; i < walk.tensor.rank; i++) {
             (void)json_array_append_new(shape, json_integer(walk.tensor.dim[i]));
         }
-        (void)json_array_append_new(tensors, json_pack("{s:s, s:o, s:I}", "name", walk.name, "shape",
-                                                       shape, "offset",
-                                                       (json_int_t)walk.tensor.offset));
+        (void)json_array_append_new(tensors,
+                                    json_pack("{s:s, s:o, s:I}", "name", walk.name, "shape", shape,
+                                              "offset", (json_int_t)walk.tensor.offset));
     }
     if (out == NULL || json_object_set_new(out, "run_name", json_string(run->config.name)) != 0 ||
         json_object_set_new(out, "model", json_string(run->config.model)) != 0 ||

@@ -20,11 +20,22 @@ static const char *const suffixes[] = {"f32", "npz", "h"};
 
 #define AT(member) .offset = offsetof(struct export_options, member)
 static const struct setting rows[] = {
-    {.name = "format", .letter = 'f', .type = SETTING_CHOICE, .argument = "FORMAT",
-     .fallback = "npz", .choices = formats, AT(format),
+    {.name = "format",
+     .letter = 'f',
+     .type = SETTING_CHOICE,
+     .argument = "FORMAT",
+     .fallback = "npz",
+     .choices = formats,
+     AT(format),
      .help = "raw (binary32 little endian, canonical order), npz or c-header"},
-    {.name = "out", .letter = 'o', .type = SETTING_TEXT, .argument = "FILE", .min = 1,
-     .max = PATH_MAX - 16, AT(out), .help = "File to write; - is stdout (default RUN-VERSION.npz …)"},
+    {.name = "out",
+     .letter = 'o',
+     .type = SETTING_TEXT,
+     .argument = "FILE",
+     .min = 1,
+     .max = PATH_MAX - 16,
+     AT(out),
+     .help = "File to write; - is stdout (default RUN-VERSION.npz …)"},
     {.name = "force", .type = SETTING_SWITCH, AT(force), .help = "Replace FILE if it exists"},
 };
 #undef AT

@@ -9,10 +9,14 @@
 #include "server/cli/say.h"
 
 static const char *const kind_names[MYCEL_LAYER_KINDS] = {
-    [MYCEL_LAYER_DENSE] = "dense",         [MYCEL_LAYER_CONV] = "conv",
-    [MYCEL_LAYER_DEPTHWISE] = "depthwise", [MYCEL_LAYER_MAXPOOL] = "maxpool",
-    [MYCEL_LAYER_AVGPOOL] = "avgpool",     [MYCEL_LAYER_GROUPNORM] = "groupnorm",
-    [MYCEL_LAYER_BATCHNORM] = "batchnorm", [MYCEL_LAYER_DROPOUT] = "dropout",
+    [MYCEL_LAYER_DENSE] = "dense",
+    [MYCEL_LAYER_CONV] = "conv",
+    [MYCEL_LAYER_DEPTHWISE] = "depthwise",
+    [MYCEL_LAYER_MAXPOOL] = "maxpool",
+    [MYCEL_LAYER_AVGPOOL] = "avgpool",
+    [MYCEL_LAYER_GROUPNORM] = "groupnorm",
+    [MYCEL_LAYER_BATCHNORM] = "batchnorm",
+    [MYCEL_LAYER_DROPOUT] = "dropout",
     [MYCEL_LAYER_ADD] = "add",
 };
 
@@ -78,9 +82,9 @@ json_t *model_metrics_json(const struct store_version *version)
 json_t *model_version_json(const struct store_version *v)
 {
     char hash[2 * PROTO_SHA256_BYTES + 1], created[SAY_TIME_BYTES];
-    return json_pack("{s:I, s:I, s:s, s:I, s:o, s:s, s:I, s:b, s:o, s:s}", "run", (json_int_t)v->run,
-                     "version", (json_int_t)v->number, "kind", store_version_kind_name(v->kind),
-                     "round", (json_int_t)v->round, "parent",
+    return json_pack("{s:I, s:I, s:s, s:I, s:o, s:s, s:I, s:b, s:o, s:s}", "run",
+                     (json_int_t)v->run, "version", (json_int_t)v->number, "kind",
+                     store_version_kind_name(v->kind), "round", (json_int_t)v->round, "parent",
                      v->has_parent ? json_integer(v->parent) : json_null(), "sha256",
                      say_hex(v->sha256, sizeof v->sha256, hash), "bytes", (json_int_t)v->bytes,
                      "kept", (int)v->kept, "metrics", model_metrics_json(v), "created",

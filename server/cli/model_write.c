@@ -14,8 +14,8 @@
 float model_source_value(const struct model_source *s, uint32_t index)
 {
     const uint8_t *b = s->data + 4u * (size_t)index;
-    uint32_t bits = (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 |
-                    (uint32_t)b[3] << 24;
+    uint32_t bits =
+        (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
     float value;
     memcpy(&value, &bits, sizeof value);
     return value;
@@ -38,9 +38,9 @@ static int write_npz(const struct model_source *s, FILE *out)
     int result = npz_add_text(z, "model", s->run.config.model);
     struct model_tensors walk = {0};
     while (result == MYCEL_OK && model_tensors_next(&walk, &s->model)) {
-        result = npz_add_f32(z, walk.name, walk.tensor.dim, walk.tensor.rank,
-                             s->data + 4u * (size_t)walk.tensor.offset,
-                             4u * (size_t)walk.tensor.count);
+        result =
+            npz_add_f32(z, walk.name, walk.tensor.dim, walk.tensor.rank,
+                        s->data + 4u * (size_t)walk.tensor.offset, 4u * (size_t)walk.tensor.count);
     }
     result = result < 0 ? result : npz_end(z);
     free(z);
@@ -66,18 +66,19 @@ static void write_tensor(const struct model_source *s, const struct model_tensor
 static int write_c_header(const struct model_source *s, FILE *out)
 {
     char hash[2 * PROTO_SHA256_BYTES + 1];
-    (void)fprintf(out,
-                  "/* Run '%s', version %" PRIu32 ". Parameters of the model\n"
-                  " *     %s\n"
-                  " * in PyTorch's order, row-major. Made by `mycel model export`: do not edit. */\n"
-                  "#ifndef MYCEL_MODEL_PARAMETERS_H\n#define MYCEL_MODEL_PARAMETERS_H\n\n"
-                  "#define MYCEL_MODEL_TEXT \"%s\"\n"
-                  "#define MYCEL_MODEL_VERSION %" PRIu32 "u\n"
-                  "#define MYCEL_MODEL_SHA256 \"%s\"\n"
-                  "#define MYCEL_MODEL_PARAMS %" PRIu32 "u\n",
-                  s->run.config.name, s->version.number, s->run.config.model, s->run.config.model,
-                  s->version.number, say_hex(s->version.sha256, sizeof s->version.sha256, hash),
-                  s->model.param_count);
+    (void)fprintf(
+        out,
+        "/* Run '%s', version %" PRIu32 ". Parameters of the model\n"
+        " *     %s\n"
+        " * in PyTorch's order, row-major. Made by `mycel model export`: do not edit. */\n"
+        "#ifndef MYCEL_MODEL_PARAMETERS_H\n#define MYCEL_MODEL_PARAMETERS_H\n\n"
+        "#define MYCEL_MODEL_TEXT \"%s\"\n"
+        "#define MYCEL_MODEL_VERSION %" PRIu32 "u\n"
+        "#define MYCEL_MODEL_SHA256 \"%s\"\n"
+        "#define MYCEL_MODEL_PARAMS %" PRIu32 "u\n",
+        s->run.config.name, s->version.number, s->run.config.model, s->run.config.model,
+        s->version.number, say_hex(s->version.sha256, sizeof s->version.sha256, hash),
+        s->model.param_count);
     struct model_tensors walk = {0};
     while (model_tensors_next(&walk, &s->model)) {
         write_tensor(s, &walk, out);

@@ -65,9 +65,9 @@ static size_t npy_header(uint8_t out[NPY_HEADER_BYTES_MAX], const char *type, co
 static void put_common(uint8_t *out, const struct npz_entry *entry)
 {
     put16(out, ZIP_VERSION);
-    put16(out + 2, 0);          /* flags */
-    put16(out + 4, 0);          /* method: stored */
-    put16(out + 6, 0);          /* time */
+    put16(out + 2, 0); /* flags */
+    put16(out + 4, 0); /* method: stored */
+    put16(out + 6, 0); /* time */
     put16(out + 8, ZIP_DATE);
     put32(out + 10, entry->crc32);
     put32(out + 14, entry->bytes);
@@ -149,9 +149,7 @@ int npz_end(struct npz *z)
         put_common(central + 6, &z->entries[i]);
         put32(central + 42, z->entries[i].offset);
         result = write_all(z, central, sizeof central);
-        result = result < 0
-                     ? result
-                     : write_all(z, z->entries[i].name, strlen(z->entries[i].name));
+        result = result < 0 ? result : write_all(z, z->entries[i].name, strlen(z->entries[i].name));
     }
     uint8_t end[ZIP_END_BYTES] = {0};
     put32(end, ZIP_END);

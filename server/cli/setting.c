@@ -20,8 +20,8 @@ struct unit {
 };
 
 static const struct unit count_units[] = {{"", 1.0}, {"k", 1e3}, {"M", 1e6}, {"G", 1e9}};
-static const struct unit duration_units[] = {
-    {"", 1000.0}, {"ms", 1.0}, {"s", 1000.0}, {"m", 60e3}, {"h", 3600e3}, {"d", 86400e3}};
+static const struct unit duration_units[] = {{"", 1000.0}, {"ms", 1.0},   {"s", 1000.0},
+                                             {"m", 60e3},  {"h", 3600e3}, {"d", 86400e3}};
 
 #define UNITS(table) table, sizeof table / sizeof table[0]
 
@@ -67,8 +67,8 @@ static int parse_text(const struct setting *s, void *place, const char *text, ch
 static int parse_units(const struct setting *s, void *place, const char *text,
                        const struct unit *units, size_t unit_count, char *message)
 {
-    const char *what = s->type == SETTING_DURATION ? "a duration such as 500ms, 30s or 5m"
-                                                   : "a whole number";
+    const char *what =
+        s->type == SETTING_DURATION ? "a duration such as 500ms, 30s or 5m" : "a whole number";
     char *end = NULL;
     errno = 0;
     uint64_t number = isdigit((unsigned char)text[0]) ? strtoull(text, &end, 10) : 0u;

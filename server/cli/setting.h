@@ -22,8 +22,8 @@ enum setting_type {
 };
 
 struct setting {
-    const char *name;           /* long flag and file key, lower case with dashes */
-    char letter;                /* short flag, 0: none */
+    const char *name; /* long flag and file key, lower case with dashes */
+    char letter;      /* short flag, 0: none */
     enum setting_type type;
     const char *argument;       /* what stands for the value in help; NULL for switches */
     const char *fallback;       /* default as the user would write it, NULL: unset (all zero) */

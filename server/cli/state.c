@@ -19,9 +19,10 @@ int state_open(const struct config *config, enum state_access access, struct sto
                                     .read_only = access == STATE_READ};
     int result = store_open(&options, out, problem);
     if (result == MYCEL_E_NOT_FOUND) {
-        say_error("there is no coordinator state in %s; 'mycel device enroll' or 'mycel run create' "
-                  "makes it, or name another folder with --state",
-                  config->state);
+        say_error(
+            "there is no coordinator state in %s; 'mycel device enroll' or 'mycel run create' "
+            "makes it, or name another folder with --state",
+            config->state);
     } else if (result < 0) {
         say_error("%s: %s", config->state, problem[0] ? problem : mycel_error_text(result));
     }

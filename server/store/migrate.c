@@ -37,9 +37,10 @@ static int inspect(struct store *store, int64_t *version)
         return store_fail(store, MYCEL_E_CORRUPT, "this is a database of another program");
     }
     if (*version > STORE_SCHEMA || *version < 0) {
-        return store_fail(store, MYCEL_E_VERSION,
-                          "the database has schema %d, this build knows up to %d: use a newer mycel",
-                          (int)*version, STORE_SCHEMA);
+        return store_fail(
+            store, MYCEL_E_VERSION,
+            "the database has schema %d, this build knows up to %d: use a newer mycel",
+            (int)*version, STORE_SCHEMA);
     }
     return MYCEL_OK;
 }

@@ -6,28 +6,32 @@
 #define SERVER_STORE_STATEMENTS_H
 
 #define SQL_DEVICE_SELECT                                                                          \
-    "SELECT id, identity, class, state, enrolled_ms, revoked_ms,"                                  \
+    "SELECT id, identity, class, state, enrolled_ms, revoked_ms, strikes, quarantine_ms,"          \
     " (SELECT COUNT(*) FROM updates u WHERE u.device = d.id AND u.status = 0),"                    \
     " (SELECT COUNT(*) FROM updates u WHERE u.device = d.id AND u.status <> 0),"                   \
     " (SELECT IFNULL(MAX(issued_ms), 0) FROM leases l WHERE l.device = d.id)"                      \
     " FROM devices d "
 
+/* The columns of struct store_run_config, in the order in which store_run.c binds and reads them. */
+#define SQL_RUN_CONFIG                                                                             \
+    "name, model, strategy, device_class, tags, seed, update_bytes_max, params, goal, minimum,"    \
+    " epochs, batch, concurrency, staleness_max, over_permille, weighting, select_ms, soft_ms,"    \
+    " hard_ms, lease_ms, pace_ms, samples_min, samples_max, battery_min, spacing_rounds, cap,"     \
+    " fair_permille, utility_permille, codec, codecs, steps_max, rounds, patience,"                \
+    " staleness_discount, over_learn, busy_allowed, clip_norm, learning_rate, momentum, prox_mu,"  \
+    " target_accuracy"
+
 #define SQL_RUN_SELECT                                                                             \
-    "SELECT id, state, name, model, strategy, class, params, seed, rounds, goal, minimum,"         \
-    " deadline_ms, over_selection, staleness_max, samples_min, codec, clip_norm,"                  \
-    " target_accuracy, epochs, batch, steps_max, learning_rate, momentum, prox_mu,"                \
-    " created_ms, ended_ms, reason,"                                                               \
+    "SELECT id, state, " SQL_RUN_CONFIG ", drop_permille, drop_rounds, round_ms, gap_ms, best,"    \
+    " best_version, evaluated, created_ms, ended_ms, reason,"                                      \
     " (SELECT IFNULL(MAX(round), 0) FROM rounds t WHERE t.run = r.id),"                            \
-    " (SELECT MAX(number) FROM versions v WHERE v.run = r.id) FROM runs r "
+    " (SELECT MAX(number) FROM versions v WHERE v.run = r.id),"                                    \
+    " (SELECT MAX(number) FROM versions v WHERE v.run = r.id AND v.samples IS NOT NULL)"           \
+    " FROM runs r "
 
 #define SQL_ROUND_SELECT                                                                           \
-    "SELECT run, round, state, base_version, goal, minimum, opened_ms, deadline_ms, closed_ms,"    \
-    " reason, version,"                                                                            \
-    " (SELECT COUNT(*) FROM leases l WHERE l.run = r.run AND l.round = r.round),"                  \
-    " (SELECT COUNT(*) FROM updates u"                                                             \
-    "   WHERE u.run = r.run AND u.counted_round = r.round AND u.status = 0),"                      \
-    " (SELECT COUNT(*) FROM updates u"                                                             \
-    "   WHERE u.run = r.run AND u.round = r.round AND u.status <> 0) FROM rounds r "
+    "SELECT run, round, attempt, state, base_version, granted, accepted, rejected, samples,"       \
+    " started_ms, closed_ms, version FROM rounds "
 
 #define SQL_VERSION_SELECT                                                                         \
     "SELECT run, number, kind, source, round, created_ms, sha256, b.bytes, b.data IS NOT NULL,"    \
@@ -35,13 +39,14 @@
     " FROM versions v JOIN blobs b USING(sha256) "
 
 #define SQL_LEASE_SELECT                                                                           \
-    "SELECT key, device, run, round, attempt, base_version, codec, issued_ms, deadline_ms, state"  \
-    " FROM leases "
+    "SELECT key, device, run, round, attempt, base_version, codec, seed, issued_ms, deadline_ms,"  \
+    " state FROM leases "
 
 #define SQL_UPDATE_COLUMNS                                                                         \
     "u.key, u.device, u.run, u.round, u.base_version, u.status, u.late, u.counted_round,"          \
     " u.digest, u.received_ms, u.samples, u.steps, u.train_ms, u.codec, u.loss_first,"             \
-    " u.loss_last, u.norm, u.receipt, IFNULL(length(s.body), 0)"
+    " u.loss_last, u.norm, u.weight, u.staleness, u.scale_q16, u.receipt, IFNULL(length(s.body), " \
+    "0)"
 
 /* Which versions must keep their content: the newest ?1 of each run, tagged ones, and those that a
  * device may still be asked to start from. */
@@ -50,10 +55,8 @@
     "  row_number() OVER (PARTITION BY run ORDER BY number DESC) AS rank FROM versions),"          \
     " kept AS (SELECT sha256, optimizer_sha256 FROM ranked v WHERE rank <= ?1"                     \
     "  OR EXISTS (SELECT 1 FROM tags t WHERE t.run = v.run AND t.version = v.number)"              \
-    "  OR EXISTS (SELECT 1 FROM rounds r WHERE r.run = v.run AND r.state < 5"                      \
-    "             AND r.base_version = v.number)"                                                  \
-    "  OR EXISTS (SELECT 1 FROM leases l WHERE l.run = v.run AND l.state = 1"                      \
-    "             AND l.base_version = v.number)) "
+    "  OR EXISTS (SELECT 1 FROM rounds r WHERE r.run = v.run AND r.state <> 5"                     \
+    "             AND r.base_version = v.number)) "
 
 /* clang-format off */
 #define STORE_STATEMENTS(X) \
@@ -80,27 +83,36 @@
     X(DEVICE_BY_IDENTITY, SQL_DEVICE_SELECT "WHERE identity = ?") \
     X(DEVICE_BY_ID, SQL_DEVICE_SELECT "WHERE id = ?") \
     X(DEVICE_LIST, SQL_DEVICE_SELECT "ORDER BY id") \
+    X(DEVICE_PENALTY, "UPDATE devices SET strikes = ?, quarantine_ms = ? WHERE id = ?") \
+    X(DEVICE_WHY, "INSERT OR REPLACE INTO whys(device, run, why, at_ms) VALUES(?, ?, ?, ?)") \
+    X(DEVICE_WHYS, "SELECT device, run, why, at_ms FROM whys WHERE device = ?" \
+        " ORDER BY at_ms DESC, run") \
     X(DEVICE_KEY, "SELECT id, state, psk FROM devices WHERE identity = ?") \
     \
-    X(RUN_ADD, "INSERT INTO runs(state, name, model, strategy, class, params, seed, rounds, goal," \
-        " minimum, deadline_ms, over_selection, staleness_max, samples_min, codec, clip_norm," \
-        " target_accuracy, epochs, batch, steps_max, learning_rate, momentum, prox_mu, created_ms)" \
-        " VALUES(1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)") \
+    X(RUN_ADD, "INSERT INTO runs(" SQL_RUN_CONFIG ", created_ms, state) VALUES(?, ?, ?, ?, ?, ?," \
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?," \
+        " ?, ?, ?, ?, ?, ?, ?, 1)") \
     X(RUN_STATE, "UPDATE runs SET state = ?, ended_ms = ?, reason = ? WHERE id = ?") \
+    X(RUN_PROGRESS, "UPDATE runs SET drop_permille = ?, drop_rounds = ?, round_ms = ?," \
+        " gap_ms = ?, best = ?, best_version = ?, evaluated = ?," \
+        " ended_ms = CASE WHEN state IN (1, 2) AND ?8 IN (3, 4) THEN ?9 ELSE ended_ms END," \
+        " state = CASE WHEN state IN (1, 2) AND ?8 IN (3, 4) THEN ?8 ELSE state END" \
+        " WHERE id = ?10") \
     X(RUN_BY_ID, SQL_RUN_SELECT "WHERE id = ?") \
     X(RUN_BY_NAME, SQL_RUN_SELECT "WHERE name = ?") \
     X(RUN_LIST, SQL_RUN_SELECT "ORDER BY id") \
     \
-    X(ROUND_PUT, "INSERT INTO rounds(run, round, state, base_version, goal, minimum, opened_ms," \
-        " deadline_ms, closed_ms, reason, version) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" \
-        " ON CONFLICT(run, round) DO UPDATE SET state = excluded.state," \
-        " base_version = excluded.base_version, goal = excluded.goal," \
-        " minimum = excluded.minimum, opened_ms = excluded.opened_ms," \
-        " deadline_ms = excluded.deadline_ms, closed_ms = excluded.closed_ms," \
-        " reason = excluded.reason, version = excluded.version WHERE state NOT IN (5, 6)") \
+    X(ROUND_PUT, "INSERT INTO rounds(run, round, attempt, state, base_version, granted, accepted," \
+        " rejected, samples, started_ms, closed_ms, version)" \
+        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" \
+        " ON CONFLICT(run, round) DO UPDATE SET attempt = excluded.attempt," \
+        " state = excluded.state, base_version = excluded.base_version," \
+        " granted = excluded.granted, accepted = excluded.accepted," \
+        " rejected = excluded.rejected, samples = excluded.samples," \
+        " started_ms = excluded.started_ms, closed_ms = excluded.closed_ms," \
+        " version = excluded.version WHERE state <> 5") \
     X(ROUND_GET, SQL_ROUND_SELECT "WHERE run = ? AND round = ?") \
-    X(ROUND_LIST, SQL_ROUND_SELECT "WHERE run = ? AND (state NOT IN (5, 6) OR NOT ?)" \
-        " ORDER BY round") \
+    X(ROUND_LIST, SQL_ROUND_SELECT "WHERE run = ? AND (state <> 5 OR NOT ?) ORDER BY round") \
     \
     X(BLOB_PUT, "INSERT INTO blobs(sha256, bytes, data) VALUES(?, ?, ?)" \
         " ON CONFLICT(sha256) DO UPDATE SET data = excluded.data WHERE data IS NULL") \
@@ -127,39 +139,44 @@
     X(TAG_LIST, "SELECT run, name, version, set_ms FROM tags WHERE run = ? ORDER BY name") \
     \
     X(LEASE_ADD, "INSERT INTO leases(key, device, run, round, attempt, base_version, codec," \
-        " issued_ms, deadline_ms, state) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" \
-        " ON CONFLICT(key) DO UPDATE SET deadline_ms = excluded.deadline_ms," \
-        " state = excluded.state WHERE state <> 2 AND device = excluded.device" \
-        " AND run = excluded.run AND round = excluded.round") \
+        " seed, issued_ms, deadline_ms, state) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" \
+        " ON CONFLICT(key) DO UPDATE SET codec = excluded.codec, seed = excluded.seed," \
+        " deadline_ms = excluded.deadline_ms, state = excluded.state" \
+        " WHERE state <> 2 AND device = excluded.device AND run = excluded.run" \
+        " AND round = excluded.round AND base_version = excluded.base_version") \
     X(LEASE_STATE, "UPDATE leases SET state = ? WHERE key = ? AND state <> 2") \
     X(LEASE_GET, SQL_LEASE_SELECT "WHERE key = ?") \
-    X(LEASE_LIST, SQL_LEASE_SELECT "WHERE run = ? AND round = ? AND (state = 1 OR NOT ?)" \
-        " ORDER BY issued_ms, device, attempt") \
+    X(LEASE_UNDECIDED, SQL_LEASE_SELECT "WHERE run = ? AND round >= ? AND state <> 2" \
+        " ORDER BY issued_ms, round, attempt, device") \
     \
     X(UPDATE_ADD, "INSERT INTO updates(key, device, run, round, base_version, status, late," \
         " counted_round, digest, received_ms, samples, steps, train_ms, codec, loss_first," \
-        " loss_last, norm, receipt)" \
-        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)") \
+        " loss_last, norm, weight, staleness, scale_q16, receipt)" \
+        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)") \
     X(UPDATE_DIGEST, "SELECT digest FROM updates WHERE key = ?") \
     X(UPDATE_RECEIPT, "SELECT digest, receipt FROM updates WHERE key = ?") \
     X(UPDATE_LIST, "SELECT " SQL_UPDATE_COLUMNS " FROM updates u" \
         " LEFT JOIN spool s ON s.id = u.id WHERE u.run = ? AND u.round = ? ORDER BY u.id") \
+    X(UPDATE_RECENT, "SELECT " SQL_UPDATE_COLUMNS " FROM updates u" \
+        " LEFT JOIN spool s ON s.id = u.id WHERE u.run = ?1 AND (u.round = ?2" \
+        " OR u.counted_round = ?2 OR u.id IN (SELECT id FROM updates WHERE run = ?1" \
+        " AND round <> ?2 AND counted_round <> ?2 ORDER BY id DESC LIMIT ?3)) ORDER BY u.id") \
+    X(SHARE_LIST, "SELECT device, COUNT(*), MAX(counted_round) FROM updates" \
+        " WHERE run = ? AND counted_round > 0 GROUP BY device ORDER BY device") \
     X(SPOOL_LIST, "SELECT " SQL_UPDATE_COLUMNS " FROM updates u JOIN spool s ON s.id = u.id" \
         " WHERE u.run = ? AND u.counted_round = ? ORDER BY u.device, u.round") \
     X(SPOOL_ADD, "INSERT INTO spool(id, body) VALUES(?, ?)") \
     X(SPOOL_FIND, "SELECT s.id, length(s.body), u.digest FROM updates u JOIN spool s" \
         " ON s.id = u.id WHERE u.key = ?") \
     X(SPOOL_DROP, "DELETE FROM spool WHERE id IN" \
-        " (SELECT id FROM updates WHERE run = ? AND counted_round = ?)") \
-    X(SPOOL_CARRY, "UPDATE updates SET counted_round = ? WHERE run = ? AND counted_round = ?" \
-        " AND id IN (SELECT id FROM spool)")
+        " (SELECT id FROM updates WHERE run = ? AND counted_round = ?)")
 /* clang-format on */
 
 enum statement {
 #define STATEMENT_ENUM(name, sql) SQL_##name,
     STORE_STATEMENTS(STATEMENT_ENUM)
 #undef STATEMENT_ENUM
-    SQL_COUNT
+        SQL_COUNT
 };
 
 #endif

@@ -120,8 +120,7 @@ static int prepare_file(struct store *store, const struct store_options *options
 }
 
 /* The log and its index hold the same secrets as the database. */
-static int prepare_files(struct store *store, const struct store_options *options,
-                         const char *path)
+static int prepare_files(struct store *store, const struct store_options *options, const char *path)
 {
     static const char *const companions[] = {"-wal", "-shm"};
     int code = prepare_folder(store, options);
@@ -170,7 +169,8 @@ static int quick_check(struct store *store)
 {
     int64_t clean = 0;
     int code = store_exec_int(
-        store, "SELECT COUNT(*) = 1 AND MAX(quick_check) = 'ok' FROM pragma_quick_check(1)", &clean);
+        store, "SELECT COUNT(*) = 1 AND MAX(quick_check) = 'ok' FROM pragma_quick_check(1)",
+        &clean);
     if (code == MYCEL_OK && clean != 1) {
         code = store_fail(store, MYCEL_E_CORRUPT, "the database is damaged: restore a backup");
     }

@@ -68,7 +68,8 @@ int store_audit_add(struct store *store, const struct store_audit *entry)
 {
     if (!text_fits(entry->actor) || !text_fits(entry->action) || !text_fits(entry->subject) ||
         !text_fits(entry->detail)) {
-        return store_fail(store, MYCEL_E_INVALID, "a text of an audit entry is missing or too long");
+        return store_fail(store, MYCEL_E_INVALID,
+                          "a text of an audit entry is missing or too long");
     }
     struct scope scope;
     int code = scope_begin(store, &scope);

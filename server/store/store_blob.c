@@ -93,7 +93,8 @@ int blob_load(struct store *store, const struct blob *blob, void *data, size_t c
 {
     *bytes = (size_t)blob->bytes;
     if (blob->bytes > capacity) {
-        return store_fail(store, MYCEL_E_NO_MEMORY, "the content has %llu bytes, there is room for %zu",
+        return store_fail(store, MYCEL_E_NO_MEMORY,
+                          "the content has %llu bytes, there is room for %zu",
                           (unsigned long long)blob->bytes, capacity);
     }
     int code = blob_read(store, blob, 0, data, (size_t)blob->bytes);

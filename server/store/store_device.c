@@ -68,6 +68,11 @@ static int not_found(struct store *store, const char *identity)
     return store_fail(store, MYCEL_E_NOT_FOUND, "there is no device %s", identity);
 }
 
+static int no_device(struct store *store, uint32_t id)
+{
+    return store_fail(store, MYCEL_E_NOT_FOUND, "there is no device %u", id);
+}
+
 static int revoke(struct store *store, const char *identity, uint64_t now_ms)
 {
     struct query q;
@@ -106,6 +111,8 @@ static void read_device(struct query *q, struct store_device *device)
     device->state = (enum store_device_state)query_get_u32(q);
     device->enrolled_ms = query_get_u64(q);
     device->revoked_ms = query_get_u64(q);
+    device->strikes = query_get_u32(q);
+    device->quarantine_ms = query_get_u64(q);
     device->accepted = query_get_u32(q);
     device->rejected = query_get_u32(q);
     device->seen_ms = query_get_u64(q);
@@ -138,9 +145,7 @@ int store_device_get(struct store *store, uint32_t id, struct store_device *out)
     query_open(&q, store, SQL_DEVICE_BY_ID);
     query_u64(&q, id);
     int code = read_one(&q, out, &found);
-    return code == MYCEL_OK && !found
-               ? store_fail(store, MYCEL_E_NOT_FOUND, "there is no device %u", id)
-               : code;
+    return code == MYCEL_OK && !found ? no_device(store, id) : code;
 }
 
 int store_device_key(struct store *store, const char *identity, size_t identity_bytes,
@@ -178,6 +183,63 @@ int store_devices(struct store *store, int (*each)(void *user, const struct stor
         struct store_device device;
         read_device(&q, &device);
         result = q.code != MYCEL_OK ? q.code : each(user, &device);
+    }
+    int code = query_close(&q);
+    return result != MYCEL_OK ? result : code;
+}
+
+static int penalize(struct store *store, uint32_t device, uint32_t strikes, uint64_t quarantine_ms)
+{
+    struct query q;
+    query_open(&q, store, SQL_DEVICE_PENALTY);
+    query_u64(&q, strikes);
+    query_u64(&q, quarantine_ms);
+    query_u64(&q, device);
+    int code = query_run(&q);
+    return code == MYCEL_OK && sqlite3_changes(store->db) == 0 ? no_device(store, device) : code;
+}
+
+int store_device_penalty(struct store *store, uint32_t device, uint32_t strikes,
+                         uint64_t quarantine_ms)
+{
+    struct scope scope;
+    int code = scope_begin(store, &scope);
+    if (code != MYCEL_OK) {
+        return code;
+    }
+    return scope_end(store, &scope, penalize(store, device, strikes, quarantine_ms));
+}
+
+int store_device_why(struct store *store, uint32_t device, uint32_t run, uint32_t why,
+                     uint64_t now_ms)
+{
+    struct scope scope;
+    int code = scope_begin(store, &scope);
+    if (code != MYCEL_OK) {
+        return code;
+    }
+    struct query q;
+    query_open(&q, store, SQL_DEVICE_WHY);
+    query_u64(&q, device);
+    query_u64(&q, run);
+    query_u64(&q, why);
+    query_u64(&q, now_ms);
+    return scope_end(store, &scope, query_run(&q));
+}
+
+int store_device_whys(struct store *store, uint32_t device,
+                      int (*each)(void *user, const struct store_why *why), void *user)
+{
+    struct query q;
+    query_open(&q, store, SQL_DEVICE_WHYS);
+    query_u64(&q, device);
+    int result = MYCEL_OK;
+    while (result == MYCEL_OK && query_row(&q) == 1) {
+        struct store_why why = {.device = query_get_u32(&q)};
+        why.run = query_get_u32(&q);
+        why.why = query_get_u32(&q);
+        why.at_ms = query_get_u64(&q);
+        result = q.code != MYCEL_OK ? q.code : each(user, &why);
     }
     int code = query_close(&q);
     return result != MYCEL_OK ? result : code;

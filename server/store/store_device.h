@@ -26,10 +26,20 @@ struct store_device {
     char device_class[STORE_CLASS_BYTES];        /* "": any */
     enum store_device_state state;
     uint64_t enrolled_ms;
-    uint64_t revoked_ms; /* 0: not revoked */
-    uint32_t accepted;   /* updates counted in some round (read only) */
-    uint32_t rejected;   /* updates refused (read only) */
-    uint64_t seen_ms;    /* its last lease or update, 0: never (read only) */
+    uint64_t revoked_ms;    /* 0: not revoked */
+    uint32_t strikes;       /* rejected updates in a row */
+    uint64_t quarantine_ms; /* it gets no work before this time, 0: free */
+    uint32_t accepted;      /* updates counted in some round (read only) */
+    uint32_t rejected;      /* updates refused (read only) */
+    uint64_t seen_ms;       /* its last lease, 0: never (read only) */
+};
+
+/* Why a device was given no work in a run, as last told. */
+struct store_why {
+    uint32_t device;
+    uint32_t run; /* 0: no run came close */
+    uint32_t why; /* enum engine_why */
+    uint64_t at_ms;
 };
 
 /* What the DTLS endpoint needs to know. Wipe it after use. */
@@ -65,5 +75,18 @@ int store_device_key(struct store *store, const char *identity, size_t identity_
 /* Calls `each` for every device by id; a result other than 0 ends the list and is returned. */
 int store_devices(struct store *store, int (*each)(void *user, const struct store_device *device),
                   void *user);
+
+/* Notes its bad conduct. NOT_FOUND. */
+int store_device_penalty(struct store *store, uint32_t device, uint32_t strikes,
+                         uint64_t quarantine_ms);
+
+/* Notes why it was given no work, in place of what was noted for this run before. INVALID: there is no
+ * such device. */
+int store_device_why(struct store *store, uint32_t device, uint32_t run, uint32_t why,
+                     uint64_t now_ms);
+
+/* What is noted, the latest first. */
+int store_device_whys(struct store *store, uint32_t device,
+                      int (*each)(void *user, const struct store_why *why), void *user);
 
 #endif

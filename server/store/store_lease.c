@@ -11,6 +11,7 @@ static void bind_lease(struct query *q, const struct store_lease *lease)
     query_u64(q, lease->attempt);
     query_u64(q, lease->base_version);
     query_u64(q, lease->codec);
+    query_bits(q, lease->seed);
     query_u64(q, lease->issued_ms);
     query_u64(q, lease->deadline_ms);
     query_u64(q, (uint64_t)lease->state);
@@ -25,6 +26,7 @@ static void read_lease(struct query *q, struct store_lease *lease)
     lease->attempt = query_get_u32(q);
     lease->base_version = query_get_u32(q);
     lease->codec = query_get_u32(q);
+    lease->seed = query_get_bits(q);
     lease->issued_ms = query_get_u64(q);
     lease->deadline_ms = query_get_u64(q);
     lease->state = (enum store_lease_state)query_get_u32(q);
@@ -95,14 +97,13 @@ int store_lease_get(struct store *store, const uint8_t key[PROTO_KEY_BYTES],
                : code;
 }
 
-int store_leases(struct store *store, uint32_t run, uint32_t round, bool open_only,
-                 int (*each)(void *user, const struct store_lease *lease), void *user)
+int store_leases_undecided(struct store *store, uint32_t run, uint32_t round_from,
+                           int (*each)(void *user, const struct store_lease *lease), void *user)
 {
     struct query q;
-    query_open(&q, store, SQL_LEASE_LIST);
+    query_open(&q, store, SQL_LEASE_UNDECIDED);
     query_u64(&q, run);
-    query_u64(&q, round);
-    query_u64(&q, open_only);
+    query_u64(&q, round_from);
     int result = MYCEL_OK;
     while (result == MYCEL_OK && query_row(&q) == 1) {
         struct store_lease lease;

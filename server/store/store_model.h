@@ -91,7 +91,7 @@ int store_version_newest(struct store *store, uint32_t run, struct store_version
 int store_versions(struct store *store, uint32_t run,
                    int (*each)(void *user, const struct store_version *version), void *user);
 
-/* What ends a round: everything below happens, or nothing. */
+/* What ends a round: everything below happens, or nothing. Its own version is what the round made. */
 struct store_publish {
     struct store_version version; /* sha256s are computed from the data here */
     const void *model;

@@ -1,18 +1,19 @@
-/* Rounds of a run. It owns one rule: a round that is over stays as it is. */
+/* Rounds of a run. It owns one rule: a round that is committed stays as it is. */
 #include "server/store/internal.h"
 
 static void bind_round(struct query *q, const struct store_round *round)
 {
     query_u64(q, round->run);
     query_u64(q, round->round);
+    query_u64(q, round->attempt);
     query_u64(q, (uint64_t)round->state);
     query_u64(q, round->base_version);
-    query_u64(q, round->goal);
-    query_u64(q, round->minimum);
-    query_u64(q, round->opened_ms);
-    query_u64(q, round->deadline_ms);
+    query_u64(q, round->granted);
+    query_u64(q, round->accepted);
+    query_u64(q, round->rejected);
+    query_u64(q, round->samples);
+    query_u64(q, round->started_ms);
     query_u64(q, round->closed_ms);
-    query_i32(q, round->reason);
     if (round->has_version) {
         query_u64(q, round->version);
     } else {
@@ -27,7 +28,7 @@ static int put(struct store *store, const struct store_round *round)
     bind_round(&q, round);
     int code = query_run(&q);
     if (code == MYCEL_OK && sqlite3_changes(store->db) == 0) {
-        code = store_fail(store, MYCEL_E_STATE, "round %u of run %u is over", round->round,
+        code = store_fail(store, MYCEL_E_STATE, "round %u of run %u is committed", round->round,
                           round->run);
     }
     return code;
@@ -47,19 +48,17 @@ static void read_round(struct query *q, struct store_round *round)
 {
     *round = (struct store_round){.run = query_get_u32(q)};
     round->round = query_get_u32(q);
+    round->attempt = query_get_u32(q);
     round->state = (enum store_round_state)query_get_u32(q);
     round->base_version = query_get_u32(q);
-    round->goal = query_get_u32(q);
-    round->minimum = query_get_u32(q);
-    round->opened_ms = query_get_u64(q);
-    round->deadline_ms = query_get_u64(q);
-    round->closed_ms = query_get_u64(q);
-    round->reason = query_get_i32(q);
-    round->has_version = query_get_has(q);
-    round->version = query_get_u32(q);
-    round->leased = query_get_u32(q);
+    round->granted = query_get_u32(q);
     round->accepted = query_get_u32(q);
     round->rejected = query_get_u32(q);
+    round->samples = query_get_u64(q);
+    round->started_ms = query_get_u64(q);
+    round->closed_ms = query_get_u64(q);
+    round->has_version = query_get_has(q);
+    round->version = query_get_u32(q);
 }
 
 int store_round_get(struct store *store, uint32_t run, uint32_t round, struct store_round *out)
@@ -97,19 +96,8 @@ int store_rounds(struct store *store, uint32_t run, bool open_only,
 
 const char *store_round_state_name(enum store_round_state state)
 {
-    switch (state) {
-    case STORE_ROUND_SELECT:
-        return "select";
-    case STORE_ROUND_REPORT:
-        return "report";
-    case STORE_ROUND_UNMASK:
-        return "unmask";
-    case STORE_ROUND_AGGREGATE:
-        return "aggregate";
-    case STORE_ROUND_COMMITTED:
-        return "committed";
-    case STORE_ROUND_ABANDONED:
-        return "abandoned";
-    }
-    return "unknown";
+    static const char *const names[] = {"idle",    "select",    "report",   "aggregate",
+                                        "publish", "committed", "abandoned"};
+    size_t index = (size_t)state;
+    return index < sizeof names / sizeof names[0] ? names[index] : "unknown";
 }

@@ -23,37 +23,55 @@ int store_name_check(const char *name)
     return MYCEL_OK;
 }
 
-/* The first rule that a configuration breaks, in words; NULL: none. */
+static bool fits(const char *text, size_t capacity)
+{
+    return memchr(text, 0, capacity) != NULL;
+}
+
+static bool tags_fit(const struct store_run_config *c)
+{
+    for (size_t i = 0; i < STORE_TAGS_MAX; i++) {
+        if (!fits(c->tags[i], sizeof c->tags[i]) || strchr(c->tags[i], '\n') != NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool at_least_0(float value)
+{
+    return isfinite(value) && value >= 0.0f;
+}
+
+/* The first rule that a configuration breaks, in words; NULL: none. Only what this file stores is
+ * judged: whether the numbers make sense together is engine_spec_check()'s to say. */
 static const char *broken_rule(const struct store_run_config *c)
 {
     const struct {
         bool holds;
         const char *words;
     } rules[] = {
-        {memchr(c->name, 0, sizeof c->name) != NULL && store_name_check(c->name) == MYCEL_OK,
+        {fits(c->name, sizeof c->name) && store_name_check(c->name) == MYCEL_OK,
          "a run's name is 1 to 48 of a-z 0-9 . _ - and starts with a letter or digit"},
-        {c->model[0] != '\0' && memchr(c->model, 0, sizeof c->model) != NULL,
+        {c->model[0] != '\0' && fits(c->model, sizeof c->model),
          "the model description is empty or too long"},
-        {c->strategy[0] != '\0' && memchr(c->strategy, 0, sizeof c->strategy) != NULL,
+        {c->strategy[0] != '\0' && fits(c->strategy, sizeof c->strategy),
          "the strategy is empty or too long"},
-        {memchr(c->device_class, 0, sizeof c->device_class) != NULL,
-         "the device class is too long"},
+        {fits(c->device_class, sizeof c->device_class), "the device class is too long"},
+        {tags_fit(c), "a tag is too long or has a line break"},
         {c->params > 0 && c->params <= PROTO_MODEL_PARAMS_MAX,
          "the model has too many parameters, or none"},
         {c->goal > 0, "the goal must be at least 1 update"},
-        {c->minimum > 0 && c->minimum <= c->goal, "the minimum must be 1 to the goal"},
-        {c->deadline_ms > 0, "the deadline must be longer than nothing"},
-        {isfinite(c->over_selection) && c->over_selection >= 1.0f,
-         "over-selection must be 1 or more"},
-        {isfinite(c->clip_norm) && c->clip_norm >= 0.0f, "the clip norm must be 0 or more"},
-        {c->target_accuracy >= 0.0f && c->target_accuracy <= 1.0f,
+        {c->minimum <= c->goal, "the minimum must not exceed the goal"},
+        {at_least_0(c->clip_norm), "the clip norm must be 0 or more"},
+        {at_least_0(c->target_accuracy) && c->target_accuracy <= 1.0f,
          "the target accuracy must be 0 to 1"},
         {c->epochs > 0, "there must be at least 1 epoch"},
         {c->batch > 0, "the batch must hold at least 1 sample"},
-        {isfinite(c->learning_rate) && c->learning_rate > 0.0f,
+        {at_least_0(c->learning_rate) && c->learning_rate > 0.0f,
          "the learning rate must be more than 0"},
-        {c->momentum >= 0.0f && c->momentum < 1.0f, "momentum must be 0 to less than 1"},
-        {isfinite(c->prox_mu) && c->prox_mu >= 0.0f, "prox mu must be 0 or more"},
+        {at_least_0(c->momentum) && c->momentum < 1.0f, "momentum must be 0 to less than 1"},
+        {at_least_0(c->prox_mu), "prox mu must be 0 or more"},
     };
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
         if (!rules[i].holds) {
@@ -63,56 +81,112 @@ static const char *broken_rule(const struct store_run_config *c)
     return NULL;
 }
 
-static void bind_config(struct query *q, const struct store_run_config *c)
+/* The numbers of a configuration, in the order of SQL_RUN_CONFIG. */
+#define RUN_NUMBERS(X)                                                                             \
+    X(params)                                                                                      \
+    X(goal)                                                                                        \
+    X(minimum)                                                                                     \
+    X(epochs)                                                                                      \
+    X(batch)                                                                                       \
+    X(concurrency)                                                                                 \
+    X(staleness_max)                                                                               \
+    X(over_permille)                                                                               \
+    X(weighting)                                                                                   \
+    X(select_ms)                                                                                   \
+    X(soft_ms)                                                                                     \
+    X(hard_ms)                                                                                     \
+    X(lease_ms)                                                                                    \
+    X(pace_ms)                                                                                     \
+    X(samples_min)                                                                                 \
+    X(samples_max)                                                                                 \
+    X(battery_min)                                                                                 \
+    X(spacing_rounds)                                                                              \
+    X(cap)                                                                                         \
+    X(fair_permille)                                                                               \
+    X(utility_permille)                                                                            \
+    X(codec)                                                                                       \
+    X(codecs)                                                                                      \
+    X(steps_max)                                                                                   \
+    X(rounds)                                                                                      \
+    X(patience)
+
+#define RUN_FLAGS(X)                                                                               \
+    X(staleness_discount)                                                                          \
+    X(over_learn)                                                                                  \
+    X(busy_allowed)
+
+#define RUN_REALS(X)                                                                               \
+    X(clip_norm)                                                                                   \
+    X(learning_rate)                                                                               \
+    X(momentum)                                                                                    \
+    X(prox_mu)                                                                                     \
+    X(target_accuracy)
+
+#define TAGS_BYTES (STORE_TAGS_MAX * STORE_TAG_BYTES)
+
+/* One tag a line, in the caller's memory. */
+static void join_tags(const struct store_run_config *c, char text[TAGS_BYTES])
+{
+    size_t used = 0;
+    for (size_t i = 0; i < STORE_TAGS_MAX; i++) {
+        size_t bytes = strlen(c->tags[i]);
+        if (bytes > 0) {
+            memcpy(text + used, c->tags[i], bytes);
+            used += bytes;
+            text[used++] = '\n';
+        }
+    }
+    text[used > 0 ? used - 1 : 0] = '\0';
+}
+
+static void split_tags(const char *text, struct store_run_config *c)
+{
+    for (size_t i = 0; i < STORE_TAGS_MAX && *text != '\0'; i++) {
+        size_t bytes = strcspn(text, "\n");
+        size_t kept = bytes < STORE_TAG_BYTES ? bytes : STORE_TAG_BYTES - 1;
+        memcpy(c->tags[i], text, kept);
+        text += bytes + (text[bytes] == '\n');
+    }
+}
+
+static void bind_config(struct query *q, const struct store_run_config *c, const char *tags)
 {
     query_text(q, c->name);
     query_text(q, c->model);
     query_text(q, c->strategy);
     query_text(q, c->device_class);
-    query_u64(q, c->params);
+    query_text(q, tags);
     query_bits(q, c->seed);
-    query_u64(q, c->rounds);
-    query_u64(q, c->goal);
-    query_u64(q, c->minimum);
-    query_u64(q, c->deadline_ms);
-    query_real(q, c->over_selection);
-    query_u64(q, c->staleness_max);
-    query_u64(q, c->samples_min);
-    query_u64(q, c->codec);
-    query_real(q, c->clip_norm);
-    query_real(q, c->target_accuracy);
-    query_u64(q, c->epochs);
-    query_u64(q, c->batch);
-    query_u64(q, c->steps_max);
-    query_real(q, c->learning_rate);
-    query_real(q, c->momentum);
-    query_real(q, c->prox_mu);
+    query_u64(q, c->update_bytes_max);
+#define BIND_NUMBER(name) query_u64(q, c->name);
+    RUN_NUMBERS(BIND_NUMBER)
+    RUN_FLAGS(BIND_NUMBER)
+#undef BIND_NUMBER
+#define BIND_REAL(name) query_real(q, c->name);
+    RUN_REALS(BIND_REAL)
+#undef BIND_REAL
 }
 
 static void read_config(struct query *q, struct store_run_config *c)
 {
+    char tags[TAGS_BYTES];
     query_get_text(q, c->name, sizeof c->name);
     query_get_text(q, c->model, sizeof c->model);
     query_get_text(q, c->strategy, sizeof c->strategy);
     query_get_text(q, c->device_class, sizeof c->device_class);
-    c->params = query_get_u32(q);
+    query_get_text(q, tags, sizeof tags);
+    split_tags(tags, c);
     c->seed = query_get_bits(q);
-    c->rounds = query_get_u32(q);
-    c->goal = query_get_u32(q);
-    c->minimum = query_get_u32(q);
-    c->deadline_ms = query_get_u64(q);
-    c->over_selection = query_get_real(q);
-    c->staleness_max = query_get_u32(q);
-    c->samples_min = query_get_u32(q);
-    c->codec = query_get_u32(q);
-    c->clip_norm = query_get_real(q);
-    c->target_accuracy = query_get_real(q);
-    c->epochs = query_get_u32(q);
-    c->batch = query_get_u32(q);
-    c->steps_max = query_get_u32(q);
-    c->learning_rate = query_get_real(q);
-    c->momentum = query_get_real(q);
-    c->prox_mu = query_get_real(q);
+    c->update_bytes_max = query_get_u64(q);
+#define READ_NUMBER(name) c->name = query_get_u32(q);
+    RUN_NUMBERS(READ_NUMBER)
+#undef READ_NUMBER
+#define READ_FLAG(name) c->name = query_get_u32(q) != 0;
+    RUN_FLAGS(READ_FLAG)
+#undef READ_FLAG
+#define READ_REAL(name) c->name = query_get_real(q);
+    RUN_REALS(READ_REAL)
+#undef READ_REAL
 }
 
 static void read_run(struct query *q, struct store_run *run)
@@ -120,20 +194,31 @@ static void read_run(struct query *q, struct store_run *run)
     *run = (struct store_run){.id = query_get_u32(q)};
     run->state = (enum store_run_state)query_get_u32(q);
     read_config(q, &run->config);
+    run->learned.drop_permille = query_get_u32(q);
+    run->learned.drop_rounds = query_get_u32(q);
+    run->learned.round_ms = query_get_u32(q);
+    run->learned.gap_ms = query_get_u32(q);
+    run->learned.best = query_get_real(q);
+    run->learned.best_version = query_get_u32(q);
+    run->learned.evaluated = query_get_u32(q) != 0;
     run->created_ms = query_get_u64(q);
     run->ended_ms = query_get_u64(q);
     query_get_text(q, run->reason, sizeof run->reason);
     run->round = query_get_u32(q);
     run->has_version = query_get_has(q);
     run->version = query_get_u32(q);
+    run->has_evaluated = query_get_has(q);
+    run->evaluated_version = query_get_u32(q);
 }
 
 static int insert(struct store *store, const struct store_run_config *config, uint64_t now_ms,
                   uint32_t *id)
 {
     struct query q;
+    char tags[TAGS_BYTES];
+    join_tags(config, tags);
     query_open(&q, store, SQL_RUN_ADD);
-    bind_config(&q, config);
+    bind_config(&q, config, tags);
     query_u64(&q, now_ms);
     int code = query_run(&q);
     if (code == MYCEL_E_EXISTS) {
@@ -205,6 +290,38 @@ int store_run_set_state(struct store *store, uint32_t run, enum store_run_state 
         return code;
     }
     return scope_end(store, &scope, change_state(store, run, state, reason, actor, now_ms));
+}
+
+static int note_progress(struct store *store, uint32_t run, enum store_run_state state,
+                         const struct store_learned *learned, uint64_t now_ms)
+{
+    struct query q;
+    query_open(&q, store, SQL_RUN_PROGRESS);
+    query_u64(&q, learned->drop_permille);
+    query_u64(&q, learned->drop_rounds);
+    query_u64(&q, learned->round_ms);
+    query_u64(&q, learned->gap_ms);
+    query_real(&q, learned->best);
+    query_u64(&q, learned->best_version);
+    query_u64(&q, learned->evaluated);
+    query_u64(&q, (uint64_t)state);
+    query_u64(&q, now_ms);
+    query_u64(&q, run);
+    int code = query_run(&q);
+    return code == MYCEL_OK && sqlite3_changes(store->db) == 0
+               ? store_fail(store, MYCEL_E_NOT_FOUND, "there is no run %u", run)
+               : code;
+}
+
+int store_run_progress(struct store *store, uint32_t run, enum store_run_state state,
+                       const struct store_learned *learned, uint64_t now_ms)
+{
+    struct scope scope;
+    int code = scope_begin(store, &scope);
+    if (code != MYCEL_OK) {
+        return code;
+    }
+    return scope_end(store, &scope, note_progress(store, run, state, learned, now_ms));
 }
 
 /* Reads the one row of an opened query and closes it. */

@@ -15,7 +15,9 @@ struct store;
 #define STORE_NAME_BYTES 49 /* run and tag names with their NUL: [a-z0-9._-], starts with a-z0-9 */
 #define STORE_MODEL_BYTES 257    /* model description with its NUL, as Lease.model */
 #define STORE_STRATEGY_BYTES 129 /* e.g. "fedavg lr=1" */
-#define STORE_REASON_BYTES 97    /* why a run or round ended, for a person */
+#define STORE_REASON_BYTES 97    /* why a run ended, for a person */
+#define STORE_TAGS_MAX 8         /* required device properties, as CheckIn.tags */
+#define STORE_TAG_BYTES 32       /* "key=value" with its NUL */
 
 enum store_run_state {
     STORE_RUN_ACTIVE = 1,
@@ -24,50 +26,89 @@ enum store_run_state {
     STORE_RUN_STOPPED = 4,  /* by an operator */
 };
 
-/* Everything that was decided when the run was created; it never changes afterwards. */
+/* Everything that was decided when the run was created; it never changes afterwards. What the numbers
+ * do, and what 0 stands for, is said at struct engine_spec (server/engine/types.h). */
 struct store_run_config {
     char name[STORE_NAME_BYTES];
     char model[STORE_MODEL_BYTES];
     char strategy[STORE_STRATEGY_BYTES];
-    char device_class[STORE_CLASS_BYTES]; /* "": any device */
-    uint32_t params;                      /* of the model */
+    uint32_t params; /* of the model */
     uint64_t seed;
-    uint32_t rounds;        /* how many to commit, 0: until stopped */
-    uint32_t goal;          /* updates that end a round */
-    uint32_t minimum;       /* updates that a round needs at its deadline, ≤ goal */
-    uint64_t deadline_ms;   /* length of a round */
-    float over_selection;   /* leases per goal, ≥ 1 */
-    uint32_t staleness_max; /* 0: synchronous */
-    uint32_t samples_min;   /* a device with fewer is not selected */
-    uint32_t codec;         /* of mycel.proto */
-    float clip_norm;        /* 0: off */
-    float target_accuracy;  /* 0: none; reached: the run is finished */
+    /* Who may take part. */
+    char device_class[STORE_CLASS_BYTES]; /* "": any device */
+    char tags[STORE_TAGS_MAX][STORE_TAG_BYTES];
+    uint32_t samples_min;
+    uint32_t samples_max;
+    uint32_t battery_min;
+    bool busy_allowed;
+    uint32_t spacing_rounds;
+    uint32_t cap;
+    uint32_t fair_permille;
+    uint32_t utility_permille;
+    /* The buffer, and its clock. */
+    uint32_t goal;
+    uint32_t minimum;
+    uint32_t concurrency;
+    uint32_t staleness_max;
+    bool staleness_discount;
+    uint32_t over_permille;
+    bool over_learn;
+    uint32_t weighting;
+    uint32_t select_ms;
+    uint32_t soft_ms;
+    uint32_t hard_ms;
+    uint32_t lease_ms;
+    uint32_t pace_ms;
+    /* What is sent, and how the device trains. */
+    uint32_t codec;  /* of mycel.proto */
+    uint32_t codecs; /* bit mask of those allowed */
+    uint64_t update_bytes_max;
+    float clip_norm; /* 0: off */
     uint32_t epochs;
     uint32_t batch;
     uint32_t steps_max; /* 0: no limit */
     float learning_rate;
     float momentum;
     float prox_mu;
+    /* When to end. */
+    uint32_t rounds;       /* how many to commit, 0: until stopped */
+    float target_accuracy; /* 0: none; reached: the run is finished */
+    uint32_t patience;
+};
+
+/* What the engine has learned of the run on its way (struct engine_learned). */
+struct store_learned {
+    uint32_t drop_permille;
+    uint32_t drop_rounds;
+    uint32_t round_ms;
+    uint32_t gap_ms;
+    float best;
+    uint32_t best_version;
+    bool evaluated;
 };
 
 struct store_run {
     uint32_t id; /* 1…; never used again */
     enum store_run_state state;
     struct store_run_config config;
+    struct store_learned learned;
     uint64_t created_ms;
     uint64_t ended_ms; /* 0: not yet */
     char reason[STORE_REASON_BYTES];
+    uint32_t round; /* newest, 0: none yet (read only) */
     bool has_version;
     uint32_t version; /* newest (read only) */
-    uint32_t round;   /* newest, 0: none yet (read only) */
+    bool has_evaluated;
+    uint32_t evaluated_version; /* newest one with metrics (read only) */
 };
 
-/* Names in ALGORITHMS "The one round engine"; IDLE is never stored. */
+/* As enum engine_round_state. A round that was abandoned may be tried again under its number. */
 enum store_round_state {
+    STORE_ROUND_IDLE = 0,
     STORE_ROUND_SELECT = 1,
     STORE_ROUND_REPORT = 2,
-    STORE_ROUND_UNMASK = 3,
-    STORE_ROUND_AGGREGATE = 4,
+    STORE_ROUND_AGGREGATE = 3,
+    STORE_ROUND_PUBLISH = 4,
     STORE_ROUND_COMMITTED = 5,
     STORE_ROUND_ABANDONED = 6,
 };
@@ -75,19 +116,17 @@ enum store_round_state {
 struct store_round {
     uint32_t run;
     uint32_t round; /* 1… */
+    uint32_t attempt;
     enum store_round_state state;
-    uint32_t base_version;
-    uint32_t goal;
-    uint32_t minimum;
-    uint64_t opened_ms;
-    uint64_t deadline_ms; /* wall clock */
-    uint64_t closed_ms;   /* 0: open */
-    bool has_version;
-    uint32_t version;  /* that it produced */
-    int32_t reason;    /* 0, or why it was abandoned */
-    uint32_t leased;   /* leases issued (read only) */
-    uint32_t accepted; /* updates counted in it (read only) */
-    uint32_t rejected; /* updates refused in it (read only) */
+    uint32_t base_version; /* that its leases start from */
+    uint32_t granted;      /* leases of this attempt */
+    uint32_t accepted;
+    uint32_t rejected;
+    uint64_t samples;    /* of the accepted updates */
+    uint64_t started_ms; /* first lease of this attempt, 0: none yet */
+    uint64_t closed_ms;  /* 0: open */
+    bool has_version;    /* COMMITTED, and only then */
+    uint32_t version;    /* that it made */
 };
 
 /* 0 or INVALID: a run's or tag's name. */
@@ -102,10 +141,15 @@ int store_name_check(const char *name);
 int store_run_create(struct store *store, const struct store_run_config *config, uint64_t now_ms,
                      uint32_t *id);
 
-/* Changes the state (with an audit entry by `actor`); reason may be "". NOT_FOUND; STATE for a change
- * out of FINISHED or STOPPED. */
+/* An operator's word: changes the state, with an audit entry by `actor`; reason may be "".
+ * NOT_FOUND; STATE: the run is FINISHED or STOPPED already. */
 int store_run_set_state(struct store *store, uint32_t run, enum store_run_state state,
                         const char *reason, const char *actor, uint64_t now_ms);
+
+/* The engine's word: notes what it has learned, and that the run has ended if it has. It cannot undo
+ * an operator's pause or stop of which the engine has not heard yet. NOT_FOUND. */
+int store_run_progress(struct store *store, uint32_t run, enum store_run_state state,
+                       const struct store_learned *learned, uint64_t now_ms);
 
 /* NOT_FOUND. */
 int store_run_get(struct store *store, uint32_t run, struct store_run *out);
@@ -115,14 +159,14 @@ int store_run_find(struct store *store, const char *name, struct store_run *out)
 int store_runs(struct store *store, int (*each)(void *user, const struct store_run *run),
                void *user);
 
-/* Adds or changes a round (the row of run and round becomes what is given). The run must exist
- * (INVALID). A round that is COMMITTED or ABANDONED stays so (STATE). */
+/* Adds a round, or replaces the row of this run and number. Run and base version must exist (INVALID).
+ * A round that is COMMITTED stays as it is (STATE). */
 int store_round_put(struct store *store, const struct store_round *round);
 
 /* NOT_FOUND. */
 int store_round_get(struct store *store, uint32_t run, uint32_t round, struct store_round *out);
 
-/* Rounds of a run by number; open_only: without COMMITTED and ABANDONED ones. */
+/* Rounds of a run by number; open_only: without COMMITTED ones. */
 int store_rounds(struct store *store, uint32_t run, bool open_only,
                  int (*each)(void *user, const struct store_round *round), void *user);
 

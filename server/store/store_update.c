@@ -25,6 +25,9 @@ static void bind_update(struct query *q, const struct store_update *u)
     query_real(q, u->loss_first);
     query_real(q, u->loss_last);
     query_real(q, u->norm);
+    query_u64(q, u->weight);
+    query_u64(q, u->staleness);
+    query_u64(q, u->scale_q16);
     query_bytes(q, u->receipt, u->receipt_bytes);
 }
 
@@ -48,6 +51,9 @@ static void read_update(struct query *q, struct store_update *u)
     u->loss_first = query_get_real(q);
     u->loss_last = query_get_real(q);
     u->norm = query_get_real(q);
+    u->weight = query_get_u64(q);
+    u->staleness = query_get_u32(q);
+    u->scale_q16 = query_get_u32(q);
     u->receipt = query_get_view(q, &u->receipt_bytes);
     u->body_bytes = (size_t)query_get_u64(q);
 }
@@ -160,33 +166,67 @@ int store_receipt(struct store *store, const uint8_t key[PROTO_KEY_BYTES], void 
                : code;
 }
 
-static int list(struct store *store, enum statement statement, uint32_t run, uint32_t round,
-                int (*each)(void *user, const struct store_update *update), void *user)
+/* Gives each row of an opened query to the caller, and closes it. */
+static int list(struct query *q, int (*each)(void *user, const struct store_update *update),
+                void *user)
 {
-    struct query q;
-    query_open(&q, store, statement);
-    query_u64(&q, run);
-    query_u64(&q, round);
     int result = MYCEL_OK;
-    while (result == MYCEL_OK && query_row(&q) == 1) {
+    while (result == MYCEL_OK && query_row(q) == 1) {
         struct store_update update;
-        read_update(&q, &update);
-        result = q.code != MYCEL_OK ? q.code : each(user, &update);
+        read_update(q, &update);
+        result = q->code != MYCEL_OK ? q->code : each(user, &update);
     }
-    int code = query_close(&q);
+    int code = query_close(q);
     return result != MYCEL_OK ? result : code;
 }
 
 int store_updates(struct store *store, uint32_t run, uint32_t round,
                   int (*each)(void *user, const struct store_update *update), void *user)
 {
-    return list(store, SQL_UPDATE_LIST, run, round, each, user);
+    struct query q;
+    query_open(&q, store, SQL_UPDATE_LIST);
+    query_u64(&q, run);
+    query_u64(&q, round);
+    return list(&q, each, user);
 }
 
 int store_spooled(struct store *store, uint32_t run, uint32_t counted_round,
                   int (*each)(void *user, const struct store_update *update), void *user)
 {
-    return list(store, SQL_SPOOL_LIST, run, counted_round, each, user);
+    struct query q;
+    query_open(&q, store, SQL_SPOOL_LIST);
+    query_u64(&q, run);
+    query_u64(&q, counted_round);
+    return list(&q, each, user);
+}
+
+int store_updates_recent(struct store *store, uint32_t run, uint32_t round, uint32_t before,
+                         int (*each)(void *user, const struct store_update *update), void *user)
+{
+    struct query q;
+    query_open(&q, store, SQL_UPDATE_RECENT);
+    query_u64(&q, run);
+    query_u64(&q, round);
+    query_u64(&q, before);
+    return list(&q, each, user);
+}
+
+int store_shares(struct store *store, uint32_t run,
+                 int (*each)(void *user, const struct store_share *share), void *user)
+{
+    struct query q;
+    query_open(&q, store, SQL_SHARE_LIST);
+    query_u64(&q, run);
+    int result = MYCEL_OK;
+    while (result == MYCEL_OK && query_row(&q) == 1) {
+        struct store_share share = {.run = run};
+        share.device = query_get_u32(&q);
+        share.accepted = query_get_u32(&q);
+        share.last_round = query_get_u32(&q);
+        result = q.code != MYCEL_OK ? q.code : each(user, &share);
+    }
+    int code = query_close(&q);
+    return result != MYCEL_OK ? result : code;
 }
 
 static int find_body(struct store *store, const uint8_t key[PROTO_KEY_BYTES], struct blob *blob)
@@ -232,9 +272,7 @@ int store_body_read(struct store *store, const uint8_t key[PROTO_KEY_BYTES], uin
     return code != MYCEL_OK ? code : blob_read(store, &blob, offset, data, bytes);
 }
 
-/* Runs a statement on the spool whose parameters are at most three numbers; how many rows changed. */
-static int change(struct store *store, enum statement statement, const uint32_t *numbers,
-                  size_t count)
+int store_spool_drop(struct store *store, uint32_t run, uint32_t counted_round)
 {
     struct scope scope;
     int code = scope_begin(store, &scope);
@@ -242,22 +280,9 @@ static int change(struct store *store, enum statement statement, const uint32_t 
         return code;
     }
     struct query q;
-    query_open(&q, store, statement);
-    for (size_t i = 0; i < count; i++) {
-        query_u64(&q, numbers[i]);
-    }
+    query_open(&q, store, SQL_SPOOL_DROP);
+    query_u64(&q, run);
+    query_u64(&q, counted_round);
     code = query_run(&q);
     return scope_end(store, &scope, code != MYCEL_OK ? code : sqlite3_changes(store->db));
-}
-
-int store_spool_drop(struct store *store, uint32_t run, uint32_t counted_round)
-{
-    const uint32_t numbers[] = {run, counted_round};
-    return change(store, SQL_SPOOL_DROP, numbers, 2);
-}
-
-int store_spool_carry(struct store *store, uint32_t run, uint32_t from_round, uint32_t to_round)
-{
-    const uint32_t numbers[] = {to_round, run, from_round};
-    return change(store, SQL_SPOOL_CARRY, numbers, 3);
 }

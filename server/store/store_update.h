@@ -28,6 +28,7 @@ struct store_lease {
     uint32_t attempt;
     uint32_t base_version;
     uint32_t codec;
+    uint64_t seed;
     uint64_t issued_ms;
     uint64_t deadline_ms; /* wall clock */
     enum store_lease_state state;
@@ -52,6 +53,9 @@ struct store_update {
     float loss_first; /* NaN or infinite ones are stored as NaN */
     float loss_last;
     float norm;
+    uint64_t weight;     /* in the sum */
+    uint32_t staleness;  /* versions behind */
+    uint32_t scale_q16;  /* staleness weight, 65536 is 1 */
     const void *receipt; /* the exact answer, sent again as often as it is asked for */
     size_t receipt_bytes;
     const void *body; /* spooled if status is 0, until its round is published; NULL: not kept */
@@ -70,15 +74,16 @@ int store_lease_set_state(struct store *store, const uint8_t key[PROTO_KEY_BYTES
 int store_lease_get(struct store *store, const uint8_t key[PROTO_KEY_BYTES],
                     struct store_lease *out);
 
-/* Leases of a run's round in order of issue; open_only: only OPEN ones. */
-int store_leases(struct store *store, uint32_t run, uint32_t round, bool open_only,
-                 int (*each)(void *user, const struct store_lease *lease), void *user);
+/* Leases of a run without a decision, from this round on, expired ones included, in order of issue;
+ * a result of `each` other than 0 ends the list and is returned. */
+int store_leases_undecided(struct store *store, uint32_t run, uint32_t round_from,
+                           int (*each)(void *user, const struct store_lease *lease), void *user);
 
 /*
  * Records a decision for good, marks the lease USED and spools the body of an accepted update.
  *   EXISTS    the key was decided before with the same digest: its old receipt stands
  *   CONFLICT  the key was decided before with another digest, or another update of this device was
- *             already accepted for this round
+ *             accepted for this round, or counted in the same one
  *   LEASE     there is no such lease, or its device, run or round differ
  */
 int store_update_add(struct store *store, const struct store_update *update);
@@ -91,6 +96,21 @@ int store_receipt(struct store *store, const uint8_t key[PROTO_KEY_BYTES], void 
 /* Updates of a round (by lease) in order of arrival, without body; the receipt is given. */
 int store_updates(struct store *store, uint32_t run, uint32_t round,
                   int (*each)(void *user, const struct store_update *update), void *user);
+
+/* What a restart needs: the updates of this round (leased or counted in it), and the last `before` ones
+ * that came earlier, in order of arrival; as above. */
+int store_updates_recent(struct store *store, uint32_t run, uint32_t round, uint32_t before,
+                         int (*each)(void *user, const struct store_update *update), void *user);
+
+/* How often each device was counted in a run. */
+struct store_share {
+    uint32_t device;
+    uint32_t run;
+    uint32_t accepted;
+    uint32_t last_round; /* the highest that counted it */
+};
+int store_shares(struct store *store, uint32_t run,
+                 int (*each)(void *user, const struct store_share *share), void *user);
 
 /* Accepted updates that wait in the spool to be counted in this round, by device; as above. */
 int store_spooled(struct store *store, uint32_t run, uint32_t counted_round,
@@ -110,8 +130,5 @@ int store_body_read(struct store *store, const uint8_t key[PROTO_KEY_BYTES], uin
 
 /* Drops what is spooled for a round that was given up. Returns how many bodies went. */
 int store_spool_drop(struct store *store, uint32_t run, uint32_t counted_round);
-
-/* Moves what waits for one round to a later one (semi-synchronous carry-over). Returns how many. */
-int store_spool_carry(struct store *store, uint32_t run, uint32_t from_round, uint32_t to_round);
 
 #endif

@@ -119,8 +119,7 @@ static int read_one(struct query *q, struct store_version *out, bool *found)
     return query_close(q);
 }
 
-int store_version_get(struct store *store, uint32_t run, uint32_t number,
-                      struct store_version *out)
+int store_version_get(struct store *store, uint32_t run, uint32_t number, struct store_version *out)
 {
     struct query q;
     bool found;

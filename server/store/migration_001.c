@@ -15,7 +15,7 @@ const char *const store_migration_001 =
     " enrolled_ms INTEGER NOT NULL CHECK(enrolled_ms >= 0),"
     " revoked_ms INTEGER NOT NULL DEFAULT 0 CHECK(revoked_ms >= 0),"
     " strikes INTEGER NOT NULL DEFAULT 0 CHECK(strikes >= 0),"
-    " quarantine_ms INTEGER NOT NULL DEFAULT 0 CHECK(quarantine_ms >= 0)"
+    " quarantine_until_ms INTEGER NOT NULL DEFAULT 0 CHECK(quarantine_until_ms >= 0)"
     ") STRICT;"
 
     "CREATE TABLE runs("

@@ -6,7 +6,7 @@
 #define SERVER_STORE_STATEMENTS_H
 
 #define SQL_DEVICE_SELECT                                                                          \
-    "SELECT id, identity, class, state, enrolled_ms, revoked_ms, strikes, quarantine_ms,"          \
+    "SELECT id, identity, class, state, enrolled_ms, revoked_ms, strikes, quarantine_until_ms,"    \
     " (SELECT COUNT(*) FROM updates u WHERE u.device = d.id AND u.status = 0),"                    \
     " (SELECT COUNT(*) FROM updates u WHERE u.device = d.id AND u.status <> 0),"                   \
     " (SELECT IFNULL(MAX(issued_ms), 0) FROM leases l WHERE l.device = d.id)"                      \
@@ -39,8 +39,9 @@
     " FROM versions v JOIN blobs b USING(sha256) "
 
 #define SQL_LEASE_SELECT                                                                           \
-    "SELECT key, device, run, round, attempt, base_version, codec, seed, issued_ms, deadline_ms,"  \
-    " state FROM leases "
+    "SELECT key, device, l.run, l.round, attempt, base_version, codec, seed, issued_ms,"           \
+    " deadline_ms, state, v.sha256"                                                                \
+    " FROM leases l JOIN versions v ON v.run = l.run AND v.number = l.base_version "
 
 #define SQL_UPDATE_COLUMNS                                                                         \
     "u.key, u.device, u.run, u.round, u.base_version, u.status, u.late, u.counted_round,"          \
@@ -83,7 +84,7 @@
     X(DEVICE_BY_IDENTITY, SQL_DEVICE_SELECT "WHERE identity = ?") \
     X(DEVICE_BY_ID, SQL_DEVICE_SELECT "WHERE id = ?") \
     X(DEVICE_LIST, SQL_DEVICE_SELECT "ORDER BY id") \
-    X(DEVICE_PENALTY, "UPDATE devices SET strikes = ?, quarantine_ms = ? WHERE id = ?") \
+    X(DEVICE_PENALTY, "UPDATE devices SET strikes = ?, quarantine_until_ms = ? WHERE id = ?") \
     X(DEVICE_WHY, "INSERT OR REPLACE INTO whys(device, run, why, at_ms) VALUES(?, ?, ?, ?)") \
     X(DEVICE_WHYS, "SELECT device, run, why, at_ms FROM whys WHERE device = ?" \
         " ORDER BY at_ms DESC, run") \
@@ -146,8 +147,8 @@
         " AND round = excluded.round AND base_version = excluded.base_version") \
     X(LEASE_STATE, "UPDATE leases SET state = ? WHERE key = ? AND state <> 2") \
     X(LEASE_GET, SQL_LEASE_SELECT "WHERE key = ?") \
-    X(LEASE_UNDECIDED, SQL_LEASE_SELECT "WHERE run = ? AND round >= ? AND state <> 2" \
-        " ORDER BY issued_ms, round, attempt, device") \
+    X(LEASE_UNDECIDED, SQL_LEASE_SELECT "WHERE l.run = ? AND l.round >= ? AND state <> 2" \
+        " ORDER BY issued_ms, l.round, attempt, device") \
     \
     X(UPDATE_ADD, "INSERT INTO updates(key, device, run, round, base_version, status, late," \
         " counted_round, digest, received_ms, samples, steps, train_ms, codec, loss_first," \

@@ -112,7 +112,7 @@ static void read_device(struct query *q, struct store_device *device)
     device->enrolled_ms = query_get_u64(q);
     device->revoked_ms = query_get_u64(q);
     device->strikes = query_get_u32(q);
-    device->quarantine_ms = query_get_u64(q);
+    device->quarantine_until_ms = query_get_u64(q);
     device->accepted = query_get_u32(q);
     device->rejected = query_get_u32(q);
     device->seen_ms = query_get_u64(q);
@@ -188,26 +188,27 @@ int store_devices(struct store *store, int (*each)(void *user, const struct stor
     return result != MYCEL_OK ? result : code;
 }
 
-static int penalize(struct store *store, uint32_t device, uint32_t strikes, uint64_t quarantine_ms)
+static int penalize(struct store *store, uint32_t device, uint32_t strikes,
+                    uint64_t quarantine_until_ms)
 {
     struct query q;
     query_open(&q, store, SQL_DEVICE_PENALTY);
     query_u64(&q, strikes);
-    query_u64(&q, quarantine_ms);
+    query_u64(&q, quarantine_until_ms);
     query_u64(&q, device);
     int code = query_run(&q);
     return code == MYCEL_OK && sqlite3_changes(store->db) == 0 ? no_device(store, device) : code;
 }
 
 int store_device_penalty(struct store *store, uint32_t device, uint32_t strikes,
-                         uint64_t quarantine_ms)
+                         uint64_t quarantine_until_ms)
 {
     struct scope scope;
     int code = scope_begin(store, &scope);
     if (code != MYCEL_OK) {
         return code;
     }
-    return scope_end(store, &scope, penalize(store, device, strikes, quarantine_ms));
+    return scope_end(store, &scope, penalize(store, device, strikes, quarantine_until_ms));
 }
 
 int store_device_why(struct store *store, uint32_t device, uint32_t run, uint32_t why,

@@ -26,12 +26,12 @@ struct store_device {
     char device_class[STORE_CLASS_BYTES];        /* "": any */
     enum store_device_state state;
     uint64_t enrolled_ms;
-    uint64_t revoked_ms;    /* 0: not revoked */
-    uint32_t strikes;       /* rejected updates in a row */
-    uint64_t quarantine_ms; /* it gets no work before this time, 0: free */
-    uint32_t accepted;      /* updates counted in some round (read only) */
-    uint32_t rejected;      /* updates refused (read only) */
-    uint64_t seen_ms;       /* its last lease, 0: never (read only) */
+    uint64_t revoked_ms;          /* 0: not revoked */
+    uint32_t strikes;             /* rejected updates in a row */
+    uint64_t quarantine_until_ms; /* it gets no work before this time, 0: free */
+    uint32_t accepted;            /* updates counted in some round (read only) */
+    uint32_t rejected;            /* updates refused (read only) */
+    uint64_t seen_ms;             /* its last lease, 0: never (read only) */
 };
 
 /* Why a device was given no work in a run, as last told. */
@@ -78,7 +78,7 @@ int store_devices(struct store *store, int (*each)(void *user, const struct stor
 
 /* Notes its bad conduct. NOT_FOUND. */
 int store_device_penalty(struct store *store, uint32_t device, uint32_t strikes,
-                         uint64_t quarantine_ms);
+                         uint64_t quarantine_until_ms);
 
 /* Notes why it was given no work, in place of what was noted for this run before. INVALID: there is no
  * such device. */

@@ -30,6 +30,7 @@ static void read_lease(struct query *q, struct store_lease *lease)
     lease->issued_ms = query_get_u64(q);
     lease->deadline_ms = query_get_u64(q);
     lease->state = (enum store_lease_state)query_get_u32(q);
+    query_get_bytes(q, lease->base_sha256, sizeof lease->base_sha256);
 }
 
 static int put(struct store *store, const struct store_lease *lease)

@@ -32,6 +32,7 @@ struct store_lease {
     uint64_t issued_ms;
     uint64_t deadline_ms; /* wall clock */
     enum store_lease_state state;
+    uint8_t base_sha256[PROTO_SHA256_BYTES]; /* content of the base version (read only) */
 };
 
 /* One decided update. `status` 0 means that it counts. */

@@ -27,7 +27,7 @@ NO_DOUBLE = ("client/nn/", "client/runtime/", "common/")
 # clang-format puts a function's braces, and nothing else's, alone in the first column.
 FUNCTION = re.compile(r"^(?P<head>[A-Za-z_][^;{}#]*\))\s*\n\{\n(?P<body>.*?)^\}", re.M | re.S)
 # The name may be made by a macro, as in TILE(dot)(...).
-NAME = re.compile(r"([A-Z_]+\(\w+\)|[A-Za-z_]\w*)\s*\(")
+NAME = re.compile(r"([A-Z_]+\(\w+\)|[A-Za-z_]\w*)\s*$")
 
 
 def check_words(source):
@@ -44,17 +44,27 @@ def check_words(source):
             yield source.finding(match.start(), "double is not used here")
 
 
+def name_of(head):
+    """What stands before the parameters, which are the last pair of parentheses."""
+    depth, position = 0, len(head)
+    while position > 0:
+        position -= 1
+        depth += {")": 1, "(": -1}.get(head[position], 0)
+        if depth == 0:
+            break
+    found = NAME.search(head[:position])
+    return found.group(1) if found else head
+
+
 def check_functions(source):
     for match in FUNCTION.finditer(source.code):
-        name = NAME.search(match.group("head"))
+        name = name_of(match.group("head"))
         lines = match.group().count("\n") + 1
-        if not name:
-            continue
         if lines > FUNCTION_LINES_MAX:
-            yield source.finding(match.start(), f"{name.group(1)}() has {lines} lines")
+            yield source.finding(match.start(), f"{name}() has {lines} lines")
         # A call through a table, as in store->erase(), is another function's.
-        if re.search(rf"(?<![\w.>]){re.escape(name.group(1))}\s*\(", match.group("body")):
-            yield source.finding(match.start(), f"{name.group(1)}() calls itself")
+        if re.search(rf"(?<![\w.>]){re.escape(name)}\s*\(", match.group("body")):
+            yield source.finding(match.start(), f"{name}() calls itself")
 
 
 def check_length(source):

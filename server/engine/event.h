@@ -3,7 +3,7 @@
  * carry no pointers, so a recorded log of them repeats an incident bit for bit.
  *
  * Order at start: one RUN for each run that has not ended, then for each of these its ROUND, then
- * DEVICE, LEASE and UPDATE rows in the order in which they were stored (rows of other runs are
+ * DEVICE, SHARE, LEASE and UPDATE rows in the order in which they were stored (rows of other runs are
  * ignored), then RESTORED. Nothing else may come before RESTORED; an empty store needs only
  * RESTORED. A run that is created later is a RUN event after RESTORED.
  */
@@ -17,6 +17,7 @@ enum engine_event_type {
     ENGINE_EVENT_RESTORE_ROUND,  /* round: the newest round of a run */
     ENGINE_EVENT_RESTORE_DEVICE, /* restore_device: one with strikes, a quarantine or a revocation
                                   */
+    ENGINE_EVENT_RESTORE_SHARE,  /* share: how often a device was counted in a run */
     ENGINE_EVENT_RESTORE_LEASE,  /* lease: one without a receipt, expired ones of the round included
                                   */
     ENGINE_EVENT_RESTORE_UPDATE, /* restore_update: all of the newest round, and as many before it
@@ -52,6 +53,13 @@ struct engine_event_device {
     bool revoked;
     uint32_t strikes;
     uint64_t quarantine_ms; /* still to go; 0: none */
+};
+
+struct engine_event_share {
+    uint32_t device;
+    uint32_t run;
+    uint32_t accepted;   /* updates with counted_round > 0 */
+    uint32_t last_round; /* the highest of these */
 };
 
 struct engine_event_lease {
@@ -113,6 +121,7 @@ struct engine_event {
         struct engine_event_run run;
         struct engine_event_round round;
         struct engine_event_device restore_device;
+        struct engine_event_share share;
         struct engine_event_lease lease;
         struct engine_event_restore_update restore_update;
         uint32_t run_id;

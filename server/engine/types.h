@@ -218,7 +218,8 @@ struct engine_receipt {
     uint8_t digest[PROTO_SHA256_BYTES]; /* SHA-256 of the body */
     uint32_t device;
     uint32_t run;
-    uint32_t round; /* the round it was leased in (wire: Receipt.round) */
+    uint32_t round;   /* the round it was leased in (wire: Receipt.round) */
+    uint32_t attempt; /* … and its attempt */
     uint32_t base_version;
     uint32_t counted_round; /* the round whose sum it is part of; 0: none */
     int32_t status;         /* 0: counted; else MYCEL_E_*; TIMEOUT with `late` */

@@ -1,0 +1,53 @@
+#include "server/engine/stats.h"
+
+void stats_push(struct stats_window *window, float value)
+{
+    window->values[window->count % STATS_WINDOW] = value;
+    window->count++;
+    if (window->count == 2 * STATS_WINDOW) {
+        window->count = STATS_WINDOW; /* still full, and it never wraps around */
+    }
+}
+
+float stats_median(const struct stats_window *window)
+{
+    float sorted[STATS_WINDOW];
+    uint32_t n = window->count < STATS_WINDOW ? window->count : STATS_WINDOW;
+
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t at = i;
+
+        while (at > 0 && sorted[at - 1] > window->values[i]) {
+            sorted[at] = sorted[at - 1];
+            at--;
+        }
+        sorted[at] = window->values[i];
+    }
+    return n == 0 ? 0.0f : sorted[(n - 1) / 2];
+}
+
+bool stats_is_finite(float value)
+{
+    return value - value == 0.0f; /* NaN for both kinds */
+}
+
+uint32_t stats_smooth(uint32_t old, uint64_t value)
+{
+    uint64_t capped = value < UINT32_MAX ? value : UINT32_MAX;
+
+    return old == 0 ? (uint32_t)capped : (uint32_t)((3u * (uint64_t)old + capped) / 4u);
+}
+
+uint32_t stats_staleness_q16(uint32_t staleness)
+{
+    /* floor(sqrt(2^32 / (1 + τ))), bit by bit from the top. */
+    uint64_t square = ((uint64_t)1 << 32) / ((uint64_t)staleness + 1u);
+    uint64_t root = 0;
+
+    for (uint64_t bit = (uint64_t)1 << 16; bit > 0; bit >>= 1) {
+        if ((root + bit) * (root + bit) <= square) {
+            root += bit;
+        }
+    }
+    return (uint32_t)root;
+}

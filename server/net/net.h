@@ -62,7 +62,7 @@ struct net_blob;
 
 /* Wraps `bytes` bytes at `data` (kept, not copied) with one reference. `release(user, data)` is
  * called when the last reference goes; NULL: nothing to release. NULL when there is no memory. */
-struct net_blob *net_blob_new(const void *data, size_t bytes, const uint8_t etag[NET_ETAG_BYTES],
+struct net_blob *net_blob_new(void *data, size_t bytes, const uint8_t etag[NET_ETAG_BYTES],
                               void (*release)(void *user, void *data), void *user);
 
 /* Take and give back a reference; safe from any thread. unref(NULL) does nothing. */
@@ -110,7 +110,8 @@ struct net_psk {
 
 enum net_log_level { NET_LOG_ERROR, NET_LOG_WARN, NET_LOG_INFO, NET_LOG_DEBUG };
 
-/* Called on the loop's thread. None may block; each may call any function of this file. */
+/* Called on the loop's thread. None may block. Only `handler` may call functions of this file (any of
+ * them, net_close too). */
 struct net_callbacks {
     void *user;
 

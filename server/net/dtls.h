@@ -1,0 +1,47 @@
+/*
+ * The TLS configuration that all sessions share: randomness, ciphers, cookies, and the way from an
+ * identity to its key. It owns the library's objects; it must never log or keep a key.
+ *
+ * Ciphers: AEAD with pre-shared keys only. With ephemeral x25519 and ChaCha20-Poly1305 for devices
+ * that offer it (forward secrecy), else AES-CCM, which small devices have in hardware. Nothing else
+ * is offered, so that nobody can make the coordinator compute on a large curve.
+ */
+#ifndef MYCEL_SERVER_NET_DTLS_H
+#define MYCEL_SERVER_NET_DTLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <mbedtls/ctr_drbg.h>
+#include <mbedtls/entropy.h>
+#include <mbedtls/ssl.h>
+#include <mbedtls/ssl_cookie.h>
+
+#define DTLS_RETRANSMIT_MIN_MS 1000u /* RFC 6347 §4.2.4.1 */
+#define DTLS_RETRANSMIT_MAX_MS 8000u
+#define DTLS_MTU_BYTES 1280u /* what every IPv6 path carries */
+
+struct net;
+
+struct dtls {
+    struct net *net;
+    mbedtls_entropy_context entropy;
+    mbedtls_ctr_drbg_context random;
+    mbedtls_ssl_cookie_ctx cookie;
+    mbedtls_ssl_config config;
+    bool cookie_verified; /* by the ClientHello being handled */
+    const uint8_t *in;    /* the datagram being handled; NULL when it was taken */
+    size_t in_bytes;
+};
+
+/* Errors: CRYPTO. dtls_close is safe after any outcome. */
+int dtls_open(struct dtls *dtls, struct net *net);
+
+/* Every session has to be freed before. */
+void dtls_close(struct dtls *dtls);
+
+/* Fills with cryptographic randomness. Errors: CRYPTO. */
+int dtls_random(struct dtls *dtls, void *out, size_t bytes);
+
+#endif

@@ -1,0 +1,135 @@
+/*
+ * The table of peers: who is (or wants to be) connected, found in constant time by connection id,
+ * by address, by identity, or by a generation-tagged id. It owns the peers' memory and the order in
+ * which they give way. It must never send, receive or decide: demux.c and session.c do.
+ *
+ *              peer_table_add                  peer_table_establish
+ *   (nothing) ----------------> HANDSHAKE --------------------------> ESTABLISHED
+ *                                   |                                      |
+ *                                   +---------- peer_table_remove ---------+---> (nothing)
+ *
+ * HANDSHAKE:   address verified by cookie and fixed; in the half-open queue, oldest first;
+ *              `identity` may still be empty; never found by identity.
+ * ESTABLISHED: `identity` authenticated, and the only established peer of that identity; in the
+ *              idle queue, longest idle first; the address may follow authenticated records.
+ */
+#ifndef MYCEL_SERVER_NET_PEER_H
+#define MYCEL_SERVER_NET_PEER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/limits.h"
+#include "server/net/address.h"
+
+#define PEER_CID_BYTES 8u     /* worker (1), slot (3, big-endian), random (4) */
+#define PEER_RANDOM_BYTES 32u /* of a ClientHello */
+#define PEER_SLOTS_MAX (1u << 24)
+#define PEER_RECENT_MAX 8u /* answered requests remembered for repetitions */
+
+enum peer_state { PEER_HANDSHAKE, PEER_ESTABLISHED };
+
+/* Generation-tagged: slot in the low 32 bits, generation in the high. 0 is never valid. */
+typedef uint64_t peer_id;
+
+/* What became of a request with this message id. */
+enum recent_state { RECENT_EMPTY, RECENT_PENDING, RECENT_CACHED, RECENT_REPEATABLE };
+
+struct recent {
+    uint16_t mid;
+    uint16_t reply_bytes;
+    uint8_t state;  /* enum recent_state */
+    uint8_t *reply; /* of RECENT_CACHED: the CoAP message that was sent */
+};
+
+struct session; /* the TLS side, session.h */
+
+struct peer {
+    peer_id id;
+    uint8_t cid[PEER_CID_BYTES];
+    uint8_t state;   /* enum peer_state */
+    bool uses_cid;   /* negotiated: records carry our connection id */
+    bool confirmed;  /* has sent an authentic record since the handshake */
+    uint8_t pending; /* requests waiting for net_reply */
+    uint8_t recent_next;
+    uint16_t next_mid; /* of our own messages */
+    struct address address;
+    uint64_t newest_record; /* highest authentic epoch and sequence number */
+    uint64_t since_ms;      /* when the state began */
+    uint64_t active_ms;     /* last authentic record */
+    struct session *session;
+    struct recent recent[PEER_RECENT_MAX];
+    uint8_t hello_random[PEER_RANDOM_BYTES]; /* tells a repeated ClientHello from a new one */
+    char identity[PROTO_IDENTITY_BYTES_MAX + 1];
+
+    struct peer *address_next;  /* hash chains */
+    struct peer *identity_next; /* established only */
+    struct peer *older;         /* queue of the state */
+    struct peer *newer;
+};
+
+struct peer_queue {
+    struct peer *oldest;
+    struct peer *newest;
+    uint32_t count;
+};
+
+struct peer_slot {
+    struct peer *peer;
+    uint32_t generation;
+    uint32_t next_free;
+};
+
+struct peer_table {
+    struct peer_queue half_open;
+    struct peer_queue established;
+    struct peer_slot *slot;
+    uint32_t slots;
+    uint32_t slots_used; /* slots below were used at least once */
+    uint32_t free_slot;  /* slots + 1 … 1; 0: none */
+    struct peer **by_address;
+    struct peer **by_identity;
+    uint32_t bucket_mask;
+    uint64_t secret; /* keys the hashes */
+    uint8_t worker;
+};
+
+/* A table for at most `peers_max` peers in both states. Errors: NO_MEMORY. */
+int peer_table_init(struct peer_table *table, uint32_t peers_max, uint8_t worker, uint64_t secret);
+
+/* Every peer has to be removed before. */
+void peer_table_deinit(struct peer_table *table);
+
+/* A new peer in state HANDSHAKE, with a connection id that ends in `random`, not yet findable by
+ * address. NULL when the table is full or memory is short. */
+struct peer *peer_table_new(struct peer_table *table, const uint8_t random[4]);
+
+/* Makes a new peer findable: its address was verified. */
+void peer_table_add(struct peer_table *table, struct peer *peer, const struct address *address,
+                    uint64_t now_ms);
+
+/* HANDSHAKE -> ESTABLISHED. No other established peer of the identity may exist. */
+void peer_table_establish(struct peer_table *table, struct peer *peer, uint64_t now_ms);
+
+/* Takes the peer out of everything and frees it; its id is dead from here on. The session has to be
+ * freed before. */
+void peer_table_remove(struct peer_table *table, struct peer *peer);
+
+/* The peer is the most recently active one now. */
+void peer_table_touch(struct peer_table *table, struct peer *peer, uint64_t now_ms);
+
+/* The peer's records come from this address now. */
+void peer_table_move(struct peer_table *table, struct peer *peer, const struct address *address);
+
+/* Look-ups; NULL when there is none. By address: the newest of that state, and of the established
+ * ones only those without connection ids if `plain`. */
+struct peer *peer_table_by_id(const struct peer_table *table, peer_id id);
+struct peer *peer_table_by_cid(const struct peer_table *table, const uint8_t cid[PEER_CID_BYTES]);
+struct peer *peer_table_by_address(const struct peer_table *table, const struct address *address,
+                                   enum peer_state state, bool plain);
+struct peer *peer_table_by_identity(const struct peer_table *table, const char *identity);
+
+/* Keyed hash of an identity string, for the tables that are keyed by one. */
+uint64_t peer_identity_hash(const char *identity, uint64_t secret);
+
+#endif

@@ -1,0 +1,206 @@
+/*
+ * Implementation of session.h over mbedTLS. The library pulls its input through a callback, so the
+ * datagram being handled lies in the shared struct dtls and is taken once.
+ */
+#include "server/net/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <mbedtls/ssl.h>
+#include <mycel/error.h>
+
+#include "server/net/endpoint.h"
+
+/* Calls to the library for one datagram: an expired timer makes it retransmit before it reads. */
+#define SESSION_STEPS_MAX 4
+
+struct session {
+    mbedtls_ssl_context ssl;
+    struct net *net;
+    struct peer *peer;
+    const struct address *to; /* the peer's, or for the listener that of the ClientHello */
+    uint64_t timer_start_ms;
+    uint32_t timer_intermediate_ms;
+    uint32_t timer_final_ms; /* 0: not running */
+};
+
+/* --- The library's callbacks --------------------------------------------------------------------- */
+
+static int on_send(void *user, const unsigned char *bytes, size_t count)
+{
+    struct session *session = user;
+    udp_send(session->net->udp, session->to, bytes, count);
+    return (int)count; /* a datagram that could not be sent is a lost one */
+}
+
+static int on_receive(void *user, unsigned char *out, size_t capacity)
+{
+    struct session *session = user;
+    struct dtls *dtls = &session->net->dtls;
+    if (dtls->in == NULL) {
+        return MBEDTLS_ERR_SSL_WANT_READ;
+    }
+    size_t count = dtls->in_bytes < capacity ? dtls->in_bytes : capacity;
+    memcpy(out, dtls->in, count);
+    dtls->in = NULL;
+    return (int)count;
+}
+
+static void on_set_timer(void *user, uint32_t intermediate_ms, uint32_t final_ms)
+{
+    struct session *session = user;
+    session->timer_start_ms = net_now_ms(session->net);
+    session->timer_intermediate_ms = intermediate_ms;
+    session->timer_final_ms = final_ms;
+}
+
+/* -1 not running, 0 running, 1 intermediate delay passed, 2 final delay passed. */
+static int on_get_timer(void *user)
+{
+    const struct session *session = user;
+    if (session->timer_final_ms == 0) {
+        return -1;
+    }
+    uint64_t elapsed_ms = net_now_ms(session->net) - session->timer_start_ms;
+    if (elapsed_ms >= session->timer_final_ms) {
+        return 2;
+    }
+    return elapsed_ms >= session->timer_intermediate_ms ? 1 : 0;
+}
+
+/* --- Life ---------------------------------------------------------------------------------------- */
+
+/* What a fresh context and a reset one both need. */
+static int session_prepare(struct session *session)
+{
+    return mbedtls_ssl_set_cid(&session->ssl, MBEDTLS_SSL_CID_ENABLED, session->peer->cid,
+                               PEER_CID_BYTES);
+}
+
+struct session *session_new(struct net *net, struct peer *peer)
+{
+    struct session *session = calloc(1, sizeof *session);
+    if (session == NULL) {
+        return NULL;
+    }
+    session->net = net;
+    session->peer = peer;
+    session->to = &peer->address;
+    mbedtls_ssl_init(&session->ssl);
+    if (mbedtls_ssl_setup(&session->ssl, &net->dtls.config) != 0 || session_prepare(session) != 0) {
+        session_free(session);
+        return NULL;
+    }
+    mbedtls_ssl_set_user_data_p(&session->ssl, session);
+    mbedtls_ssl_set_bio(&session->ssl, session, on_send, on_receive, NULL);
+    mbedtls_ssl_set_timer_cb(&session->ssl, session, on_set_timer, on_get_timer);
+    mbedtls_ssl_set_mtu(&session->ssl, DTLS_MTU_BYTES);
+    return session;
+}
+
+void session_free(struct session *session)
+{
+    if (session != NULL) {
+        mbedtls_ssl_free(&session->ssl);
+        free(session);
+    }
+}
+
+/* --- Handshake ----------------------------------------------------------------------------------- */
+
+static bool wants_more(int result)
+{
+    return result == MBEDTLS_ERR_SSL_WANT_READ || result == MBEDTLS_ERR_SSL_WANT_WRITE;
+}
+
+enum session_result session_hello(struct session *session, const struct address *from,
+                                  const uint8_t *bytes, size_t count)
+{
+    struct dtls *dtls = &session->net->dtls;
+    const unsigned char *client = (const unsigned char *)from;
+    if (mbedtls_ssl_set_client_transport_id(&session->ssl, client, sizeof *from) != 0) {
+        return SESSION_DONE; /* no memory: as if the datagram had been lost */
+    }
+    dtls->cookie_verified = false;
+    session->to = from;
+    session_feed(session, bytes, count);
+    int result = mbedtls_ssl_handshake(&session->ssl);
+    dtls->in = NULL;
+    session->to = &session->peer->address;
+    if (wants_more(result) && dtls->cookie_verified) {
+        return SESSION_WANT;
+    }
+    bool usable = mbedtls_ssl_session_reset(&session->ssl) == 0 && session_prepare(session) == 0;
+    return usable ? SESSION_DONE : SESSION_FAILED;
+}
+
+enum session_result session_handshake(struct session *session, const uint8_t *bytes, size_t count)
+{
+    session_feed(session, bytes, count);
+    int result = MBEDTLS_ERR_SSL_WANT_READ;
+    for (int step = 0; step < SESSION_STEPS_MAX && wants_more(result); step++) {
+        result = mbedtls_ssl_handshake(&session->ssl);
+        if (session->net->dtls.in == NULL) {
+            break;
+        }
+    }
+    if (result == 0) {
+        return SESSION_DONE;
+    }
+    session->net->dtls.in = NULL;
+    return wants_more(result) ? SESSION_WANT : SESSION_FAILED;
+}
+
+/* --- Records ------------------------------------------------------------------------------------- */
+
+void session_feed(struct session *session, const uint8_t *bytes, size_t count)
+{
+    session->net->dtls.in = bytes;
+    session->net->dtls.in_bytes = count;
+}
+
+int session_read(struct session *session, uint8_t *out, size_t capacity)
+{
+    int result = mbedtls_ssl_read(&session->ssl, out, capacity);
+    if (result >= 0) {
+        return result;
+    }
+    session->net->dtls.in = NULL;
+    return wants_more(result) ? 0 : MYCEL_E_CLOSED;
+}
+
+int session_write(struct session *session, const uint8_t *bytes, size_t count)
+{
+    int written = mbedtls_ssl_write(&session->ssl, bytes, count);
+    return written == (int)count ? 0 : MYCEL_E_CLOSED;
+}
+
+void session_notify_close(struct session *session)
+{
+    (void)mbedtls_ssl_close_notify(&session->ssl);
+}
+
+bool session_timer_expired(const struct session *session)
+{
+    return session->timer_final_ms != 0 &&
+           net_now_ms(session->net) - session->timer_start_ms >= session->timer_final_ms;
+}
+
+bool session_uses_cid(struct session *session)
+{
+    int enabled = MBEDTLS_SSL_CID_DISABLED;
+    return mbedtls_ssl_get_peer_cid(&session->ssl, &enabled, NULL, NULL) == 0 &&
+           enabled == MBEDTLS_SSL_CID_ENABLED;
+}
+
+void session_set_identity(struct session *session, const unsigned char *identity, size_t bytes)
+{
+    memcpy(session->peer->identity, identity, bytes);
+    session->peer->identity[bytes] = '\0';
+}
+
+const char *session_identity(const struct session *session)
+{
+    return session->peer->identity;
+}

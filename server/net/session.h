@@ -1,0 +1,59 @@
+/*
+ * One TLS session: the library's context, its retransmission timer, and the way of its records in
+ * and out. It must never choose a peer: demux.c gives it a datagram, it says what became of it.
+ */
+#ifndef MYCEL_SERVER_NET_SESSION_H
+#define MYCEL_SERVER_NET_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/net/address.h"
+
+struct net;
+struct peer;
+struct session;
+
+enum session_result { SESSION_WANT, SESSION_DONE, SESSION_FAILED };
+
+/* A session that waits for the ClientHello of `peer`, whose connection id it will offer. NULL when
+ * there is no memory. */
+struct session *session_new(struct net *net, struct peer *peer);
+
+/* Frees it and wipes its keys. NULL is allowed. */
+void session_free(struct session *session);
+
+/* A ClientHello from `from` for the listener's session. WANT: the cookie was right, the handshake
+ * goes on, the session belongs to that address now. DONE: answered without keeping anything, ready
+ * for the next one. FAILED: the session is unusable. */
+enum session_result session_hello(struct session *session, const struct address *from,
+                                  const uint8_t *bytes, size_t count);
+
+/* One more datagram of a handshake, or none (NULL) when the retransmission timer has run out. */
+enum session_result session_handshake(struct session *session, const uint8_t *bytes, size_t count);
+
+/* Gives the datagram that session_read will take records from. */
+void session_feed(struct session *session, const uint8_t *bytes, size_t count);
+
+/* The next message of the datagram. Returns its length, 0 when there is none (any more), or CLOSED
+ * when the session ended: by the peer, or because it cannot go on. */
+int session_read(struct session *session, uint8_t *out, size_t capacity);
+
+/* Sends one message to the peer's current address. Errors: CLOSED. */
+int session_write(struct session *session, const uint8_t *bytes, size_t count);
+
+/* Tells the peer that the session ends. */
+void session_notify_close(struct session *session);
+
+/* The handshake's retransmission timer has run out. */
+bool session_timer_expired(const struct session *session);
+
+/* Whether records carry our connection id; meaningful after the handshake. */
+bool session_uses_cid(struct session *session);
+
+/* The identity that the handshake claims (kept in the peer); authenticated once it is done. */
+void session_set_identity(struct session *session, const unsigned char *identity, size_t bytes);
+const char *session_identity(const struct session *session);
+
+#endif

@@ -1,0 +1,294 @@
+/*
+ * Implementation of udp.h. Receive buffers are shared by all sockets, because a batch is handled
+ * completely before the next one is read.
+ */
+#include "server/net/udp.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <mycel/error.h>
+
+#include "common/assert.h"
+
+struct udp_socket {
+    uv_poll_t poll;
+    struct udp *udp;
+    int fd;
+    uint8_t index;
+};
+
+struct udp {
+    struct udp_socket socket[NET_ADDRESSES_MAX];
+    unsigned sockets;
+    uint16_t port;
+    bool closing;
+    unsigned handles; /* libuv handles not yet closed */
+    uv_prepare_t prepare;
+    uv_check_t check;
+    struct net_stats *stats;
+    udp_receive_fn receive;
+    void *user;
+    void (*closed)(void *user);
+    void *closed_user;
+
+    struct mmsghdr in_header[UDP_RECEIVE_BATCH];
+    struct iovec in_vector[UDP_RECEIVE_BATCH];
+    union address_raw in_from[UDP_RECEIVE_BATCH];
+    uint8_t in_bytes[UDP_RECEIVE_BATCH][UDP_DATAGRAM_BYTES_MAX];
+
+    unsigned out_count;
+    struct mmsghdr out_header[UDP_SEND_BATCH];
+    struct iovec out_vector[UDP_SEND_BATCH];
+    union address_raw out_to[UDP_SEND_BATCH];
+    uint8_t out_socket[UDP_SEND_BATCH];
+    uint8_t out_bytes[UDP_SEND_BATCH][UDP_DATAGRAM_BYTES_MAX];
+};
+
+/* --- Sending ------------------------------------------------------------------------------------- */
+
+/* Sends queued datagrams [first, end), all of one socket. A datagram that the kernel refuses is
+ * dropped alone; a full socket buffer drops the rest, because waiting would stall everybody. */
+static void udp_send_run(struct udp *udp, unsigned first, unsigned end)
+{
+    int fd = udp->socket[udp->out_socket[first]].fd;
+    while (first < end) {
+        int sent = sendmmsg(fd, &udp->out_header[first], end - first, 0);
+        if (sent > 0) {
+            first += (unsigned)sent;
+            continue;
+        }
+        if (errno == EINTR) {
+            continue;
+        }
+        bool full = errno == EAGAIN || errno == ENOBUFS;
+        unsigned lost = full ? end - first : 1u;
+        udp->stats->drops[NET_DROP_SEND] += lost;
+        first += lost;
+    }
+}
+
+static void udp_flush(struct udp *udp)
+{
+    unsigned first = 0;
+    while (first < udp->out_count) {
+        unsigned end = first + 1;
+        while (end < udp->out_count && udp->out_socket[end] == udp->out_socket[first]) {
+            end++;
+        }
+        udp_send_run(udp, first, end);
+        first = end;
+    }
+    udp->out_count = 0;
+}
+
+void udp_send(struct udp *udp, const struct address *to, const uint8_t *bytes, size_t count)
+{
+    if (count > UDP_DATAGRAM_BYTES_MAX) {
+        udp->stats->drops[NET_DROP_SEND]++;
+        return;
+    }
+    if (udp->out_count == UDP_SEND_BATCH) {
+        udp_flush(udp);
+    }
+    unsigned i = udp->out_count++;
+    memcpy(udp->out_bytes[i], bytes, count);
+    udp->out_vector[i] = (struct iovec){.iov_base = udp->out_bytes[i], .iov_len = count};
+    udp->out_socket[i] = to->socket;
+    udp->out_header[i].msg_hdr = (struct msghdr){.msg_name = &udp->out_to[i],
+                                                 .msg_namelen = address_to_raw(to, &udp->out_to[i]),
+                                                 .msg_iov = &udp->out_vector[i],
+                                                 .msg_iovlen = 1};
+    udp->stats->datagrams_out++;
+    udp->stats->bytes_out += count + address_header_bytes(to);
+}
+
+static void udp_on_prepare(uv_prepare_t *handle)
+{
+    udp_flush(handle->data);
+}
+
+static void udp_on_check(uv_check_t *handle)
+{
+    udp_flush(handle->data);
+}
+
+/* --- Receiving ----------------------------------------------------------------------------------- */
+
+static void udp_prepare_batch(struct udp *udp)
+{
+    for (unsigned i = 0; i < UDP_RECEIVE_BATCH; i++) {
+        udp->in_vector[i] =
+            (struct iovec){.iov_base = udp->in_bytes[i], .iov_len = UDP_DATAGRAM_BYTES_MAX};
+        udp->in_header[i].msg_hdr = (struct msghdr){.msg_name = &udp->in_from[i],
+                                                    .msg_namelen = sizeof udp->in_from[i],
+                                                    .msg_iov = &udp->in_vector[i],
+                                                    .msg_iovlen = 1};
+    }
+}
+
+static void udp_deliver(struct udp *udp, unsigned i, uint8_t socket)
+{
+    size_t count = udp->in_header[i].msg_len;
+    struct address from;
+    if (!address_from_raw(&from, &udp->in_from[i], socket)) {
+        return;
+    }
+    udp->stats->datagrams_in++;
+    udp->stats->bytes_in += count + address_header_bytes(&from);
+    if ((udp->in_header[i].msg_hdr.msg_flags & MSG_TRUNC) != 0) {
+        udp->stats->drops[NET_DROP_OVERSIZE]++;
+        return;
+    }
+    udp->receive(udp->user, &from, udp->in_bytes[i], count);
+}
+
+static void udp_on_readable(uv_poll_t *handle, int status, int events)
+{
+    struct udp_socket *s = handle->data;
+    struct udp *udp = s->udp;
+    (void)status; /* an error shows again in recvmmsg, which also clears it */
+    (void)events;
+    for (unsigned batch = 0; batch < UDP_BATCHES_PER_WAKE; batch++) {
+        udp_prepare_batch(udp);
+        int count = recvmmsg(s->fd, udp->in_header, UDP_RECEIVE_BATCH, MSG_DONTWAIT, NULL);
+        for (int i = 0; i < count && !udp->closing; i++) {
+            udp_deliver(udp, (unsigned)i, s->index);
+        }
+        if (count < (int)UDP_RECEIVE_BATCH || udp->closing) {
+            break;
+        }
+    }
+}
+
+/* --- Opening and closing ------------------------------------------------------------------------- */
+
+static int udp_errno(void)
+{
+    return errno == EACCES || errno == EPERM ? MYCEL_E_PERMISSION : MYCEL_E_IO;
+}
+
+/* A bound, non-blocking socket, or a negative error. */
+static int udp_bind(const struct address *address)
+{
+    union address_raw raw;
+    socklen_t length = address_to_raw(address, &raw);
+    int fd = socket(raw.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return udp_errno();
+    }
+    int size = UDP_RECEIVE_BUFFER_BYTES;
+    int on = 1;
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size); /* a wish, not a need */
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    if ((address->family == 6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) ||
+        bind(fd, &raw.any, length) != 0) {
+        int error = udp_errno();
+        (void)close(fd);
+        return error;
+    }
+    return fd;
+}
+
+static int udp_bound_port(int fd, uint16_t *port)
+{
+    union address_raw raw;
+    struct address bound;
+    socklen_t length = sizeof raw;
+    if (getsockname(fd, &raw.any, &length) != 0 || !address_from_raw(&bound, &raw, 0)) {
+        return MYCEL_E_IO;
+    }
+    *port = bound.port;
+    return 0;
+}
+
+/* Adds one socket; with port 0 the first one's choice holds for the others too. */
+static int udp_add(struct udp *udp, uv_loop_t *loop, const char *text)
+{
+    struct address address;
+    if (!address_parse(&address, text, udp->port)) {
+        return MYCEL_E_INVALID;
+    }
+    int fd = udp_bind(&address);
+    if (fd < 0) {
+        return fd;
+    }
+    struct udp_socket *s = &udp->socket[udp->sockets];
+    *s = (struct udp_socket){.udp = udp, .fd = fd, .index = (uint8_t)udp->sockets};
+    if (udp_bound_port(fd, &udp->port) != 0 || uv_poll_init(loop, &s->poll, fd) != 0) {
+        (void)close(fd);
+        return MYCEL_E_IO;
+    }
+    s->poll.data = s;
+    udp->sockets++;
+    udp->handles++;
+    return uv_poll_start(&s->poll, UV_READABLE, udp_on_readable) == 0 ? 0 : MYCEL_E_IO;
+}
+
+int udp_open(struct udp **out, uv_loop_t *loop, const struct net_config *config,
+             struct net_stats *stats, udp_receive_fn receive, void *user)
+{
+    *out = NULL;
+    struct udp *udp = calloc(1, sizeof *udp);
+    if (udp == NULL) {
+        return MYCEL_E_NO_MEMORY;
+    }
+    udp->stats = stats;
+    udp->receive = receive;
+    udp->user = user;
+    udp->port = config->port;
+    (void)uv_prepare_init(loop, &udp->prepare); /* these four cannot fail */
+    (void)uv_check_init(loop, &udp->check);
+    udp->prepare.data = udp;
+    udp->check.data = udp;
+    udp->handles = 2;
+    (void)uv_prepare_start(&udp->prepare, udp_on_prepare);
+    (void)uv_check_start(&udp->check, udp_on_check);
+    for (unsigned i = 0; i < config->addresses; i++) {
+        int error = udp_add(udp, loop, config->address[i]);
+        if (error != 0) {
+            udp_close(udp, NULL, NULL);
+            return error;
+        }
+    }
+    *out = udp;
+    return 0;
+}
+
+static void udp_on_closed(uv_handle_t *handle)
+{
+    struct udp *udp = handle->type == UV_POLL ? ((struct udp_socket *)handle->data)->udp
+                                              : (struct udp *)handle->data;
+    if (--udp->handles > 0) {
+        return;
+    }
+    void (*closed)(void *) = udp->closed;
+    void *user = udp->closed_user;
+    free(udp);
+    if (closed != NULL) {
+        closed(user);
+    }
+}
+
+void udp_close(struct udp *udp, void (*closed)(void *user), void *user)
+{
+    MYCEL_ASSERT(!udp->closing);
+    udp_flush(udp);
+    udp->closing = true;
+    udp->closed = closed;
+    udp->closed_user = user;
+    for (unsigned i = 0; i < udp->sockets; i++) {
+        uv_close((uv_handle_t *)&udp->socket[i].poll, udp_on_closed);
+        (void)close(udp->socket[i].fd); /* uv_close has already taken it out of the poll set */
+    }
+    uv_close((uv_handle_t *)&udp->prepare, udp_on_closed);
+    uv_close((uv_handle_t *)&udp->check, udp_on_closed);
+}
+
+uint16_t udp_port(const struct udp *udp)
+{
+    return udp->port;
+}

@@ -10,7 +10,7 @@ if(TARGET mycel)
 endif()
 
 # The order in which a linker has to see them: dependents first.
-set(client_libraries client_linux client nn proto proto_messages common)
+set(client_libraries client_linux data client nn proto proto_messages common)
 foreach(library IN LISTS client_libraries)
   set_target_properties(mycel_${library} PROPERTIES EXPORT_NAME ${library})
   install(TARGETS mycel_${library} EXPORT mycel ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})

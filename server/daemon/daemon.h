@@ -14,9 +14,9 @@
 
 /* Strings are the caller's and must outlive daemon_run. Zero in a numeric field means its default. */
 struct daemon_options {
-    const char *state_dir;               /* the store's folder; required */
-    const char *bind[DAEMON_BINDS_MAX];  /* numeric addresses; none: 127.0.0.1 and ::1 */
-    uint16_t port;                       /* UDP; default 5684 */
+    const char *state_dir;              /* the store's folder; required */
+    const char *bind[DAEMON_BINDS_MAX]; /* numeric addresses; none: 127.0.0.1 and ::1 */
+    uint16_t port;                      /* UDP; default 5684 */
     enum log_format log_format;
     enum log_level log_level;
     const char *eval_images; /* held-out set (IDX or CSV); NULL: versions are not scored */

@@ -1,0 +1,17 @@
+/*
+ * One round's accepted updates become the next version: reads base, optimizer state and spooled bodies
+ * from the store and runs the run's rule over them. Repeatable: the same rows give the same bytes.
+ */
+#ifndef MYCEL_SERVER_DAEMON_AGGREGATE_H
+#define MYCEL_SERVER_DAEMON_AGGREGATE_H
+
+#include "server/daemon/run_table.h"
+#include "server/engine/action.h"
+
+/* Fills *out (the caller frees it with run_sum_free). Blocks: store and arithmetic, in proportion to
+ * model and updates. NOT_FOUND, CORRUPT (what is stored does not fit the order), NO_MEMORY, or what
+ * the rule refuses. */
+int aggregate_round(struct store *reader, const struct store_run_config *config,
+                    const struct engine_action_aggregate *order, struct run_sum *out);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * The model versions that are being downloaded, in memory once, however many devices fetch them.
+ * Content never changes under a hash, so nothing here can be stale.
+ */
+#ifndef MYCEL_SERVER_DAEMON_BLOB_CACHE_H
+#define MYCEL_SERVER_DAEMON_BLOB_CACHE_H
+
+#include "proto/limits.h"
+#include "server/net/net.h"
+
+#define BLOB_CACHE_ENTRIES 8
+
+struct blob_cache_entry {
+    uint8_t sha256[PROTO_SHA256_BYTES];
+    struct net_blob *blob; /* NULL: free */
+    const void *data;
+    size_t bytes;
+    uint64_t used; /* when last asked for, in a count of its own */
+};
+
+struct blob_cache {
+    struct blob_cache_entry entries[BLOB_CACHE_ENTRIES];
+    uint64_t clock;
+};
+
+/* The blob of that hash, or NULL. Borrowed until the next put. */
+const struct blob_cache_entry *blob_cache_find(struct blob_cache *cache,
+                                               const uint8_t sha256[PROTO_SHA256_BYTES]);
+
+/* Takes `data` (from malloc, which is freed when the last download is done) under its hash; the
+ * least recently used entry gives way. Returns the entry, or NULL without memory: `data` is
+ * freed then. A hash that is there already keeps its content. */
+const struct blob_cache_entry *blob_cache_put(struct blob_cache *cache,
+                                              const uint8_t sha256[PROTO_SHA256_BYTES], void *data,
+                                              size_t bytes);
+
+void blob_cache_clear(struct blob_cache *cache);
+
+#endif

@@ -1,0 +1,293 @@
+/* Start, signals and end of the coordinator. What happens in between is in the other files. */
+#include "server/daemon/shell.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char well_known[] = "</" PROTO_PATH_CHECKIN ">;ct=65100,"
+                                 "</" PROTO_PATH_MODEL ">;ct=42,"
+                                 "</" PROTO_PATH_UPDATE ">;ct=65101";
+
+/* --- the endpoint's questions ----------------------------------------------------------------- */
+
+static int psk_lookup(void *user, const char *identity, struct net_psk keys[NET_KEYS_MAX])
+{
+    struct shell *shell = user;
+    const struct roster_entry *entry = roster_find(shell->roster, identity);
+    if (!entry || entry->device.state != STORE_DEVICE_ACTIVE) {
+        return 0;
+    }
+    memcpy(keys[0].key, entry->psk, entry->psk_bytes);
+    keys[0].bytes = entry->psk_bytes;
+    return 1;
+}
+
+static void net_line(void *user, enum net_log_level level, const char *line)
+{
+    struct shell *shell = user;
+    static const enum log_level levels[] = {[NET_LOG_ERROR] = LOG_ERROR,
+                                            [NET_LOG_WARN] = LOG_WARN,
+                                            [NET_LOG_INFO] = LOG_INFO,
+                                            [NET_LOG_DEBUG] = LOG_DEBUG};
+    LOG(&shell->log, levels[level], "net", log_text("text", line));
+}
+
+/* --- opening ---------------------------------------------------------------------------------- */
+
+int shell_reader(const struct shell *shell, struct store **out)
+{
+    const struct store_options options = {.folder = shell->options->state_dir, .read_only = true};
+    char problem[STORE_PROBLEM_BYTES];
+    int rc = store_open(&options, out, problem);
+    if (rc < 0) {
+        LOG(&shell->log, LOG_ERROR, "store_unreadable", log_text("problem", problem));
+    }
+    return rc;
+}
+
+static void on_store_news(uv_async_t *async)
+{
+    batch_collect(async->data);
+}
+
+static void wake_loop(void *user)
+{
+    uv_async_send(user);
+}
+
+static int open_store(struct shell *shell, struct restored *restored)
+{
+    const struct store_options options = {
+        .folder = shell->options->state_dir, .create = true, .check = true};
+    char problem[STORE_PROBLEM_BYTES];
+    struct store *store;
+    int rc = store_open(&options, &store, problem);
+    if (rc < 0) {
+        LOG(&shell->log, LOG_ERROR, "store_refused", log_text("problem", problem));
+        return rc;
+    }
+    rc = restore_build(store, shell_now_ms(), shell_wall_ms(), restored);
+    if (rc < 0) {
+        LOG(&shell->log, LOG_ERROR, "restore_failed", log_text("error", mycel_error_text(rc)),
+            log_text("store", store_problem(store)));
+        store_close(store);
+        return rc;
+    }
+    rc = store_thread_start(store, wake_loop, &shell->store_news, &shell->store);
+    if (rc < 0) {
+        restore_drop(restored);
+        store_close(store);
+    }
+    return rc;
+}
+
+static int open_eval(struct shell *shell)
+{
+    const struct daemon_options *options = shell->options;
+    char problem[EVAL_PROBLEM_BYTES];
+    if (!options->eval_images) {
+        return MYCEL_OK;
+    }
+    int rc = eval_open(options->eval_images, options->eval_labels, &shell->eval, problem);
+    if (rc < 0) {
+        LOG(&shell->log, LOG_ERROR, "held_out_set_unreadable", log_text("problem", problem));
+    }
+    return rc;
+}
+
+static int open_net(struct shell *shell)
+{
+    const struct daemon_options *options = shell->options;
+    struct net_config config = {.port = options->port,
+                                .peers_max = options->sessions_max,
+                                .well_known = well_known,
+                                .callbacks = {.user = shell,
+                                              .psk_lookup = psk_lookup,
+                                              .handler = request_handle,
+                                              .body_admit = request_admit,
+                                              .log = net_line}};
+    while (config.addresses < DAEMON_BINDS_MAX && options->bind[config.addresses]) {
+        config.address[config.addresses] = options->bind[config.addresses];
+        config.addresses++;
+    }
+    if (config.addresses == 0) {
+        config.address[config.addresses++] = "127.0.0.1";
+    }
+    int rc = net_open(&shell->net, &shell->loop, &config);
+    if (rc < 0) {
+        LOG(&shell->log, LOG_ERROR, "cannot_listen", log_uint("port", options->port),
+            log_text("address", config.address[0]), log_text("error", mycel_error_text(rc)));
+    }
+    return rc;
+}
+
+/* A supervisor, a test or the demo learns the port and that requests are served. */
+static int write_ready_file(const struct shell *shell)
+{
+    const char *path = shell->options->ready_file;
+    if (!path) {
+        return MYCEL_OK;
+    }
+    char temporary[4096];
+    int n = snprintf(temporary, sizeof temporary, "%s.%ld", path, (long)getpid());
+    FILE *file = n > 0 && (size_t)n < sizeof temporary ? fopen(temporary, "w") : NULL;
+    bool ok = file && fprintf(file, "%u\n", net_port(shell->net)) > 0;
+    ok = file && fclose(file) == 0 && ok;
+    ok = ok && rename(temporary, path) == 0;
+    if (!ok) {
+        LOG(&shell->log, LOG_ERROR, "ready_file_unwritable", log_text("path", path));
+    }
+    return ok ? MYCEL_OK : MYCEL_E_IO;
+}
+
+/* --- closing ---------------------------------------------------------------------------------- */
+
+static void close_handle(uv_handle_t *handle, void *unused)
+{
+    (void)unused;
+    if (!uv_is_closing(handle)) {
+        uv_close(handle, NULL);
+    }
+}
+
+static void on_net_closed(void *user)
+{
+    struct shell *shell = user;
+    shell->net = NULL;
+    uv_walk(&shell->loop, close_handle, NULL);
+}
+
+static void shell_stop(struct shell *shell, int status)
+{
+    if (shell->closing) {
+        return;
+    }
+    shell->closing = true;
+    shell->status = status;
+    LOG(&shell->log, LOG_INFO, "stopping", log_text("reason", mycel_error_name(status)));
+    uv_timer_stop(&shell->wake);
+    uv_timer_stop(&shell->rebuild);
+    net_close(shell->net, on_net_closed, shell);
+}
+
+static void on_end_signal(uv_signal_t *signal, int number)
+{
+    (void)number;
+    shell_stop(signal->data, MYCEL_OK);
+}
+
+static void on_hup(uv_signal_t *signal, int number)
+{
+    struct shell *shell = signal->data;
+    (void)number;
+    LOG(&shell->log, LOG_INFO, "reloading", log_text("reason", "SIGHUP"));
+    job_reload(shell);
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static int init_handles(struct shell *shell)
+{
+    int rc = uv_loop_init(&shell->loop);
+    if (rc < 0) {
+        return MYCEL_E_NO_MEMORY;
+    }
+    uv_timer_init(&shell->loop, &shell->wake);
+    uv_timer_init(&shell->loop, &shell->rebuild);
+    rc = uv_async_init(&shell->loop, &shell->store_news, on_store_news);
+    uv_signal_init(&shell->loop, &shell->on_term);
+    uv_signal_init(&shell->loop, &shell->on_int);
+    uv_signal_init(&shell->loop, &shell->on_hup);
+    shell->wake.data = shell;
+    shell->rebuild.data = shell;
+    shell->store_news.data = shell;
+    shell->on_term.data = shell;
+    shell->on_int.data = shell;
+    shell->on_hup.data = shell;
+    return rc < 0 ? MYCEL_E_IO : MYCEL_OK;
+}
+
+static int listen_signals(struct shell *shell)
+{
+    int rc = uv_signal_start(&shell->on_term, on_end_signal, SIGTERM);
+    rc |= uv_signal_start(&shell->on_int, on_end_signal, SIGINT);
+    rc |= uv_signal_start(&shell->on_hup, on_hup, SIGHUP);
+    return rc < 0 ? MYCEL_E_IO : MYCEL_OK;
+}
+
+static int shell_open(struct shell *shell)
+{
+    struct restored restored;
+    int rc = ticket_table_init(&shell->tickets);
+    if (rc == 0) {
+        rc = open_eval(shell);
+    }
+    if (rc == 0) {
+        rc = open_store(shell, &restored);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    shell->roster = restored.roster; /* the endpoint asks for keys as soon as it is open */
+    rc = open_net(shell);
+    if (rc < 0) {
+        shell->roster = NULL;
+        restore_drop(&restored);
+        return rc;
+    }
+    shell->roster = NULL;
+    restore_adopt(shell, &restored);
+    rc = listen_signals(shell);
+    return rc == 0 ? write_ready_file(shell) : rc;
+}
+
+/* Waits for the pool and the store; late results are dropped, they are asked for again. */
+static void shell_close(struct shell *shell)
+{
+    if (shell->store) {
+        struct store_news news;
+        store_thread_stop(shell->store, &news);
+        batch_drop(news.done);
+    }
+    held_clear(&shell->held);
+    blob_cache_clear(&shell->blobs);
+    ticket_table_deinit(&shell->tickets);
+    run_table_clear(&shell->runs);
+    roster_free(shell->roster);
+    free(shell->engine_memory);
+    eval_close(shell->eval);
+}
+
+int daemon_run(const struct daemon_options *options)
+{
+    struct shell *shell = calloc(1, sizeof *shell);
+    if (!shell) {
+        return MYCEL_E_NO_MEMORY;
+    }
+    shell->options = options;
+    shell->log = (struct log){stderr, options->log_level, options->log_format};
+    held_init(&shell->held);
+    int rc = init_handles(shell);
+    if (rc == 0) {
+        rc = shell_open(shell);
+    }
+    if (rc == 0) {
+        LOG(&shell->log, LOG_INFO, "serving", log_uint("port", net_port(shell->net)),
+            log_uint("devices", roster_count(shell->roster)),
+            log_text("state", options->state_dir));
+    } else if (shell->net) {
+        shell_stop(shell, rc);
+    } else {
+        shell->status = rc;
+        uv_walk(&shell->loop, close_handle, NULL);
+    }
+    uv_run(&shell->loop, UV_RUN_DEFAULT);
+    rc = shell->status;
+    shell_close(shell);
+    uv_loop_close(&shell->loop);
+    LOG(&shell->log, LOG_INFO, "stopped", log_text("status", mycel_error_name(rc)));
+    free(shell);
+    return rc;
+}

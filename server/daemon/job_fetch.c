@@ -1,0 +1,165 @@
+/* Reads for devices that found nothing in memory: a model version, an old receipt. */
+#include "server/daemon/job.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- a model version -------------------------------------------------------------------------- */
+
+struct model_job {
+    struct job job;
+    net_reply_id reply;
+    uint8_t sha256[PROTO_SHA256_BYTES];
+    void *data;
+    size_t bytes;
+};
+
+static int load_model(struct store *reader, struct model_job *job)
+{
+    uint64_t bytes;
+    int rc = store_blob_size(reader, job->sha256, &bytes);
+    if (rc < 0) {
+        return rc;
+    }
+    job->data = malloc(bytes);
+    if (!job->data) {
+        return MYCEL_E_NO_MEMORY;
+    }
+    return store_blob_load(reader, job->sha256, job->data, bytes, &job->bytes);
+}
+
+static int run_model(struct job *base)
+{
+    struct model_job *job = (struct model_job *)base;
+    struct store *reader;
+    int rc = shell_reader(base->shell, &reader);
+    if (rc == 0) {
+        rc = load_model(reader, job);
+        store_close(reader);
+    }
+    return rc;
+}
+
+static void done_model(struct job *base)
+{
+    struct model_job *job = (struct model_job *)base;
+    struct shell *shell = base->shell;
+    const struct blob_cache_entry *entry = NULL;
+    if (base->status == 0) {
+        entry = blob_cache_put(&shell->blobs, job->sha256, job->data, job->bytes);
+        job->data = NULL;
+    }
+    if (shell->closing) {
+        /* nobody to answer */
+    } else if (entry) {
+        struct net_response response = NET_RESPONSE(NET_CODE(2, 5));
+        response.content_format = PROTO_FORMAT_MODEL;
+        response.blob = entry->blob;
+        net_reply(shell->net, job->reply, &response);
+    } else if (base->status == MYCEL_E_NOT_FOUND) {
+        reply_problem(shell, job->reply, NET_CODE(4, 4), MYCEL_E_NOT_FOUND, "no such model");
+    } else {
+        reply_busy(shell, job->reply);
+    }
+    free(job->data);
+    free(job);
+}
+
+int job_model(struct shell *shell, const uint8_t sha256[PROTO_SHA256_BYTES], net_reply_id reply)
+{
+    struct model_job *job = calloc(1, sizeof *job);
+    if (!job) {
+        return MYCEL_E_NO_MEMORY;
+    }
+    job->job.run = run_model;
+    job->job.done = done_model;
+    job->reply = reply;
+    memcpy(job->sha256, sha256, PROTO_SHA256_BYTES);
+    int rc = job_start(shell, &job->job, false);
+    if (rc < 0) {
+        free(job);
+    }
+    return rc;
+}
+
+/* --- an old receipt --------------------------------------------------------------------------- */
+
+struct receipt_job {
+    struct job job;
+    net_reply_id reply; /* 0: only for the cache */
+    struct engine_action_lookup lookup;
+    uint8_t receipt[PROTO_MESSAGE_BYTES_MAX];
+    size_t bytes;
+    bool conflict;
+};
+
+static int run_receipt(struct job *base)
+{
+    struct receipt_job *job = (struct receipt_job *)base;
+    struct store *reader;
+    int rc = shell_reader(base->shell, &reader);
+    if (rc < 0) {
+        return rc;
+    }
+    uint8_t digest[PROTO_SHA256_BYTES];
+    struct store_lease lease;
+    rc = store_lease_get(reader, job->lookup.key, &lease);
+    if (rc == 0 && lease.device != job->lookup.device) {
+        rc = MYCEL_E_NOT_FOUND; /* somebody else's key */
+    }
+    if (rc == 0) {
+        rc = store_receipt(reader, job->lookup.key, job->receipt, sizeof job->receipt, &job->bytes,
+                           digest);
+    }
+    if (rc == 0 && job->lookup.digest_set) {
+        job->conflict = memcmp(digest, job->lookup.digest, sizeof digest) != 0;
+    }
+    store_close(reader);
+    return rc;
+}
+
+static void answer_receipt(struct shell *shell, const struct receipt_job *job, int status)
+{
+    if (status == MYCEL_E_NOT_FOUND) {
+        reply_problem(shell, job->reply, NET_CODE(4, 3), MYCEL_E_LEASE, NULL);
+    } else if (status < 0) {
+        reply_busy(shell, job->reply);
+    } else if (job->conflict) {
+        reply_problem(shell, job->reply, NET_CODE(4, 9), MYCEL_E_CONFLICT, NULL);
+    } else {
+        reply_receipt_bytes(shell, job->reply,
+                            job->lookup.digest_set ? NET_CODE(2, 4) : NET_CODE(2, 5), job->receipt,
+                            job->bytes);
+    }
+}
+
+static void done_receipt(struct job *base)
+{
+    struct receipt_job *job = (struct receipt_job *)base;
+    struct shell *shell = base->shell;
+    if (base->status == 0 || base->status == MYCEL_E_NOT_FOUND) {
+        receipt_cache_put(&shell->receipts, job->lookup.device, job->lookup.key, job->receipt,
+                          base->status == 0 ? job->bytes : 0, shell_now_ms());
+    }
+    if (job->reply != 0 && !shell->closing) {
+        answer_receipt(shell, job, base->status);
+    }
+    free(job);
+}
+
+int job_receipt(struct shell *shell, const struct engine_action_lookup *lookup, net_reply_id reply)
+{
+    struct receipt_job *job = calloc(1, sizeof *job);
+    if (!job) {
+        return MYCEL_E_NO_MEMORY;
+    }
+    job->job.run = run_receipt;
+    job->job.done = done_receipt;
+    job->reply = reply;
+    job->lookup = *lookup;
+    int rc = job_start(shell, &job->job, false);
+    if (rc < 0) {
+        free(job);
+    }
+    return rc;
+}

@@ -1,0 +1,161 @@
+/*
+ * Somebody else has written to the database (the command line): devices and runs are read anew on the
+ * pool and compared on the loop. What changed becomes an event.
+ */
+#include "server/daemon/job.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RELOAD_RUNS_MAX ENGINE_RUNS_MAX
+
+struct reload_job {
+    struct job job;
+    struct roster *roster;
+    struct store *reader; /* during run only */
+    uint32_t count;
+    struct store_run runs[RELOAD_RUNS_MAX];             /* the newest ones */
+    struct engine_event introductions[RELOAD_RUNS_MAX]; /* as RUN events, should they be new */
+};
+
+static int collect_run(void *user, const struct store_run *run)
+{
+    struct reload_job *job = user;
+    if (job->count == RELOAD_RUNS_MAX) { /* the oldest gives way */
+        memmove(job->runs, job->runs + 1, (RELOAD_RUNS_MAX - 1) * sizeof job->runs[0]);
+        job->count--;
+    }
+    job->runs[job->count++] = *run;
+    return MYCEL_OK;
+}
+
+static int read_all(struct reload_job *job)
+{
+    int rc = store_runs(job->reader, collect_run, job);
+    for (uint32_t i = 0; i < job->count && rc == 0; i++) {
+        rc = restore_run_event(job->reader, &job->runs[i], &job->introductions[i]);
+    }
+    return rc;
+}
+
+static int run(struct job *base)
+{
+    struct reload_job *job = (struct reload_job *)base;
+    int rc = shell_reader(base->shell, &job->reader);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = roster_load(job->reader, &job->roster);
+    if (rc == 0) {
+        rc = store_begin_read(job->reader);
+        if (rc == 0) {
+            rc = read_all(job);
+            store_rollback(job->reader);
+        }
+    }
+    store_close(job->reader);
+    return rc;
+}
+
+static void device_lost(void *user, const struct roster_entry *entry)
+{
+    struct shell *shell = user;
+    const struct roster_entry *now = roster_get(shell->roster, entry->device.id);
+    int sessions = net_kick(shell->net, entry->device.identity);
+    LOG(&shell->log, LOG_INFO, "device_access_changed", log_text("device", entry->device.identity),
+        log_int("sessions_ended", sessions));
+    if (!now || now->device.state == STORE_DEVICE_REVOKED) {
+        struct engine_event event = {.type = ENGINE_EVENT_DEVICE_REVOKED};
+        event.u.device = entry->device.id;
+        shell_step(shell, &event);
+    }
+}
+
+/* An operator's change of a run that the engine knows. */
+static void follow_run(struct shell *shell, struct run_entry *entry, const struct store_run *run)
+{
+    struct engine_event event = {0};
+    event.u.run_id = run->id;
+    if (entry->run.state == run->state) {
+        return;
+    }
+    if (run->state == STORE_RUN_STOPPED) {
+        event.type = ENGINE_EVENT_RUN_STOPPED;
+    } else if (run->state == STORE_RUN_PAUSED) {
+        event.type = ENGINE_EVENT_RUN_PAUSED;
+    } else if (run->state == STORE_RUN_ACTIVE) {
+        event.type = ENGINE_EVENT_RUN_RESUMED;
+    } else {
+        return; /* FINISHED is the engine's own word */
+    }
+    entry->run.state = run->state;
+    shell_step(shell, &event);
+}
+
+static void introduce_run(struct shell *shell, const struct store_run *run,
+                          struct engine_event *event)
+{
+    if (run->state != STORE_RUN_ACTIVE && run->state != STORE_RUN_PAUSED) {
+        return;
+    }
+    if (!run_table_put(&shell->runs, run)) {
+        LOG(&shell->log, LOG_ERROR, "too_many_runs", log_uint("run", run->id),
+            log_uint("limit", ENGINE_RUNS_MAX));
+        return;
+    }
+    LOG(&shell->log, LOG_INFO, "run_started", log_uint("run", run->id),
+        log_text("name", run->config.name), log_text("model", run->config.model));
+    shell_step(shell, event);
+}
+
+static void done(struct job *base)
+{
+    struct reload_job *job = (struct reload_job *)base;
+    struct shell *shell = base->shell;
+    shell->reloading = false;
+    if (base->status < 0) {
+        LOG(&shell->log, LOG_WARN, "reload_failed",
+            log_text("error", mycel_error_text(base->status)));
+    } else if (!shell->rebuilding && !shell->closing) {
+        struct roster *before = shell->roster;
+        shell->roster = job->roster;
+        job->roster = NULL;
+        roster_lost(before, shell->roster, device_lost, shell);
+        roster_free(before);
+        for (uint32_t i = 0; i < job->count; i++) {
+            struct run_entry *entry = run_table_find(&shell->runs, job->runs[i].id);
+            if (entry) {
+                follow_run(shell, entry, &job->runs[i]);
+            } else {
+                introduce_run(shell, &job->runs[i], &job->introductions[i]);
+            }
+        }
+    }
+    roster_free(job->roster);
+    free(job);
+    if (shell->reload_again && !shell->closing) {
+        shell->reload_again = false;
+        job_reload(shell);
+    }
+}
+
+int job_reload(struct shell *shell)
+{
+    if (shell->reloading) {
+        shell->reload_again = true;
+        return MYCEL_OK;
+    }
+    struct reload_job *job = calloc(1, sizeof *job);
+    if (!job) {
+        return MYCEL_E_NO_MEMORY;
+    }
+    job->job.run = run;
+    job->job.done = done;
+    int rc = job_start(shell, &job->job, true);
+    if (rc < 0) {
+        free(job);
+    } else {
+        shell->reloading = true;
+    }
+    return rc;
+}

@@ -1,0 +1,78 @@
+/* A small array, searched from its beginning. Ended runs give way to new ones. */
+#include "server/daemon/run_table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void run_sum_free(struct run_sum *sum)
+{
+    free(sum->model);
+    free(sum->state);
+    memset(sum, 0, sizeof *sum);
+}
+
+struct run_entry *run_table_find(struct run_table *table, uint32_t run)
+{
+    for (size_t i = 0; i < ENGINE_RUNS_MAX; i++) {
+        if (table->entries[i].used && table->entries[i].run.id == run) {
+            return &table->entries[i];
+        }
+    }
+    return NULL;
+}
+
+static bool ended(const struct run_entry *entry)
+{
+    return entry->run.state == STORE_RUN_FINISHED || entry->run.state == STORE_RUN_STOPPED;
+}
+
+static struct run_entry *free_entry(struct run_table *table)
+{
+    for (size_t i = 0; i < ENGINE_RUNS_MAX; i++) {
+        struct run_entry *entry = &table->entries[i];
+        if (!entry->used || ended(entry)) {
+            run_sum_free(&entry->sum);
+            memset(entry, 0, sizeof *entry);
+            return entry;
+        }
+    }
+    return NULL;
+}
+
+struct run_entry *run_table_put(struct run_table *table, const struct store_run *run)
+{
+    struct run_entry *entry = run_table_find(table, run->id);
+    if (!entry) {
+        entry = free_entry(table);
+    }
+    if (entry) {
+        entry->used = true;
+        entry->run = *run;
+    }
+    return entry;
+}
+
+void run_entry_set_sum(struct run_entry *entry, const struct run_sum *sum)
+{
+    run_sum_free(&entry->sum);
+    entry->sum = *sum;
+}
+
+bool run_entry_take_sum(struct run_entry *entry, uint32_t round, uint32_t attempt,
+                        struct run_sum *out)
+{
+    if (!entry->sum.model || entry->sum.round != round || entry->sum.attempt != attempt) {
+        return false;
+    }
+    *out = entry->sum;
+    memset(&entry->sum, 0, sizeof entry->sum);
+    return true;
+}
+
+void run_table_clear(struct run_table *table)
+{
+    for (size_t i = 0; i < ENGINE_RUNS_MAX; i++) {
+        run_sum_free(&table->entries[i].sum);
+    }
+    memset(table, 0, sizeof *table);
+}

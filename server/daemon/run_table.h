@@ -1,0 +1,48 @@
+/*
+ * The runs under way, as the loop needs them: what a lease says beyond the engine's part, and the
+ * finished sum that waits to be published.
+ */
+#ifndef MYCEL_SERVER_DAEMON_RUN_TABLE_H
+#define MYCEL_SERVER_DAEMON_RUN_TABLE_H
+
+#include "server/engine/types.h"
+#include "server/store/store.h"
+
+/* What a round's aggregation made: the next version and the rule's state after it, from malloc. */
+struct run_sum {
+    uint32_t round;
+    uint32_t attempt;
+    void *model; /* NULL: there is no sum */
+    size_t model_bytes;
+    void *state; /* NULL: the rule has none */
+    size_t state_bytes;
+};
+
+void run_sum_free(struct run_sum *sum);
+
+struct run_entry {
+    bool used;
+    struct store_run run; /* as read from the store; `state` follows what the engine was told */
+    struct run_sum sum;
+};
+
+struct run_table {
+    struct run_entry entries[ENGINE_RUNS_MAX];
+};
+
+/* NULL: not known. */
+struct run_entry *run_table_find(struct run_table *table, uint32_t run);
+
+/* Adds or updates what the store says of a run. NULL: the table is full. */
+struct run_entry *run_table_put(struct run_table *table, const struct store_run *run);
+
+/* Takes a sum in place of an older one, and owns it. */
+void run_entry_set_sum(struct run_entry *entry, const struct run_sum *sum);
+
+/* Moves the sum of that round and attempt to *out; false: there is none. */
+bool run_entry_take_sum(struct run_entry *entry, uint32_t round, uint32_t attempt,
+                        struct run_sum *out);
+
+void run_table_clear(struct run_table *table);
+
+#endif

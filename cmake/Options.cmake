@@ -27,7 +27,8 @@ endif()
 
 if(MYCEL_SANITIZE)
   # A finding ends the process: a test that only prints a report would pass.
-  target_compile_options(mycel_flags INTERFACE -fsanitize=${MYCEL_SANITIZE} -fno-sanitize-recover=all)
+  target_compile_options(mycel_flags INTERFACE
+    -fsanitize=${MYCEL_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(mycel_flags INTERFACE -fsanitize=${MYCEL_SANITIZE})
 elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
   target_compile_options(mycel_flags INTERFACE -fstack-protector-strong -U_FORTIFY_SOURCE

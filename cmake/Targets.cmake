@@ -4,9 +4,9 @@
 #               [OPTIONS <flag>...] [LINKS <target>...])
 #
 # A static library from the C files of the current folder (and of DIRS below it), so that adding a
-# file needs no edit here (a main.c is left to the program). SHELL marks code that may use POSIX and GNU interfaces; everything else
-# is compiled as plain C11 and cannot reach them by accident. A folder without sources becomes an
-# interface target, so that the edges to it stay valid.
+# file needs no edit here (a main.c is left to the program). SHELL marks code that may use POSIX and
+# GNU interfaces; everything else is compiled as plain C11 and cannot reach them by accident. A
+# folder without sources becomes an interface target, so that the edges to it stay valid.
 function(mycel_library target)
   cmake_parse_arguments(ARG "SHELL" "PUBLIC_INCLUDE" "SOURCES;DIRS;OPTIONS;LINKS" ${ARGN})
   if(NOT ARG_SOURCES)

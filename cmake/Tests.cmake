@@ -35,7 +35,7 @@ endfunction()
 
 # mycel_unit_tests(<folder> [LINKS <target>...] [TIMEOUT <s>] [LABEL <label>])
 #
-# Each <folder>/test_*.c is one test; the folder's other C files are helpers linked into all of them.
+# Each <folder>/test_*.c is one test; the folder's other C files are helpers, linked into all.
 function(mycel_unit_tests folder)
   cmake_parse_arguments(ARG "" "TIMEOUT;LABEL" "LINKS" ${ARGN})
   set(dir ${CMAKE_CURRENT_SOURCE_DIR}/${folder})

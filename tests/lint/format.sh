@@ -14,7 +14,7 @@ cd "$1"
 mode=(--dry-run --Werror)
 [[ ${2:-} != --fix ]] || mode=(-i)
 folders=()
-for folder in common proto client server sim tests; do
+for folder in common proto data client server sim tests; do
     [[ ! -d $folder ]] || folders+=("$folder")
 done
 find "${folders[@]}" -name '*.[ch]' -print0 | xargs -0 "$clang_format" --style=file "${mode[@]}"

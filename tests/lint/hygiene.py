@@ -11,7 +11,7 @@ import sys
 
 from tree import Source, report
 
-MACHINE_PATH = re.compile(r"(?<![\w.}$])/(work|root|Users)/[\w.-]")
+MACHINE_PATH = re.compile(r"(?<![\w.}$])/(work/|Users/|root/\.)[\w.-]")
 REGISTRY_HOST = re.compile(
     r"\b(deb|ftp|snapshot|security|registry|artifactory|pypi|files|static|proxy|index|mirrors?)"
     r"\.[a-z0-9.-]*(debian|npmjs|python|pypi|pythonhosted|golang|crates|internal)[a-z0-9.-]*", re.I)
@@ -21,10 +21,11 @@ BYTES_MAX = 512 * 1024
 
 def files(root):
     if (root / ".git").exists():
-        listing = subprocess.run(["git", "-c", f"safe.directory={root}", "-C", root, "ls-files", "-z"],
-                                 check=True, capture_output=True, text=True).stdout
+        command = ["git", "-c", f"safe.directory={root}", "-C", root, "ls-files", "-z"]
+        listing = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         return [root / name for name in listing.split("\0") if name]
-    return [p for p in sorted(root.rglob("*")) if p.is_file() and "build" not in p.relative_to(root).parts]
+    everything = [path for path in sorted(root.rglob("*")) if path.is_file()]
+    return [path for path in everything if "build" not in path.relative_to(root).parts]
 
 
 def check(root, path):

@@ -12,17 +12,18 @@ from tree import report, sources
 BOXES = {
     "common": "",
     "proto": "common",
+    "data": "common",
     "client/nn": "common",
     "client/runtime": "common proto",
-    "client/port": "common proto client/runtime client/nn",
+    "client/port": "common proto data client/runtime client/nn",
     "server/engine": "common proto",
     "server/store": "common proto server/engine",
     "server/net": "common proto server/engine",
-    "server/eval": "common proto server/engine client/nn",
+    "server/eval": "common proto data server/engine client/nn",
     "server/daemon": "common proto server/engine server/store server/net server/eval",
     "server/cli": "common proto server/engine server/store server/net server/eval server/daemon"
-                  " client/port",
-    "sim": "common proto client/nn client/runtime client/port server/engine",
+                  " data client/port",
+    "sim": "common proto data client/nn client/runtime client/port server/engine",
 }
 
 # Public headers live in two include folders; each belongs to the box that implements it.
@@ -41,7 +42,7 @@ EXTERNAL = {
     r"coap3/.*": "server/net client/port",
     r"uv\.h": "server/daemon server/net server/cli",
     r"microhttpd\.h": "server/http",
-    r"pb(_common|_encode|_decode)?\.h": "proto",
+    r"pb(_common|_encode|_decode)?\.h": "proto server",
 }
 
 # Boxes that must build without an operating system see only these of the C library.
@@ -99,8 +100,8 @@ def check_file(source, known):
         quote, name = match.groups()
         own = name
         if name.startswith("mycel/"):
-            own = next((d + name for d in ("common/include/", "client/include/") if d + name in known),
-                       "client/include/" + name)
+            own = "common/include/" + name
+            own = own if own in known else "client/include/" + name
         if own in known or name.endswith(".pb.h") or name.startswith("mycel/"):
             message = check_own(source, box, own)
         elif quote == '"':

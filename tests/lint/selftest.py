@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-BLAMELESS = '/* Nothing to see. */\n#include "common/here.h"\n\nint answer(void)\n{\n    return 42;\n}\n'
+BLAMELESS = '#include "common/here.h"\n\nint answer(void)\n{\n    return 42;\n}\n'
 
 # lint, file, its bad content, what the lint must say
 CASES = [
@@ -30,11 +30,13 @@ CASES = [
     ("includes", "client/runtime/a.c", '#include "nowhere.h"', "not a path from the root"),
     ("style", "server/cli/a.c", "int f(char *s)\n{\n    return atoi(s);\n}", "atoi() is banned"),
     ("style", "server/cli/a.c", "void f(char *s)\n{\n    strcpy(s, s);\n}", "strcpy() is banned"),
-    ("style", "server/engine/a.c", "void *f(void)\n{\n    return malloc(1);\n}", "outside the shells"),
+    ("style", "server/engine/a.c", "void *f(void)\n{\n    return malloc(1);\n}",
+     "malloc() outside the shells"),
     ("style", "client/nn/a.c", "double f(void);", "double is not used here"),
     ("style", "server/cli/a.c", "int f(void) __attribute__((weak));", "weak symbols"),
     ("style", "server/cli/a.c", "int f(int n)\n{\n    return f(n - 1);\n}", "f() calls itself"),
-    ("style", "server/cli/a.c", "F(a) F(b)(int (*n)(void))\n{\n    return F(b)(n);\n}", "F(b)() calls itself"),
+    ("style", "server/cli/a.c", "F(a) F(b)(int (*n)(void))\n{\n    return F(b)(n);\n}",
+     "F(b)() calls itself"),
     ("style", "server/cli/a.c", "int f(int n)\n{\n" + "    n++;\n" * 67 + "    return n;\n}",
      "f() has 71 lines"),
     ("style", "server/cli/a.c", "int a;\n" * 500, "a.c:1: 501 lines"),

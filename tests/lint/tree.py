@@ -7,7 +7,7 @@ import pathlib
 import re
 import sys
 
-FOLDERS = ("common", "proto", "client", "server", "sim", "tests")
+FOLDERS = ("common", "proto", "data", "client", "server", "sim", "tests")
 NOT_CODE = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
 
 

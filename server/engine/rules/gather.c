@@ -1,0 +1,40 @@
+/*
+ * What several gathering rules share: inner products of all pairs of updates, from which every distance
+ * follows, and the sum of updates by their shares.
+ */
+#include <string.h>
+
+#include "server/engine/rules/robust.h"
+#include "server/engine/rules/rule_internal.h"
+
+void rule_gram(struct rule_round *round)
+{
+    uint32_t n = round->updates, params = round->setup.params;
+    memset(round->matrix, 0, (size_t)n * n * sizeof *round->matrix);
+    for (uint32_t first = 0; first < params; first += RULE_TILE) {
+        uint32_t left = params - first;
+        uint32_t count = left < RULE_TILE ? left : RULE_TILE;
+        rule_rows(round, first, count);
+        robust_gram(round->rows, n, count, round->matrix, n);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        for (uint32_t j = i + 1u; j < n; j++) {
+            round->matrix[(size_t)i * n + j] = round->matrix[(size_t)j * n + i];
+        }
+    }
+}
+
+void rule_reduce_shares(const struct rule_round *round, uint32_t count, float *delta)
+{
+    double sum[RULE_TILE] = {0};
+    for (uint32_t u = 0; u < round->updates; u++) {
+        double share = round->entries[u].share;
+        const float *row = round->rows + (size_t)u * RULE_TILE;
+        for (uint32_t i = 0; share != 0 && i < count; i++) {
+            sum[i] += share * (double)row[i];
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        delta[i] = (float)sum[i];
+    }
+}

@@ -1,0 +1,31 @@
+/*
+ * The loops of the gathering rules, over rows of RULE_TILE floats (one row for each update). One body,
+ * compiled for each instruction set that pays; all of them give the same bits.
+ */
+#ifndef MYCEL_ENGINE_RULES_ROBUST_H
+#define MYCEL_ENGINE_RULES_ROBUST_H
+
+#include <stdint.h>
+
+/* out[i] = mean of rows[·][i] without the `drop` smallest and the `drop` largest; 2·drop < n. With
+ * 2·drop = n − 1 or n − 2 that is the median. A NaN cannot occur: frames were scanned. */
+void robust_trimmed(const float *rows, uint32_t n, uint32_t count, uint32_t drop, float *out);
+
+/* matrix[i·stride + j] += ⟨row i, row j⟩ for j ≤ i. */
+void robust_gram(const float *rows, uint32_t n, uint32_t count, double *matrix, uint32_t stride);
+
+#define ROBUST_VARIANT(suffix)                                                                     \
+    void robust_trimmed_##suffix(const float *rows, uint32_t n, uint32_t count, uint32_t drop,     \
+                                 float *out);                                                      \
+    void robust_gram_##suffix(const float *rows, uint32_t n, uint32_t count, double *matrix,       \
+                              uint32_t stride)
+
+ROBUST_VARIANT(base);
+#if defined(__x86_64__)
+#define ROBUST_HAS_AVX2 1
+ROBUST_VARIANT(avx2);
+#else
+#define ROBUST_HAS_AVX2 0
+#endif
+
+#endif

@@ -1,0 +1,92 @@
+/* What a rule's file provides to round.c, and what it may use. */
+#ifndef MYCEL_ENGINE_RULES_RULE_INTERNAL_H
+#define MYCEL_ENGINE_RULES_RULE_INTERNAL_H
+
+#include "server/engine/rules/rules.h"
+
+#define RULE_SCALAR_BITS 20
+#define RULE_SCALAR_MAX 0x1p25 /* of one term: 2^17 updates stay below 2^62 */
+
+/* A tile of coordinates in rule_finish. */
+struct rule_tile {
+    uint32_t first, count;
+    const float *delta; /* the aggregate of these coordinates */
+    const float *base;
+    float *next; /* may be base */
+};
+
+/* An update kept by a gathering rule. */
+struct rule_entry {
+    struct codec_frame frame;
+    struct codec_stats stats;
+    uint32_t device;
+    uint32_t weight;
+    float gain;   /* clip and staleness */
+    double share; /* of the result, as the rule decides */
+};
+
+struct rule_ops {
+    uint32_t sums; /* streaming: int64 vectors, 1 or 2 */
+
+    /* Streaming, NULL: one sum of weight × gain × delta. Else adds the update its own way, after the
+     * common checks; must change nothing if it fails. */
+    int (*add)(struct rule_round *round, const struct rule_update *update, float gain);
+
+    /* Streaming, NULL: 1 / Σ n. Else the factor from sums[0] (as a real number) to the aggregate. */
+    double (*factor)(const struct rule_round *round);
+
+    /* Gathering: decides on shares or the like before the tiles. NULL: nothing to do. */
+    void (*prepare)(struct rule_round *round);
+
+    /* Gathering: the aggregate of a tile, from all decoded and scaled updates (round->rows, one row
+     * of RULE_TILE each). */
+    void (*reduce)(const struct rule_round *round, uint32_t count, float *delta);
+
+    /* Whether round->matrix is needed: updates_max² doubles. */
+    int needs_matrix;
+
+    /* NULL: next = base + delta. Else the server's optimizer. */
+    void (*apply)(struct rule_round *round, const struct rule_tile *tile);
+
+    /* NULL: all zeros. Else the initial value of the state's vectors. */
+    float (*state_initial)(const float *params, uint32_t vector);
+};
+
+extern const struct rule rule_fedavg, rule_fedavgm, rule_fedadagrad, rule_fedadam, rule_fedyogi,
+    rule_fedprox, rule_scaffold, rule_fednova, rule_qfedavg, rule_centredclip, rule_fltrust,
+    rule_median, rule_trimmed, rule_krum, rule_multikrum, rule_rfa;
+
+/* A parameter of the strategy, by its index in rule->params. */
+static inline float rule_value(const struct rule_round *round, uint32_t index)
+{
+    return round->setup.strategy->params[index];
+}
+
+/* State vector number `index`, from coordinate `first`. */
+float *rule_state_vector(const struct rule_round *round, uint32_t index, uint32_t first);
+
+/* Adds weight × gain × delta to sum number `index`; the terms must have been checked. */
+void rule_sum(struct rule_round *round, uint32_t index, const struct rule_update *update,
+              uint32_t weight, float gain);
+
+/* Whether such a term may be added: 0, MYCEL_E_WEIGHT or MYCEL_E_NORM. */
+int rule_term_check(const struct rule_round *round, const struct rule_update *update,
+                    uint32_t weight, float gain);
+
+/* Real → fixed-point scalar; MYCEL_E_NORM if it is not below RULE_SCALAR_MAX. */
+int rule_scalar(double value, int64_t *fixed);
+double rule_scalar_value(const struct rule_round *round, uint32_t index);
+
+/* Gathering: decodes and scales coordinates first … first + count − 1 of all updates into round->rows. */
+void rule_rows(struct rule_round *round, uint32_t first, uint32_t count);
+
+/* Gathering: fills round->matrix with the inner products of all pairs of updates. */
+void rule_gram(struct rule_round *round);
+
+/* Gathering: delta = Σ share × row, for updates with a share. */
+void rule_reduce_shares(const struct rule_round *round, uint32_t count, float *delta);
+
+/* The value of a sum's coordinate, as a real number. */
+double rule_sum_unit(const struct rule_round *round);
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * SCAFFOLD, server side: keeps the control variate c that corrects the drift of the devices. With the
+ * paper's option II the change of a device's variate follows from its delta, so nothing more has to be
+ * uploaded: c_i+ - c_i = -c - D_i / (K_i lr_device). State vector 0 is c; devices get it with the model.
+ */
+#include "server/engine/rules/rule_internal.h"
+
+enum { LR };
+enum { SUM_DELTA, SUM_DRIFT };
+
+static int add(struct rule_round *round, const struct rule_update *update, float gain)
+{
+    float drift = gain / ((float)update->steps * round->setup.learning_rate);
+    int error = rule_term_check(round, update, update->weight, gain);
+    if (!error) {
+        error = rule_term_check(round, update, 1, drift);
+    }
+    if (error) {
+        return error;
+    }
+    rule_sum(round, SUM_DELTA, update, update->weight, gain);
+    rule_sum(round, SUM_DRIFT, update, 1, drift);
+    return 0;
+}
+
+static void apply(struct rule_round *round, const struct rule_tile *tile)
+{
+    float rate = rule_value(round, LR);
+    double share = 1.0 / (double)round->setup.clients, unit = rule_sum_unit(round);
+    double updates = (double)round->updates;
+    float *c = rule_state_vector(round, 0, tile->first);
+    const int64_t *drift = round->sums + (size_t)SUM_DRIFT * round->setup.params + tile->first;
+    for (uint32_t i = 0; i < tile->count; i++) {
+        double change = -updates * (double)c[i] - (double)drift[i] * unit;
+        c[i] = (float)((double)c[i] + share * change);
+        tile->next[i] = tile->base[i] + rate * tile->delta[i];
+    }
+}
+
+static const struct rule_ops ops = {.sums = 2, .add = add, .apply = apply};
+
+const struct rule rule_scaffold = {
+    .name = "scaffold",
+    .title = "FedAvg with control variates against client drift",
+    .equation = "device: gradient += c - c_i; server: w += lr D; c += 1/N sum(c_i+ - c_i)",
+    .source = "Karimireddy et al., ICML 2020",
+    .kind = RULE_STREAMING,
+    .param_count = 1,
+    .params = {{"lr", "server learning rate", 1.0f, 1e-6f, 10.0f}},
+    .state_vectors = 1,
+    .ops = &ops,
+};

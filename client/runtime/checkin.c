@@ -23,6 +23,15 @@ static void conditions_of(const struct client *c, struct mycel_conditions *condi
 
 uint32_t checkin_sleep_step(struct client *c)
 {
+    if (c->journal_stale) {
+        int rc = journal_finish(c);
+        if (rc < 0) {
+            c->job_failures = client_count_up(c->job_failures);
+            client_pause(c, window_backoff(c, c->job_failures), rc, "the journal cannot be written");
+            return (uint32_t)(c->wake_ms - c->now_ms);
+        }
+        c->journal_stale = false;
+    }
     struct mycel_conditions conditions;
     conditions_of(c, &conditions);
     if (conditions.idle && samples_of(c) > 0) {

@@ -90,16 +90,17 @@ bool client_lease_expired(const struct client *c)
     return c->now_ms >= c->lease_end_ms;
 }
 
-static uint8_t count_up(uint8_t count)
+uint8_t client_count_up(uint8_t count)
 {
     return count < UINT8_MAX ? (uint8_t)(count + 1u) : count;
 }
 
-static void emit_problem(struct client *c, int code, const char *text)
+void client_pause(struct client *c, uint32_t pause_ms, int code, const char *text)
 {
+    c->wake_ms = c->now_ms + pause_ms;
     client_emit(c, &(struct mycel_event){.kind = MYCEL_EVENT_PROBLEM,
                                          .code = code,
-                                         .wait_ms = (uint32_t)(c->wake_ms - c->now_ms),
+                                         .wait_ms = pause_ms,
                                          .text = text});
 }
 
@@ -110,8 +111,7 @@ void client_fail(struct client *c, int code, const char *text)
         c->state != MYCEL_CLIENT_ENCODED && c->state != MYCEL_CLIENT_UPLOAD) {
         return; /* nobody needs the session now: neither a window nor training is disturbed */
     }
-    c->failures = count_up(c->failures);
-    c->wake_ms = c->now_ms + window_backoff(c, c->failures);
+    c->failures = client_count_up(c->failures);
     if (c->state == MYCEL_CLIENT_CHECKIN) {
         client_set_state(c, MYCEL_CLIENT_SLEEP);
     } else if (c->state == MYCEL_CLIENT_UPLOAD) {
@@ -119,7 +119,7 @@ void client_fail(struct client *c, int code, const char *text)
     } else if (c->state == MYCEL_CLIENT_FETCH) {
         c->in.fetch.agreed = false;
     }
-    emit_problem(c, code, text);
+    client_pause(c, window_backoff(c, c->failures), code, text);
 }
 
 void client_release_trainer(struct client *c)
@@ -144,21 +144,19 @@ void client_abandon(struct client *c, int code, const char *text, const mycel_Wi
     client_release_trainer(c);
     exchange_cancel(c);
     /* If the record cannot be replaced, the old one brings the job back at the next start, where it
-     * ends in the same way: nothing is lost but time. */
-    if (c->progress.phase != CLIENT_PHASE_NONE && journal_finish(c) < 0) {
-        text = "the journal cannot be written";
-        code = MYCEL_E_IO;
+     * ends in the same way: nothing is lost but time. No new job is begun before. */
+    if (c->progress.phase != CLIENT_PHASE_NONE) {
+        c->journal_stale = journal_finish(c) < 0;
     }
     c->resumed = false;
-    c->job_failures = count_up(c->job_failures);
+    c->job_failures = client_count_up(c->job_failures);
     uint32_t pause = window_backoff(c, c->job_failures);
     if (window != NULL) {
         uint32_t asked = window_draw(c, window->earliest_ms, window->latest_ms);
         pause = asked > pause ? asked : pause;
     }
-    c->wake_ms = c->now_ms + pause;
     client_set_state(c, MYCEL_CLIENT_SLEEP);
-    emit_problem(c, code, text);
+    client_pause(c, pause, code, text);
 }
 
 /* ---- public ------------------------------------------------------------------------------- */

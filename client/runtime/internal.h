@@ -25,7 +25,7 @@
 
 #define CLIENT_FETCH_PERSIST_BLOCKS 16u /* progress is written down after that many blocks */
 #define CLIENT_FETCH_REPEATS_MAX 2u     /* downloads with a wrong hash before the lease is dropped */
-#define CLIENT_UPLOAD_REPEATS_MAX 8u    /* rounds of "blocks are missing" before a pause */
+#define CLIENT_UPLOAD_REPEATS_MAX 8u    /* "blocks are missing" so often before pauses */
 
 #define CLIENT_WINDOW_MAX_MS 604800000u /* nobody can put a device to sleep for more than a week */
 #define CLIENT_RETRY_AFTER_MAX_S 3600u
@@ -143,6 +143,7 @@ struct client {
     uint8_t job_failures; /* jobs dropped in a row */
     bool session_open;
     bool trainer_ready; /* prepare succeeded: release is owed */
+    bool journal_stale; /* a job is over, but the journal could not be told */
     bool resumed;       /* the job comes from before the last start */
     union {
         struct client_fetch fetch;
@@ -168,6 +169,8 @@ void client_set_state(struct client *c, enum mycel_client_state state);
 void client_emit(struct client *c, struct mycel_event *event);
 /* The network failed: closes the session and pauses with backoff; a check-in goes back to sleep. */
 void client_fail(struct client *c, int code, const char *text);
+/* Starts nothing for that long and says why. */
+void client_pause(struct client *c, uint32_t pause_ms, int code, const char *text);
 /* The job cannot go on: forgets it and sleeps, in the window if there is one, else with backoff. */
 void client_abandon(struct client *c, int code, const char *text, const mycel_Window *window);
 /* Sleeps until a moment drawn from the window. Returns the pause. */
@@ -176,6 +179,8 @@ uint32_t client_sleep(struct client *c, const mycel_Window *window);
 void client_lease_starts(struct client *c, uint64_t deadline_ms);
 bool client_lease_expired(const struct client *c);
 void client_release_trainer(struct client *c);
+/* One more, but never around. */
+uint8_t client_count_up(uint8_t count);
 uint32_t client_setting(uint32_t value, uint32_t fallback);
 
 /* ---- states */

@@ -19,6 +19,7 @@ uint32_t receipt_step(struct client *c)
     struct client_receipt receipt = c->in.receipt;
     int rc = journal_finish(c);
     if (rc < 0) {
+        c->journal_stale = true;
         client_abandon(c, rc, "the receipt cannot be written down", NULL);
         return 0;
     }

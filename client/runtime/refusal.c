@@ -58,14 +58,10 @@ static void retry_later(struct client *c, const struct mycel_response *r, const 
             r->max_age_s > CLIENT_RETRY_AFTER_MAX_S ? CLIENT_RETRY_AFTER_MAX_S : r->max_age_s;
         pause = window_between(c, age * 1000u, age * 1500u);
     } else {
-        c->failures = c->failures < UINT8_MAX ? (uint8_t)(c->failures + 1u) : UINT8_MAX;
+        c->failures = client_count_up(c->failures);
         pause = window_backoff(c, c->failures);
     }
-    c->wake_ms = c->now_ms + pause;
-    client_emit(c, &(struct mycel_event){.kind = MYCEL_EVENT_PROBLEM,
-                                         .code = MYCEL_E_BUSY,
-                                         .wait_ms = pause,
-                                         .text = text});
+    client_pause(c, pause, MYCEL_E_BUSY, text);
 }
 
 void refusal_react(struct client *c, const struct mycel_response *r)

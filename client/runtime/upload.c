@@ -158,14 +158,15 @@ static void take_status(struct client *c, const struct mycel_response *r)
     u->ask = false;
 }
 
+/* A coordinator that loses blocks once is restarted; one that always does must not keep the radio on. */
 static void take_incomplete(struct client *c, const struct mycel_response *r)
 {
-    if (c->in.upload.repeats >= CLIENT_UPLOAD_REPEATS_MAX) {
-        c->in.upload.repeats = 0;
-        client_fail(c, MYCEL_E_BUSY, "the coordinator keeps losing blocks");
-        return;
+    struct client_upload *u = &c->in.upload;
+    u->repeats = client_count_up(u->repeats);
+    if (u->repeats > CLIENT_UPLOAD_REPEATS_MAX) {
+        client_pause(c, window_backoff(c, u->repeats - CLIENT_UPLOAD_REPEATS_MAX), MYCEL_E_BUSY,
+                     "the coordinator keeps losing blocks");
     }
-    c->in.upload.repeats++;
     take_status(c, r);
 }
 

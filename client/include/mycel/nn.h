@@ -154,6 +154,7 @@ struct mycel_nn_plan {
     uint32_t activations_offset;
     uint32_t batch_offset;
     uint32_t stage_offset;
+    uint32_t input_offset; /* UINT32_MAX: the first layer reads the caller's samples itself */
     const struct mycel_model *model;
     struct mycel_nn_config config; /* defaults filled in, kernels resolved when init runs */
     struct mycel_nn_layer_plan layer[MYCEL_MODEL_LAYERS_MAX];

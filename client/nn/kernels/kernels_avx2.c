@@ -1,0 +1,60 @@
+/*
+ * Kernels for x86-64 with AVX2 and FMA: eight lanes, sixteen registers. Compiled with those
+ * instructions allowed; only nn_kernels_select may decide that they exist.
+ */
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define TILE(name) octet_##name
+#define TILE_WIDTH 8
+#define TILE_FMA(a, b, c) ((octet_vector)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
+#include "client/nn/kernels/tile.h"
+
+#define TILE(name) quad_##name
+#define TILE_WIDTH 4
+#define TILE_FMA(a, b, c) ((quad_vector)_mm_fmadd_ps((__m128)(a), (__m128)(b), (__m128)(c)))
+#include "client/nn/kernels/tile.h"
+
+#include "client/nn/kernels/passes.h"
+#include "client/nn/kernels/update.h"
+
+static void avx2_mac(const struct nn_mac *job)
+{
+    uint32_t lane = 0;
+    for (; lane + 16 <= job->lanes; lane += 16) {
+        octet_mac_lanes(job, 6, 2, lane, 0);
+    }
+    for (; lane + 8 <= job->lanes; lane += 8) {
+        octet_mac_lanes(job, 8, 1, lane, 0);
+    }
+    for (; lane < job->lanes; lane += 4) {
+        quad_mac_lanes(job, 8, 1, lane, 0);
+    }
+}
+
+static void avx2_outer(const struct nn_outer *job)
+{
+    uint32_t lane = 0;
+    for (; lane + 16 <= job->lanes; lane += 16) {
+        octet_outer_lanes(job, 4, 2, lane, 0);
+    }
+    for (; lane + 8 <= job->lanes; lane += 8) {
+        octet_outer_lanes(job, 8, 1, lane, 0);
+    }
+    for (; lane < job->lanes; lane += 4) {
+        quad_outer_lanes(job, 8, 1, lane, 0);
+    }
+}
+
+const struct nn_kernels nn_kernels_avx2 = {
+    .name = "avx2",
+    .mac = avx2_mac,
+    .outer = avx2_outer,
+    .transpose = pass_transpose,
+    .sum = pass_sum,
+    .update = update_apply,
+    .softmax = pass_softmax,
+    .widen_u8 = pass_widen_u8,
+};
+
+#endif

@@ -1,0 +1,291 @@
+/*
+ * Kernels without vectors, written for Cortex-M4F: tiles of 4x4 sums in named scalars, since a
+ * compiler that optimises for size does not unroll. Every product is rounded before it is added
+ * (no contraction), so that these give the same bits on every machine; tests compare x86 with the
+ * microcontroller. It must not use anything whose result depends on the compiler's mood.
+ */
+#include "client/nn/kernels/update.h"
+#include "client/nn/kernels/walk.h"
+#include "client/nn/nn_math.h"
+
+/* Four lanes of one pixel, and how a weight row meets them. */
+#define LANES(p) float p##0, p##1, p##2, p##3
+#define LOAD(p, from) (p##0 = (from)[0], p##1 = (from)[1], p##2 = (from)[2], p##3 = (from)[3])
+#define MAC(p, w, x)                                                                               \
+    (p##0 += w##0 * (x), p##1 += w##1 * (x), p##2 += w##2 * (x), p##3 += w##3 * (x))
+#define STORE(p, to) ((to)[0] = p##0, (to)[1] = p##1, (to)[2] = p##2, (to)[3] = p##3)
+
+static void begin(const struct nn_mac *job, const float *y, uint32_t lane, float *sum)
+{
+    const float *from = job->mode == NN_MAC_ADD    ? y + lane
+                        : job->mode == NN_MAC_BIAS ? (job->bias == NULL ? NULL : job->bias + lane)
+                                                   : NULL;
+    for (uint32_t i = 0; i < 4; i++) {
+        sum[i] = from != NULL ? from[i] : 0.0f;
+    }
+}
+
+static void finish(const struct nn_mac *job, const float *sum, float *y, uint32_t lane)
+{
+    const struct nn_slope *s = &job->slope;
+    const float *skip = job->skip != NULL ? job->skip + (y - job->y) + lane : NULL;
+    y += lane;
+    for (uint32_t i = 0; i < 4; i++) {
+        float value = sum[i];
+        if (job->mode != NN_MAC_GRADIENT) {
+            y[i] = value < job->floor ? job->floor : value;
+            continue;
+        }
+        value += skip != NULL ? skip[i] : 0.0f;
+        bool inside = y[i] > s->low && y[i] < s->high;
+        y[i] = value * (inside ? s->c0 + y[i] * (s->c1 + s->c2 * y[i]) : s->outside);
+    }
+}
+
+static void mac_four(const struct nn_mac *job, struct nn_walk *walk, uint32_t lane)
+{
+    const float *x[4];
+    float *y[4];
+    float sum[4][4];
+    for (uint32_t p = 0; p < 4; p++) {
+        nn_walk_take(walk, job, &x[p], &y[p]);
+        begin(job, y[p], lane, sum[p]);
+    }
+    LANES(a);
+    LANES(b);
+    LANES(c);
+    LANES(d);
+    LANES(w);
+    LOAD(a, sum[0]);
+    LOAD(b, sum[1]);
+    LOAD(c, sum[2]);
+    LOAD(d, sum[3]);
+    const float *weight = job->w + lane;
+    for (uint32_t s = 0; s < job->window.segments; s++) {
+        const float *xa = x[0] + s * job->window.stride;
+        const float *xb = x[1] + s * job->window.stride;
+        const float *xc = x[2] + s * job->window.stride;
+        const float *xd = x[3] + s * job->window.stride;
+        for (const float *end = xa + job->window.length; xa < end; weight += job->ldw) {
+            LOAD(w, weight);
+            MAC(a, w, *xa);
+            MAC(b, w, *xb);
+            MAC(c, w, *xc);
+            MAC(d, w, *xd);
+            xa++;
+            xb++;
+            xc++;
+            xd++;
+        }
+    }
+    STORE(a, sum[0]);
+    STORE(b, sum[1]);
+    STORE(c, sum[2]);
+    STORE(d, sum[3]);
+    for (uint32_t p = 0; p < 4; p++) {
+        finish(job, sum[p], y[p], lane);
+    }
+}
+
+static void mac_one(const struct nn_mac *job, struct nn_walk *walk, uint32_t lane)
+{
+    const float *x;
+    float *y;
+    float sum[4];
+    nn_walk_take(walk, job, &x, &y);
+    begin(job, y, lane, sum);
+    LANES(a);
+    LANES(w);
+    LOAD(a, sum);
+    const float *weight = job->w + lane;
+    for (uint32_t s = 0; s < job->window.segments; s++) {
+        const float *from = x + s * job->window.stride;
+        for (const float *end = from + job->window.length; from < end; weight += job->ldw) {
+            LOAD(w, weight);
+            MAC(a, w, *from);
+            from++;
+        }
+    }
+    STORE(a, sum);
+    finish(job, sum, y, lane);
+}
+
+static void scalar_mac(const struct nn_mac *job)
+{
+    for (uint32_t lane = 0; lane < job->lanes; lane += 4) {
+        struct nn_walk walk = nn_walk_start(job);
+        uint32_t left = job->x.count;
+        for (; left >= 4; left -= 4) {
+            mac_four(job, &walk, lane);
+        }
+        for (; left > 0; left--) {
+            mac_one(job, &walk, lane);
+        }
+    }
+}
+
+/* Four rows by four lanes of c, over all pixels. */
+static void outer_four(const struct nn_outer *job, uint32_t row, uint32_t lane)
+{
+    uint32_t i0 = nn_window_offset(&job->window, row);
+    uint32_t i1 = nn_window_offset(&job->window, row + 1);
+    uint32_t i2 = nn_window_offset(&job->window, row + 2);
+    uint32_t i3 = nn_window_offset(&job->window, row + 3);
+    LANES(a);
+    LANES(b);
+    LANES(e);
+    LANES(f);
+    LANES(d);
+    float *c = job->c + (size_t)row * job->ldc + lane;
+    LOAD(a, c);
+    LOAD(b, c + job->ldc);
+    LOAD(e, c + 2 * (size_t)job->ldc);
+    LOAD(f, c + 3 * (size_t)job->ldc);
+    const float *delta = job->d + lane;
+    const float *line = job->x.base;
+    const float *const *pointers = job->x.rows;
+    for (uint32_t left = job->x.count; left > 0;) {
+        uint32_t run = left < job->x.width ? left : job->x.width;
+        const float *x = line;
+        for (uint32_t p = 0; p < run; p++) {
+            x = pointers != NULL ? *pointers++ + job->x.offset : x;
+            LOAD(d, delta);
+            MAC(a, d, x[i0]);
+            MAC(b, d, x[i1]);
+            MAC(e, d, x[i2]);
+            MAC(f, d, x[i3]);
+            x += job->x.step;
+            delta += job->ldd;
+        }
+        line += job->x.jump;
+        left -= run;
+    }
+    STORE(a, c);
+    STORE(b, c + job->ldc);
+    STORE(e, c + 2 * (size_t)job->ldc);
+    STORE(f, c + 3 * (size_t)job->ldc);
+}
+
+static void outer_one(const struct nn_outer *job, uint32_t row, uint32_t lane)
+{
+    uint32_t i = nn_window_offset(&job->window, row);
+    LANES(a);
+    LANES(d);
+    float *c = job->c + (size_t)row * job->ldc + lane;
+    LOAD(a, c);
+    const float *delta = job->d + lane;
+    const float *line = job->x.base;
+    const float *const *pointers = job->x.rows;
+    for (uint32_t left = job->x.count; left > 0;) {
+        uint32_t run = left < job->x.width ? left : job->x.width;
+        const float *x = line;
+        for (uint32_t p = 0; p < run; p++) {
+            x = pointers != NULL ? *pointers++ + job->x.offset : x;
+            LOAD(d, delta);
+            MAC(a, d, x[i]);
+            x += job->x.step;
+            delta += job->ldd;
+        }
+        line += job->x.jump;
+        left -= run;
+    }
+    STORE(a, c);
+}
+
+/* One sample of a dense layer: every weight is read and written once. */
+static void outer_single(const struct nn_outer *job, uint32_t lane)
+{
+    const float *x = job->x.rows != NULL ? job->x.rows[0] + job->x.offset : job->x.base;
+    const float *end = x + job->window.length;
+    LANES(a);
+    LANES(d);
+    LOAD(d, job->d + lane);
+    for (float *c = job->c + lane; x < end; c += job->ldc) {
+        LOAD(a, c);
+        MAC(a, d, *x);
+        STORE(a, c);
+        x++;
+    }
+}
+
+static void scalar_outer(const struct nn_outer *job)
+{
+    uint32_t rows = job->window.segments * job->window.length;
+    bool single = job->x.count == 1 && job->window.segments == 1;
+    for (uint32_t lane = 0; lane < job->lanes; lane += 4) {
+        if (single) {
+            outer_single(job, lane);
+            continue;
+        }
+        uint32_t row = 0;
+        for (; row + 4 <= rows; row += 4) {
+            outer_four(job, row, lane);
+        }
+        for (; row < rows; row++) {
+            outer_one(job, row, lane);
+        }
+    }
+}
+
+static void scalar_transpose(const float *w, uint32_t ldw, uint32_t rows, uint32_t lanes, float *t,
+                             uint32_t ldt)
+{
+    for (uint32_t i = 0; i < rows; i++, w += ldw) {
+        for (uint32_t lane = 0; lane < lanes; lane++) {
+            t[(size_t)lane * ldt + i] = w[lane];
+        }
+    }
+}
+
+static void scalar_sum(const float *d, uint32_t ldd, uint32_t pixels, uint32_t lanes, float *c)
+{
+    for (uint32_t lane = 0; lane < lanes; lane++) {
+        const float *from = d + lane;
+        float sum = c[lane];
+        for (uint32_t p = 0; p < pixels; p++, from += ldd) {
+            sum += *from;
+        }
+        c[lane] = sum;
+    }
+}
+
+static void scalar_softmax(float *y, uint32_t ld, uint32_t rows, uint32_t classes)
+{
+    for (uint32_t r = 0; r < rows; r++, y += ld) {
+        float high = y[0];
+        for (uint32_t i = 1; i < classes; i++) {
+            high = y[i] > high ? y[i] : high;
+        }
+        float sum = 0.0f;
+        for (uint32_t i = 0; i < classes; i++) {
+            y[i] = nn_expf(y[i] - high);
+            sum += y[i];
+        }
+        float scale = 1.0f / sum;
+        for (uint32_t i = 0; i < classes; i++) {
+            y[i] *= scale;
+        }
+        for (uint32_t i = classes; i < ld; i++) {
+            y[i] = 0.0f;
+        }
+    }
+}
+
+static void scalar_widen_u8(const uint8_t *raw, uint32_t count, float scale, float shift,
+                            float *value)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        value[i] = (float)raw[i] * scale + shift;
+    }
+}
+
+const struct nn_kernels nn_kernels_scalar = {
+    .name = "scalar",
+    .mac = scalar_mac,
+    .outer = scalar_outer,
+    .transpose = scalar_transpose,
+    .sum = scalar_sum,
+    .update = update_apply,
+    .softmax = scalar_softmax,
+    .widen_u8 = scalar_widen_u8,
+};

@@ -1,0 +1,48 @@
+/*
+ * Kernels for any x86-64: four lanes, sixteen registers, no fused multiply-add. It must not use
+ * anything that the baseline lacks.
+ */
+#if defined(__x86_64__)
+
+#define TILE(name) quad_##name
+#define TILE_WIDTH 4
+#define TILE_FMA(a, b, c) ((a) * (b) + (c))
+#include "client/nn/kernels/tile.h"
+
+#include "client/nn/kernels/passes.h"
+#include "client/nn/kernels/update.h"
+
+static void sse2_mac(const struct nn_mac *job)
+{
+    uint32_t lane = 0;
+    for (; lane + 8 <= job->lanes; lane += 8) {
+        quad_mac_lanes(job, 4, 2, lane, 0);
+    }
+    for (; lane < job->lanes; lane += 4) {
+        quad_mac_lanes(job, 8, 1, lane, 0);
+    }
+}
+
+static void sse2_outer(const struct nn_outer *job)
+{
+    uint32_t lane = 0;
+    for (; lane + 8 <= job->lanes; lane += 8) {
+        quad_outer_lanes(job, 4, 2, lane, 0);
+    }
+    for (; lane < job->lanes; lane += 4) {
+        quad_outer_lanes(job, 8, 1, lane, 0);
+    }
+}
+
+const struct nn_kernels nn_kernels_sse2 = {
+    .name = "sse2",
+    .mac = sse2_mac,
+    .outer = sse2_outer,
+    .transpose = pass_transpose,
+    .sum = pass_sum,
+    .update = update_apply,
+    .softmax = pass_softmax,
+    .widen_u8 = pass_widen_u8,
+};
+
+#endif

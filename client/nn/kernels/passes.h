@@ -1,0 +1,80 @@
+/*
+ * The kernels that are one pass over memory, written once for the vector sets: each file includes
+ * this after an instance of tile.h with four lanes, called quad_*. The compiler vectorises the
+ * plain loops for the file's instruction set.
+ */
+#include "mycel/nn.h"
+
+#define NN_IVDEP _Pragma("GCC ivdep")
+
+NN_INLINE quad_vector quad_load(const float *p)
+{
+    return *(const quad_unaligned *)p;
+}
+
+/* A 4x4 block: rows of w become columns of t. */
+NN_INLINE void transpose_block(const float *w, size_t ldw, float *t, size_t ldt)
+{
+    quad_vector a = quad_load(w);
+    quad_vector b = quad_load(w + ldw);
+    quad_vector c = quad_load(w + 2 * ldw);
+    quad_vector d = quad_load(w + 3 * ldw);
+    quad_vector ab_low = __builtin_shuffle(a, b, (quad_ints){0, 4, 1, 5});
+    quad_vector ab_high = __builtin_shuffle(a, b, (quad_ints){2, 6, 3, 7});
+    quad_vector cd_low = __builtin_shuffle(c, d, (quad_ints){0, 4, 1, 5});
+    quad_vector cd_high = __builtin_shuffle(c, d, (quad_ints){2, 6, 3, 7});
+    *(quad_unaligned *)t = __builtin_shuffle(ab_low, cd_low, (quad_ints){0, 1, 4, 5});
+    *(quad_unaligned *)(t + ldt) = __builtin_shuffle(ab_low, cd_low, (quad_ints){2, 3, 6, 7});
+    *(quad_unaligned *)(t + 2 * ldt) = __builtin_shuffle(ab_high, cd_high, (quad_ints){0, 1, 4, 5});
+    *(quad_unaligned *)(t + 3 * ldt) = __builtin_shuffle(ab_high, cd_high, (quad_ints){2, 3, 6, 7});
+}
+
+static void pass_transpose(const float *w, uint32_t ldw, uint32_t rows, uint32_t lanes, float *t,
+                           uint32_t ldt)
+{
+    for (uint32_t i = 0; i < rows; i += 4) {
+        for (uint32_t lane = 0; lane < lanes; lane += 4) {
+            transpose_block(w + (size_t)i * ldw + lane, ldw, t + (size_t)lane * ldt + i, ldt);
+        }
+    }
+}
+
+static void pass_sum(const float *d, uint32_t ldd, uint32_t pixels, uint32_t lanes, float *c)
+{
+    for (uint32_t lane = 0; lane < lanes; lane += 4) {
+        quad_sum_lanes(d + lane, ldd, pixels, c + lane, 0);
+    }
+}
+
+static void pass_softmax(float *y, uint32_t ld, uint32_t rows, uint32_t classes)
+{
+    for (uint32_t r = 0; r < rows; r++, y += ld) {
+        float high = y[0];
+        for (uint32_t i = 1; i < classes; i++) {
+            high = y[i] > high ? y[i] : high;
+        }
+        for (uint32_t i = 0; i < ld; i += 4) {
+            *(quad_unaligned *)(y + i) = quad_exp(quad_load(y + i) - high);
+        }
+        float sum = 0.0f;
+        for (uint32_t i = 0; i < classes; i++) {
+            sum += y[i];
+        }
+        float scale = 1.0f / sum;
+        for (uint32_t i = 0; i < classes; i++) {
+            y[i] *= scale;
+        }
+        for (uint32_t i = classes; i < ld; i++) {
+            y[i] = 0.0f;
+        }
+    }
+}
+
+static void pass_widen_u8(const uint8_t *raw, uint32_t count, float scale, float shift,
+                          float *restrict value)
+{
+    NN_IVDEP for (uint32_t i = 0; i < count; i++)
+    {
+        value[i] = (float)raw[i] * scale + shift;
+    }
+}

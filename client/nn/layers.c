@@ -1,0 +1,38 @@
+/*
+ * The walk through a model's layers, forward and backward. It owns the order and the table of
+ * kinds; what a kind does is in its own file.
+ */
+#include "client/nn/nn_internal.h"
+
+const struct nn_layer_ops *nn_ops(const struct mycel_layer *layer)
+{
+    static const struct nn_layer_ops *const table[MYCEL_LAYER_KINDS] = {
+        [MYCEL_LAYER_DENSE] = &nn_dense_ops,
+        [MYCEL_LAYER_CONV] = &nn_conv_ops,
+        [MYCEL_LAYER_DEPTHWISE] = &nn_depthwise_ops,
+        [MYCEL_LAYER_MAXPOOL] = &nn_maxpool_ops,
+        [MYCEL_LAYER_AVGPOOL] = &nn_avgpool_ops,
+        [MYCEL_LAYER_GROUPNORM] = &nn_groupnorm_ops,
+        [MYCEL_LAYER_BATCHNORM] = &nn_batchnorm_ops,
+        [MYCEL_LAYER_DROPOUT] = &nn_dropout_ops,
+        [MYCEL_LAYER_ADD] = &nn_add_ops,
+    };
+    return table[layer->kind];
+}
+
+void nn_forward(struct mycel_nn *nn)
+{
+    if (nn->plan->input_offset != NN_NONE) {
+        nn_input_fill(nn);
+    }
+    for (uint32_t i = 0; i < nn->model->layer_count; i++) {
+        nn_ops(nn_layer(nn, i))->forward(nn, i);
+    }
+}
+
+void nn_backward(struct mycel_nn *nn)
+{
+    for (uint32_t i = nn->model->layer_count; i-- > nn->plan->first_trained;) {
+        nn_ops(nn_layer(nn, i))->backward(nn, i);
+    }
+}

@@ -1,0 +1,197 @@
+/*
+ * Training steps, prediction and scoring: batches of samples through the layers, with a budget. It
+ * owns the order of samples and the counters; between two calls everything it needs is in the
+ * context, so that stopping anywhere changes nothing.
+ */
+#include "client/nn/nn_internal.h"
+#include "client/nn/nn_math.h"
+#include "common/assert.h"
+#include "common/rng.h"
+#include "mycel/error.h"
+
+#define RNG_STREAM_ORDER UINT64_C(0x6f72646572000000)
+
+enum { FEISTEL_ROUNDS = 4 };
+
+/* Place k of epoch e's order of `count` samples: a permutation that needs no table. A Feistel
+ * network over the next power of four permutes 0 … 4^h - 1; numbers beyond count go through it
+ * again until they land inside (cycle walking; Black and Rogaway 2002). */
+static uint32_t shuffled(uint64_t seed, uint32_t epoch, uint32_t count, uint32_t k)
+{
+    uint32_t half = 1;
+    while (half < 16 && (UINT64_C(1) << (2 * half)) < count) {
+        half++;
+    }
+    uint32_t mask = (UINT32_C(1) << half) - 1u;
+    do {
+        uint32_t left = k >> half;
+        uint32_t right = k & mask;
+        for (uint32_t r = 0; r < FEISTEL_ROUNDS; r++) {
+            uint64_t counter = ((uint64_t)epoch * FEISTEL_ROUNDS + r) << 16 | right;
+            uint32_t mixed = left ^ (rng_u32(seed, RNG_STREAM_ORDER, counter) & mask);
+            left = right;
+            right = mixed;
+        }
+        k = left << half | right;
+    } while (k >= count);
+    return k;
+}
+
+static uint32_t index_of(const struct mycel_nn *nn, uint32_t count, uint32_t position)
+{
+    return nn->plan->config.shuffle ? shuffled(nn->seed, nn->epochs, count, position) : position;
+}
+
+static bool is_finite(float value)
+{
+    return (nn_bits_of(value) & 0x7f800000u) != 0x7f800000u;
+}
+
+/* One micro-batch forward and backward. Returns its summed loss in *loss. */
+static int train_micro_batch(struct mycel_nn *nn, const struct mycel_nn_data *data,
+                             uint32_t position, uint32_t count, float *loss)
+{
+    for (uint32_t s = 0; s < count; s++) {
+        int rc = nn_fetch(nn, data, s, index_of(nn, data->count, position + s), true);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    uint32_t correct = 0;
+    nn->samples = count;
+    nn->training = true;
+    nn_forward(nn);
+    *loss += nn_loss(nn, &correct);
+    nn_loss_gradient(nn);
+    nn_backward(nn);
+    return 0;
+}
+
+/* Fetches that fail in the middle of a step must not leave half of it: whatever has gone into the
+ * weights stays only when the batch is one micro-batch, whose fetches come first. With several,
+ * gradients are buffered, and nothing has touched the weights yet. */
+static int step(struct mycel_nn *nn, const struct mycel_nn_data *data)
+{
+    uint32_t left = data->count - nn->position;
+    uint32_t batch = left < nn->plan->config.batch ? left : nn->plan->config.batch;
+    float loss = 0.0f;
+    nn_step_begin(nn, batch);
+    for (uint32_t done = 0; done < batch;) {
+        uint32_t count = batch - done;
+        count = count < nn->plan->micro_batch ? count : nn->plan->micro_batch;
+        int rc = train_micro_batch(nn, data, nn->position + done, count, &loss);
+        if (rc != 0) {
+            return rc;
+        }
+        done += count;
+    }
+    nn_step_end(nn);
+    nn->steps++;
+    nn->seen += batch;
+    nn->position += batch;
+    nn->loss = loss / (float)batch;
+    nn->epoch_sum += loss;
+    if (nn->position == data->count) {
+        nn->epoch_loss = nn->epoch_sum / (float)data->count;
+        nn->epoch_sum = 0.0f;
+        nn->position = 0;
+        nn->epochs++;
+    }
+    return is_finite(loss) ? 0 : MYCEL_E_NONFINITE;
+}
+
+static bool budget_is_used(const struct mycel_nn_budget *budget, uint32_t steps, uint32_t start_ms)
+{
+    if (budget->steps_max > 0 && steps >= budget->steps_max) {
+        return true;
+    }
+    return budget->time_max_ms > 0 && budget->now_ms(budget->ctx) - start_ms >= budget->time_max_ms;
+}
+
+int mycel_nn_train(struct mycel_nn *nn, const struct mycel_nn_data *data,
+                   const struct mycel_nn_budget *budget)
+{
+    MYCEL_ASSERT(budget->time_max_ms == 0 || budget->now_ms != NULL);
+    if (nn->plan->config.use != MYCEL_NN_TRAIN) {
+        return MYCEL_E_STATE;
+    }
+    if (data->count == 0 || nn->position >= data->count) {
+        return MYCEL_E_INVALID;
+    }
+    uint32_t epochs = budget->epochs > 0 ? budget->epochs : 1;
+    uint32_t start_ms = budget->time_max_ms > 0 ? budget->now_ms(budget->ctx) : 0;
+    uint32_t steps = 0;
+    while (nn->epochs < epochs) {
+        int rc = step(nn, data);
+        if (rc != 0) {
+            return rc;
+        }
+        steps++;
+        if (nn->epochs < epochs && budget_is_used(budget, steps, start_ms)) {
+            return MYCEL_NN_MORE;
+        }
+    }
+    return 0;
+}
+
+/* Forward passes over samples first … first + count - 1, `each` after every micro-batch. */
+static int forward_all(struct mycel_nn *nn, const struct mycel_nn_data *data, uint32_t first,
+                       uint32_t count, bool answers, void (*each)(struct mycel_nn *nn, void *ctx),
+                       void *ctx)
+{
+    if (first > data->count || count > data->count - first) {
+        return MYCEL_E_INVALID;
+    }
+    for (uint32_t done = 0; done < count; done += nn->samples) {
+        uint32_t left = count - done;
+        uint32_t samples = left < nn->plan->micro_batch ? left : nn->plan->micro_batch;
+        for (uint32_t s = 0; s < samples; s++) {
+            int rc = nn_fetch(nn, data, s, first + done + s, answers);
+            if (rc != 0) {
+                return rc;
+            }
+        }
+        nn->samples = samples;
+        nn->training = false;
+        nn_forward(nn);
+        each(nn, ctx);
+    }
+    return 0;
+}
+
+/* Copies a micro-batch of outputs, without padding, to *ctx and moves that on. */
+static void copy_outputs(struct mycel_nn *nn, void *ctx)
+{
+    float **out = ctx;
+    uint32_t last = nn->model->layer_count - 1u;
+    const struct mycel_shape *shape = &nn_layer(nn, last)->out;
+    const float *y = nn_out(nn, last);
+    for (uint32_t p = 0; p < nn->samples * nn_pixels_of(shape); p++) {
+        for (uint32_t c = 0; c < shape->channels; c++) {
+            *(*out)++ = y[c];
+        }
+        y += nn_pad4(shape->channels);
+    }
+}
+
+int mycel_nn_predict(struct mycel_nn *nn, const struct mycel_nn_data *data, uint32_t first,
+                     uint32_t count, float *out)
+{
+    return forward_all(nn, data, first, count, false, copy_outputs, &out);
+}
+
+static void add_score(struct mycel_nn *nn, void *ctx)
+{
+    struct mycel_nn_score *score = ctx;
+    score->loss += nn_loss(nn, &score->correct);
+    score->count += nn->samples;
+}
+
+int mycel_nn_evaluate(struct mycel_nn *nn, const struct mycel_nn_data *data, uint32_t first,
+                      uint32_t count, struct mycel_nn_score *score)
+{
+    *score = (struct mycel_nn_score){0};
+    int rc = forward_all(nn, data, first, count, true, add_score, score);
+    score->loss = score->count > 0 ? score->loss / (float)score->count : 0.0f;
+    return rc;
+}

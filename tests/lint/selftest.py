@@ -73,9 +73,20 @@ OBJECTS = [
      "const char *f(int n, void *p) { memcpy(p, rows, 16); return rows[n]; }", None),
 ]
 
+# lint, file, bad content, good content; these lints read other things than the tree's C sources
+TOOLS = [
+    ("flags.py", "compile_commands.json",
+     '[{"file": "a.c", "command": "cc -std=c11 -Wall -Wextra -c a.c"}]',
+     '[{"file": "a.c", "command": "cc -std=c11 -Wall -Wextra -Werror=vla -c a.c"}]'),
+    ("format.sh", "server/cli/a.c", "int f(void) { return 1 ; }", "int f(void);"),
+    ("shell.sh", "deploy/a.sh", "#!/bin/bash\nrm -rf $1/*", "#!/bin/bash\nrm -rf \"${1:?}\"/*"),
+]
+SKIPPED = 77
 
-def run_lint(*arguments):
-    done = subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True)
+
+def run_lint(lint, *arguments):
+    command = [sys.executable, lint] if lint.suffix == ".py" else [lint]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -118,12 +129,29 @@ def check_object(scratch, tools, text, expected):
     return code == 1 and expected in output, output
 
 
+def check_tool(tree, lint, name, bad, good):
+    """The bad file must be refused and the good one pass, unless the lint's tool is missing."""
+    codes, outputs = [], []
+    for content in (bad, good):
+        make_tree(tree)
+        shutil.copy(HERE / "../../.clang-format", tree)
+        for path in (tree / name, tree / ".ci/run"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content + "\n" if path.name != "run" else "#!/bin/bash\n")
+        code, output = run_lint(HERE / lint, tree)
+        codes.append(code)
+        outputs.append(output)
+    skipped = codes == [SKIPPED, SKIPPED]
+    return skipped or (codes[0] not in (0, SKIPPED) and codes[1] == 0), "\n".join(outputs)
+
+
 def main():
     scratch, tools = pathlib.Path(sys.argv[1]), sys.argv[2:5]
     scratch.mkdir(parents=True, exist_ok=True)
     tree = scratch / "tree"
     results = [(case, *check_tree(tree, *case)) for case in CASES]
     results += [(case, *check_tree(tree, *case, None)) for case in INNOCENT]
+    results += [(case, *check_tool(tree, *case)) for case in TOOLS]
     results += [(case, *check_object(scratch, tools, *case)) for case in OBJECTS]
     failures = [(case, output) for case, passed, output in results if not passed]
     for case, output in failures:

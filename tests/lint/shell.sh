@@ -8,6 +8,8 @@ if ! command -v shellcheck >/dev/null; then
 fi
 cd "$1"
 {
-    find deploy tests -name '*.sh' -print0
+    for folder in deploy tests; do
+        [[ ! -d $folder ]] || find "$folder" -name '*.sh' -print0
+    done
     printf '.ci/run\0'
 } | xargs -0 shellcheck

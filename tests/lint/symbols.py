@@ -14,7 +14,7 @@ from tree import report
 ALLOWED = re.compile(
     r"mem(cpy|move|set|cmp|chr)|str(len|nlen|cmp|ncmp|chr)|__(memcpy|memmove|memset)_chk"
     r"|(exp2?|expm1|log1?p?|log2|sqrt|tanh?|sin|cos|pow|fabs|floor|ceil|l?round|l?rint|trunc|ldexp"
-    r"|frexp|fmin|fmax|fma|copysign)f"
+    r"|frexp|fmin|fmax|fma|copysign)f?"
     r"|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_|__cpu_model|__cpu_indicator_init|__assert_fail"
     r"|pb_\w+|psa_\w+|mbedtls_\w+"
 )

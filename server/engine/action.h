@@ -93,8 +93,8 @@ struct engine_action_round {
     uint32_t granted;      /* leases of this attempt */
     uint32_t accepted;
     uint32_t rejected;
-    uint64_t samples; /* of the accepted */
-    bool started;     /* comes back in RESTORE_ROUND */
+    uint64_t weight; /* sum over the accepted */
+    bool started;    /* comes back in RESTORE_ROUND */
     uint64_t age_ms;
 };
 
@@ -107,7 +107,7 @@ struct engine_action_update {
     struct engine_receipt receipt; /* counted_round > 0: UNIQUE(device, run, counted_round) */
     struct engine_report report;
     float norm;
-    uint64_t weight;    /* samples or 1 */
+    uint64_t weight;    /* samples or 1; 0: not counted */
     uint32_t staleness; /* versions behind */
     uint32_t scale_q16; /* staleness weight, 65536 is 1 */
 };

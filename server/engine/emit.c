@@ -74,7 +74,7 @@ void emit_round(struct engine *e, struct run *run)
     row->granted = round->granted;
     row->accepted = round->tally.accepted;
     row->rejected = round->rejected;
-    row->samples = round->tally.weight;
+    row->weight = round->tally.weight;
     row->started = round->started;
     row->age_ms = round->started ? e->now_ms - round->started_ms : 0;
     if (round->state == ENGINE_ROUND_PUBLISH) {

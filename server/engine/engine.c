@@ -35,6 +35,7 @@ static int config_complete(struct engine_config *config)
     fill(&config->strikes_max, 3);
     fill(&config->quarantine_ms, 3600000);
     fill(&config->grace_ms, 30000);
+    fill(&config->idle_ms, 60000);
     fill(&config->window_ms_min, 100);
     fill(&config->window_ms_max, 3600000);
     return config->device_max <= ENGINE_DEVICES_MAX && config->run_max <= ENGINE_RUNS_MAX &&

@@ -38,6 +38,7 @@ struct engine_config {
     uint32_t quarantine_ms; /* default 3,600,000 */
     uint32_t grace_ms;      /* what a round and a lease have left at least after a restart, and so
                                what a wall clock set forward cannot take; default 30,000 */
+    uint32_t idle_ms;       /* spread of check-ins while there is no run; default 60,000 */
     uint32_t window_ms_min; /* no device is asked back sooner; default 100 */
     uint32_t window_ms_max; /* … nor later; default 3,600,000 */
 };

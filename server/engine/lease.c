@@ -116,11 +116,8 @@ void lease_expire(struct engine *e)
     while (e->heap_count > 0 && e->devices[e->heap[0]].lease.deadline_ms <= e->now_ms) {
         uint32_t device_slot = e->heap[0];
         const struct lease *lease = &e->devices[device_slot].lease;
-        struct run *run = &e->runs[lease->run_slot];
 
-        if (lease->what.round == run->round.number) {
-            run->round.expired++;
-        }
+        e->runs[lease->run_slot].round.expired++;
         lease_end(e, device_slot);
     }
 }

@@ -27,7 +27,7 @@ void lease_end(struct engine *e, uint32_t device_slot);
 /* Forgets a lease, if there is one. */
 void lease_drop(struct engine *e, uint32_t device_slot);
 
-/* Ends those whose deadline has come, and counts them as drop-outs of their rounds. */
+/* Ends those whose deadline has come, and counts them as drop-outs. */
 void lease_expire(struct engine *e);
 
 /* Ends the LIVE ones of a run that lag more than `staleness` versions behind its base; with

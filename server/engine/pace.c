@@ -2,7 +2,6 @@
 
 #include "server/engine/spec.h"
 
-#define PACE_DEFAULT_MS 60000u /* without a run to go by */
 #define LARGE_FLEET_GOALS 5u
 
 static uint64_t bound(uint64_t value, uint64_t low, uint64_t high)
@@ -62,7 +61,7 @@ struct engine_window pace_next_round(const struct engine *e, const struct run *r
 struct engine_window pace_refused(const struct engine *e, const struct run *run,
                                   const struct device *device, enum engine_why why)
 {
-    uint64_t pace = run != NULL ? run->spec.pace_ms : PACE_DEFAULT_MS;
+    uint64_t pace = run != NULL ? run->spec.pace_ms : e->config.idle_ms;
 
     switch (why) {
     case ENGINE_WHY_QUARANTINED:

@@ -124,6 +124,7 @@ static void freeze(struct engine *e, struct run *run)
     run->round.closed_ms = e->now_ms;
     run->round.summed = false;
     emit_round(e, run);
+    emit_run(e, run);
     ask_for_sum(e, run);
 }
 
@@ -137,6 +138,7 @@ static void retry(struct engine *e, struct run *run)
     set_state(&run->round, ENGINE_ROUND_SELECT);
     begin_attempt(e, &run->round);
     emit_round(e, run);
+    emit_run(e, run);
 }
 
 /* Goal reached; or enough, and either the soft deadline has passed or nobody is left to wait for. */

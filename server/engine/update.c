@@ -215,7 +215,7 @@ static void store_update(struct engine *e, const struct run *run,
     row->receipt = *receipt;
     row->report = update->report;
     row->norm = update->norm;
-    row->weight = update_weight(&run->spec, &update->report);
+    row->weight = receipt->counted_round > 0 ? update_weight(&run->spec, &update->report) : 0;
     row->staleness = verdict->staleness;
     row->scale_q16 = stats_staleness_q16(run->spec.staleness_discount ? verdict->staleness : 0);
 }

@@ -36,7 +36,7 @@ static void tell_round(struct shell *shell, const struct engine_action_round *ro
         row->state == ENGINE_ROUND_COMMITTED ? "round_committed" : "round_abandoned",
         log_uint("run", row->run), log_uint("round", row->round), log_uint("attempt", row->attempt),
         log_uint("version", row->version), log_uint("accepted", row->accepted),
-        log_uint("rejected", row->rejected), log_uint("samples", row->samples),
+        log_uint("rejected", row->rejected), log_uint("weight", row->weight),
         log_uint("bytes_up", stats.bytes_in), log_uint("bytes_down", stats.bytes_out));
 }
 

@@ -66,7 +66,7 @@ void translate_round(const struct engine_action_round *row, uint64_t wall_ms,
     out->granted = row->granted;
     out->accepted = row->accepted;
     out->rejected = row->rejected;
-    out->samples = row->samples;
+    out->samples = row->weight;
     out->started_ms = row->started ? since(row->age_ms, wall_ms) : 0;
     if (row->state == ENGINE_ROUND_COMMITTED || row->state == ENGINE_ROUND_ABANDONED) {
         out->closed_ms = wall_ms;

@@ -5,13 +5,41 @@
 
 #include "common/assert.h"
 #include "server/cli/config_check.h"
+#include "server/cli/demo/demo.h"
 #include "server/cli/device.h"
 #include "server/cli/help.h"
 #include "server/cli/model.h"
 #include "server/cli/run.h"
+#include "server/cli/serve.h"
 #include "server/cli/version.h"
 
 static const struct command table[] = {
+    {.name = "demo",
+     .arguments = "",
+     .group = "Start here",
+     .summary = "Train a model now: a coordinator and ten devices on this machine",
+     .help =
+         "Enrols devices with fresh keys in a temporary folder, starts the coordinator and one "
+         "process for each device, trains over CoAP and DTLS on loopback, and predicts with the "
+         "result. Ends with 0 if the target accuracy was reached, with 6 if not.\n\n"
+         "  mycel demo\n"
+         "  mycel demo --partition dirichlet:0.5 --clients 20 --seed 7\n"
+         "  mycel demo --task streetlight",
+     .settings = &demo_settings,
+     .run = demo_run},
+
+    {.name = "serve",
+     .arguments = "",
+     .group = "Processes",
+     .summary = "Run the coordinator",
+     .help =
+         "Answers enrolled devices until it gets SIGTERM or Ctrl-C; SIGHUP reads devices and "
+         "runs anew. Killed at any moment and started again, it goes on where it was.\n\n"
+         "  mycel serve --listen 0.0.0.0 --eval-data t10k-images.gz --eval-labels t10k-labels.gz",
+     .config = CONFIG_GROUP_STATE | CONFIG_GROUP_LOG | CONFIG_GROUP_SERVE,
+     .settings = &serve_settings,
+     .run = serve_run},
+
     {.name = "device enroll",
      .arguments = "NAME",
      .words_min = 1,
@@ -21,7 +49,7 @@ static const struct command table[] = {
      .help = "Draws a fresh 128-bit key, writes it to a file that only you can read, and stores it "
              "with the device's name. Works while the coordinator runs. A name is used once: after "
              "a revocation, enrol the device under another.\n\n"
-             "  mycel device enroll pump-17 --key-out /root/pump-17.key",
+             "  mycel device enroll pump-17 --key-out pump-17.key",
      .config = CONFIG_GROUP_STATE,
      .settings = &device_enroll_settings,
      .run = device_enroll_run},

@@ -38,9 +38,10 @@ static const struct config_key keys[] = {
         .choices = log_levels, IN(log_level),
         .help = "Least important lines to log: error, warning, info or debug"),
 
-    SERVE(.name = "listen", .type = SETTING_TEXT, .argument = "ADDRESS", .fallback = "127.0.0.1",
-          .min = 1, .max = 255, IN(serve.listen),
-          .help = "Address to accept devices on; only this machine until you change it"),
+    SERVE(.name = "listen", .type = SETTING_TEXT, .argument = "ADDRESS,…",
+          .fallback = "127.0.0.1,::1", .min = 1, .max = 255, IN(serve.listen),
+          .help = "Numeric addresses to accept devices on, up to 4; only this machine until you "
+                  "change it"),
     SERVE(.name = "port", .letter = 'p', .type = SETTING_COUNT, .argument = "N", .fallback = "5684",
           .min = 0, .max = 65535, IN(serve.port), .help = "UDP port; 0 takes a free one"),
     SERVE(.name = "eval-data", .type = SETTING_TEXT, .argument = "FILE", .min = 1,
@@ -48,9 +49,11 @@ static const struct config_key keys[] = {
           .help = "Held-out set that scores each version: IDX (may be gzipped) or CSV"),
     SERVE(.name = "eval-labels", .type = SETTING_TEXT, .argument = "FILE", .min = 1,
           .max = PATH_MAX - 1, IN(serve.labels), .help = "Its labels, if --eval-data is IDX"),
-    SERVE(.name = "window", .type = SETTING_DURATION, .argument = "TIME", .fallback = "1s",
-          .min = 10, .max = 86400e3, IN(serve.window_ms),
-          .help = "How soon a device without work may come back, at the earliest"),
+    SERVE(.name = "pace", .type = SETTING_DURATION, .argument = "TIME", .fallback = "60s", .min = 1,
+          .max = 86400e3, IN(serve.pace_ms),
+          .help = "Over how long the devices' check-ins are spread, where a run does not say"),
+    SERVE(.name = "sessions-max", .type = SETTING_COUNT, .argument = "N", .fallback = "10000",
+          .min = 1, .max = 1000000, IN(serve.sessions_max), .help = "DTLS sessions at a time"),
 
     CLIENT(.name = "coordinator", .letter = 'c', .type = SETTING_TEXT, .argument = "HOST[:PORT]",
            .fallback = "127.0.0.1:5684", .min = 1, .max = 255, IN(client.coordinator),

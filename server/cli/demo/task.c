@@ -1,0 +1,128 @@
+/* The table of the demo's tasks, and how each finds or makes its data. */
+#include "server/cli/demo/task.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <mycel/error.h>
+
+#include "common/assert.h"
+#include "server/cli/demo/digits.h"
+#include "server/cli/demo/streetlight.h"
+#include "server/cli/say.h"
+
+#define FASHION_FOLDER "/usr/share/datasets/fashion-mnist"
+#define DIGITS_TRAIN 6000u
+#define DIGITS_HELD_OUT 1000u
+
+const char *const task_names[] = {"fashion", "digits", "streetlight", NULL};
+
+static const char *const fashion_classes[] = {"T-shirt", "trousers", "pullover", "dress", "coat",
+                                              "sandal",  "shirt",    "sneaker",  "bag",   "boot"};
+static const char *const digits_classes[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
+
+/* ---- Fashion-MNIST ------------------------------------------------------------------------ */
+
+/* folder/name, or folder/name.gz. */
+static bool find_file(const char *folder, const char *name, char out[PATH_MAX])
+{
+    static const char *const endings[] = {"", ".gz"};
+    for (size_t i = 0; i < 2; i++) {
+        if (snprintf(out, PATH_MAX, "%s/%s%s", folder, name, endings[i]) < PATH_MAX &&
+            access(out, R_OK) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int prepare_fashion(const char *folder, const char *data, uint64_t seed,
+                           struct task_files *files)
+{
+    const char *from = data ? data : FASHION_FOLDER;
+    (void)folder;
+    (void)seed;
+    if (find_file(from, "train-images-idx3-ubyte", files->train) &&
+        find_file(from, "train-labels-idx1-ubyte", files->train_labels) &&
+        find_file(from, "t10k-images-idx3-ubyte", files->held_out) &&
+        find_file(from, "t10k-labels-idx1-ubyte", files->held_out_labels)) {
+        return MYCEL_OK;
+    }
+    if (data != NULL) {
+        say_error("%s does not hold train-images-idx3-ubyte and its three companions", data);
+    }
+    return MYCEL_E_NOT_FOUND;
+}
+
+/* ---- built-in digits ---------------------------------------------------------------------- */
+
+static int prepare_digits(const char *folder, const char *data, uint64_t seed,
+                          struct task_files *files)
+{
+    (void)data;
+    snprintf(files->train, PATH_MAX, "%s/train-images", folder);
+    snprintf(files->train_labels, PATH_MAX, "%s/train-labels", folder);
+    snprintf(files->held_out, PATH_MAX, "%s/held-out-images", folder);
+    snprintf(files->held_out_labels, PATH_MAX, "%s/held-out-labels", folder);
+    int result = digits_write(files->train, files->train_labels, seed, 1, DIGITS_TRAIN);
+    return result < 0
+               ? result
+               : digits_write(files->held_out, files->held_out_labels, seed, 2, DIGITS_HELD_OUT);
+}
+
+/* ---- street crossing ---------------------------------------------------------------------- */
+
+static int prepare_streetlight(const char *folder, const char *data, uint64_t seed,
+                               struct task_files *files)
+{
+    (void)data;
+    (void)seed;
+    snprintf(files->train, PATH_MAX, "%s/crossing.csv", folder);
+    snprintf(files->held_out, PATH_MAX, "%s/crossing.csv", folder);
+    return streetlight_write(files->train);
+}
+
+static const struct task tasks[] = {
+    [TASK_FASHION] = {.name = "fashion",
+                      .title = "Fashion-MNIST: 60,000 pictures of clothes",
+                      .model = "28x28x1 > dense 32 relu > dense 10 softmax",
+                      .rounds = 20,
+                      .devices = 10,
+                      .batch = 20,
+                      .learning_rate = 0.1f,
+                      .target_iid = 0.85,
+                      .target_dirichlet = 0.83,
+                      .classes = fashion_classes,
+                      .prepare = prepare_fashion},
+    [TASK_DIGITS] = {.name = "digits",
+                     .title = "built-in digits: 6,000 drawn pictures",
+                     .model = "14x14x1 > dense 32 relu > dense 10 softmax",
+                     .rounds = 20,
+                     .devices = 10,
+                     .batch = 20,
+                     .learning_rate = 0.1f,
+                     .target_iid = 0.90,
+                     .target_dirichlet = 0.85,
+                     .classes = digits_classes,
+                     .prepare = prepare_digits},
+    [TASK_STREETLIGHT] = {.name = "streetlight",
+                          .title = "three-light street crossing: six situations, walk or stay",
+                          .model = STREETLIGHT_MODEL,
+                          .initial = streetlight_initial,
+                          .rounds = STREETLIGHT_PASSES,
+                          .devices = 1,
+                          .batch = 1,
+                          .learning_rate = STREETLIGHT_RATE,
+                          .target_iid = 1.0,
+                          .target_dirichlet = 1.0,
+                          .in_order = true,
+                          .prepare = prepare_streetlight},
+};
+
+const struct task *task_get(unsigned index)
+{
+    MYCEL_ASSERT(index < sizeof tasks / sizeof tasks[0]);
+    return &tasks[index];
+}

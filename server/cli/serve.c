@@ -1,0 +1,97 @@
+/* `mycel serve`: the configuration, as the coordinator wants it. */
+#include "server/cli/serve.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <mycel/error.h>
+
+#include "server/cli/exits.h"
+#include "server/cli/say.h"
+#include "server/daemon/daemon.h"
+
+#define ADDRESSES_BYTES_MAX 256u
+
+struct serve_options {
+    const char *ready_file;
+};
+
+static const struct setting rows[] = {
+    {.name = "ready-file",
+     .type = SETTING_TEXT,
+     .argument = "FILE",
+     .min = 1,
+     .max = PATH_MAX - 1,
+     .help = "Write the port there once devices are answered"},
+};
+
+const struct setting_list serve_settings = SETTING_LIST(rows, struct serve_options);
+
+static bool is_address(const char *text)
+{
+    unsigned char binary[sizeof(struct in6_addr)];
+    return inet_pton(AF_INET, text, binary) == 1 || inet_pton(AF_INET6, text, binary) == 1;
+}
+
+/* Cuts "127.0.0.1,::1" in place. */
+static int split_addresses(char *text, const char *out[DAEMON_BINDS_MAX])
+{
+    size_t count = 0;
+    char *rest = NULL;
+    for (char *word = strtok_r(text, ", ", &rest); word; word = strtok_r(NULL, ", ", &rest)) {
+        if (count == DAEMON_BINDS_MAX) {
+            say_error("--listen: at most %d addresses", DAEMON_BINDS_MAX);
+            return MYCEL_E_INVALID;
+        }
+        if (!is_address(word)) {
+            say_error("--listen: '%s' is no numeric address, such as 0.0.0.0 or ::", word);
+            return MYCEL_E_INVALID;
+        }
+        out[count++] = word;
+    }
+    if (count == 0) {
+        say_error("--listen: no address is given");
+        return MYCEL_E_INVALID;
+    }
+    return MYCEL_OK;
+}
+
+static int check_files(const struct config_serve *c)
+{
+    struct stat info;
+    if (c->labels != NULL && c->data == NULL) {
+        say_error("--eval-labels is of no use without --eval-data");
+        return EXIT_CODE_USAGE;
+    }
+    if (c->data != NULL && stat(c->data, &info) != 0) {
+        say_error("the held-out set %s cannot be read", c->data);
+        return EXIT_CODE_NOT_FOUND;
+    }
+    return EXIT_CODE_OK;
+}
+
+int serve_run(const struct invocation *call)
+{
+    const struct config *c = call->config;
+    const struct serve_options *options = call->options;
+    char addresses[ADDRESSES_BYTES_MAX];
+    struct daemon_options daemon = {
+        .state_dir = c->state,
+        .port = (uint16_t)c->serve.port,
+        .log_format = c->log_format == CONFIG_LOG_JSON ? LOG_JSON : LOG_TEXT,
+        .log_level = (enum log_level)c->log_level,
+        .eval_images = c->serve.data,
+        .eval_labels = c->serve.labels,
+        .pace_ms = (uint32_t)c->serve.pace_ms,
+        .sessions_max = (uint32_t)c->serve.sessions_max,
+        .ready_file = options->ready_file,
+    };
+    snprintf(addresses, sizeof addresses, "%s", c->serve.listen);
+    if (split_addresses(addresses, daemon.bind) < 0) {
+        return EXIT_CODE_USAGE;
+    }
+    int code = check_files(&c->serve);
+    return code == EXIT_CODE_OK ? exit_of_error(daemon_run(&daemon)) : code;
+}

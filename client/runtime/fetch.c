@@ -20,21 +20,25 @@ static void set_up(struct client *c, uint8_t szx)
 {
     struct client_fetch *f = &c->in.fetch;
     f->szx = szx;
-    f->persisted = c->progress.fetched;
     uint32_t end = (c->job.model_bytes + block_bytes(f) - 1u) / block_bytes(f);
     uint32_t base =
         c->progress.fetched == c->job.model_bytes ? end : c->progress.fetched / block_bytes(f);
     blocks_init(&f->blocks, base, end);
 }
 
+/* Writes the progress down, but only when it took a while: losing the last seconds' blocks costs less
+ * than wearing out the flash for each of them. */
 static int persist(struct client *c, uint32_t bytes)
 {
+    if (c->now_ms - c->in.fetch.persisted_ms < CLIENT_FETCH_PERSIST_MS) {
+        return MYCEL_OK;
+    }
     int rc = c->port->store->sync(c->port->store_ctx, MYCEL_AREA_MODEL);
     if (rc < 0) {
         return rc;
     }
     c->progress.fetched = bytes;
-    c->in.fetch.persisted = bytes;
+    c->in.fetch.persisted_ms = c->now_ms;
     return journal_update(c);
 }
 
@@ -117,6 +121,7 @@ uint32_t fetch_step(struct client *c)
     }
     if (f->blocks.end == 0) {
         set_up(c, PROTO_BLOCK_SZX_MAX);
+        f->persisted_ms = c->now_ms;
     }
     if (blocks_complete(&f->blocks)) {
         exchange_cancel(c);
@@ -179,10 +184,8 @@ void fetch_answer(struct client *c, const struct mycel_response *r, uint32_t ask
     f->agreed = true;
     c->failures = 0;
     blocks_mark(&f->blocks, r->block.number);
-    uint32_t good = f->blocks.base * block_bytes(f);
-    if (rc >= 0 && !blocks_complete(&f->blocks) &&
-        good >= f->persisted + CLIENT_FETCH_PERSIST_BLOCKS * block_bytes(f)) {
-        rc = persist(c, good);
+    if (rc >= 0 && !blocks_complete(&f->blocks)) {
+        rc = persist(c, f->blocks.base * block_bytes(f));
     }
     if (rc < 0) {
         client_abandon(c, rc, "the model cannot be stored", NULL);

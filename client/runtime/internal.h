@@ -23,7 +23,7 @@
 #define CLIENT_POLL_WAIT_MAX_MS 3600000u
 #define CLIENT_SEND_RETRY_MS 50u /* the transport took nothing: offer it again after this */
 
-#define CLIENT_FETCH_PERSIST_BLOCKS 16u /* progress is written down after that many blocks */
+#define CLIENT_FETCH_PERSIST_MS 5000u   /* what took longer to download is written down */
 #define CLIENT_FETCH_REPEATS_MAX 2u     /* downloads with a wrong hash before the lease is dropped */
 #define CLIENT_UPLOAD_REPEATS_MAX 8u    /* "blocks are missing" so often before pauses */
 
@@ -80,8 +80,8 @@ struct client_blocks {
 };
 
 struct client_fetch {
+    uint64_t persisted_ms; /* when progress was last written down */
     struct client_blocks blocks;
-    uint32_t persisted; /* bytes that the journal knows of */
     uint8_t szx;
     uint8_t repeats; /* downloads whose hash was wrong */
     bool agreed;     /* the block size was confirmed in this session */

@@ -24,6 +24,7 @@ static uint8_t encoded[FAKE_BODY_MAX];
 static bool run_with_cut(const struct cut *cut)
 {
     struct fake_world *w = fake_world(cut->params, CODEC_F32);
+    w->net.delay_min_ms = w->net.delay_max_ms = 1500; /* progress is persisted on the way */
     uint32_t base = w->disk.operations;
     *(cut->after ? &w->disk.cut_after : &w->disk.cut_before) = base + cut->operation;
     w->disk.keeps_unsynced = cut->keeps_unsynced;
@@ -64,11 +65,11 @@ static void test_power_cut_at_every_operation(void **state)
         struct cut cut = {.operation = 1,
                           .after = variant & 1u,
                           .keeps_unsynced = variant & 2u,
-                          .params = 9000}; /* 36 blocks: progress is persisted on the way */
+                          .params = 9000};
         while (run_with_cut(&cut)) {
             cut.operation++;
         }
-        assert_in_range(cut.operation, 60, 120);
+        assert_in_range(cut.operation, 50, 70);
     }
 }
 
@@ -95,14 +96,15 @@ static void test_killed_during_download(void **state)
 {
     (void)state;
     struct fake_world *w = fake_world(20000, CODEC_INT8); /* 79 blocks */
+    w->net.delay_min_ms = w->net.delay_max_ms = 1000;
     assert_true(fake_run_until(w, MYCEL_CLIENT_FETCH, HOUR));
-    fake_run(w, 150);
+    fake_run(w, 15500);
     uint32_t asked = w->net.send_count;
-    assert_in_range(asked, 40, 70);
+    assert_in_range(asked, 50, 70);
     fake_reboot(w);
     assert_true(fake_run_until(w, MYCEL_CLIENT_TRAIN, HOUR));
-    /* At most the 16 blocks since the last record and the four in flight are asked for again. */
-    assert_true(w->net.send_count <= 1 + 79 + 20);
+    /* At most the blocks of the last five seconds and the four in flight are asked for again. */
+    assert_in_range(w->net.send_count, 1 + 79 + 4, 1 + 79 + 5 * 4 + 4);
     assert_int_equal(w->coordinator.checkins, 1);
 }
 

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define SHELL_RUNS 8
+#define SHELL_RUNS 16
 #define SHELL_ROUNDS 4096
 #define SHELL_LEASES 16384
 #define SHELL_UPDATES 16384

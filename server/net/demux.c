@@ -32,9 +32,38 @@ static uint64_t read_be(const uint8_t *bytes, unsigned count)
     return value;
 }
 
-static enum record_kind hello_kind(const uint8_t *bytes, size_t count, size_t end)
+/* Bytes of the record at the front, or 0 when its header is incomplete or it reaches over the end. */
+static size_t record_bytes(const uint8_t *bytes, size_t count)
 {
-    if (count < HELLO_BYTES_MIN || end > count) {
+    size_t header = RECORD_HEADER_BYTES;
+    if (count > 0 && bytes[0] == CONTENT_CID) {
+        header += PEER_CID_BYTES;
+    }
+    if (count < header) {
+        return 0;
+    }
+    size_t whole = header + (size_t)read_be(bytes + header - 2, 2);
+    return whole <= count ? whole : 0;
+}
+
+/* Whether the datagram consists of whole records. The library gives a session up when some bytes are
+ * left behind a record that it ignores; anybody could send that, so it must never see one. */
+static bool is_framed(const uint8_t *bytes, size_t count)
+{
+    while (count > 0) {
+        size_t whole = record_bytes(bytes, count);
+        if (whole == 0) {
+            return false;
+        }
+        bytes += whole;
+        count -= whole;
+    }
+    return true;
+}
+
+static enum record_kind hello_kind(const uint8_t *bytes, size_t record)
+{
+    if (record < HELLO_BYTES_MIN) {
         return RECORD_BAD_HELLO;
     }
     const uint8_t *header = bytes + RECORD_HEADER_BYTES;
@@ -42,11 +71,11 @@ static enum record_kind hello_kind(const uint8_t *bytes, size_t count, size_t en
     uint64_t fragment_offset = read_be(header + 6, 3);
     uint64_t fragment_length = read_be(header + 9, 3);
     bool whole = fragment_offset == 0 && fragment_length == length &&
-                 RECORD_HEADER_BYTES + HANDSHAKE_HEADER_BYTES + length <= end;
+                 RECORD_HEADER_BYTES + HANDSHAKE_HEADER_BYTES + length <= record;
     return whole ? RECORD_HELLO : RECORD_BAD_HELLO;
 }
 
-static enum record_kind plain_kind(const uint8_t *bytes, size_t count, size_t end)
+static enum record_kind plain_kind(const uint8_t *bytes, size_t record)
 {
     switch (bytes[0]) {
     case CONTENT_CHANGE_CIPHER:
@@ -54,8 +83,8 @@ static enum record_kind plain_kind(const uint8_t *bytes, size_t count, size_t en
     case CONTENT_ALERT:
         return RECORD_PLAIN_ALERT;
     case CONTENT_HANDSHAKE:
-        if (count > RECORD_HEADER_BYTES && bytes[RECORD_HEADER_BYTES] == HANDSHAKE_CLIENT_HELLO) {
-            return hello_kind(bytes, count, end);
+        if (record > RECORD_HEADER_BYTES && bytes[RECORD_HEADER_BYTES] == HANDSHAKE_CLIENT_HELLO) {
+            return hello_kind(bytes, record);
         }
         return RECORD_HANDSHAKE;
     default:
@@ -66,26 +95,19 @@ static enum record_kind plain_kind(const uint8_t *bytes, size_t count, size_t en
 void record_read(struct record *out, const uint8_t *bytes, size_t count)
 {
     *out = (struct record){.kind = RECORD_INVALID};
-    if (count <= RECORD_HEADER_BYTES || bytes[1] != 0xFE ||
+    size_t record = record_bytes(bytes, count);
+    if (record == 0 || !is_framed(bytes, count) || bytes[1] != 0xFE ||
         (bytes[2] != 0xFD && bytes[2] != 0xFF)) {
         return;
     }
     out->number = read_be(bytes + 3, 8);
-    size_t header = RECORD_HEADER_BYTES;
-    if (bytes[0] == CONTENT_CID) {
-        header += PEER_CID_BYTES;
-        if (count <= header) {
-            return;
-        }
-        out->cid = bytes + 11;
-    }
-    size_t end = header + (size_t)read_be(bytes + header - 2, 2);
-    out->alone = end == count;
+    out->alone = record == count;
     bool encrypted = out->number >> 48 != 0;
     if (bytes[0] == CONTENT_CID) {
         out->kind = encrypted ? RECORD_CID : RECORD_INVALID;
+        out->cid = bytes + 11;
     } else if (!encrypted) {
-        out->kind = plain_kind(bytes, count, end);
+        out->kind = plain_kind(bytes, record);
     } else if (bytes[0] >= CONTENT_CHANGE_CIPHER && bytes[0] <= CONTENT_APPLICATION) {
         out->kind = RECORD_ENCRYPTED;
     }

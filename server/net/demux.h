@@ -24,7 +24,7 @@
 #define DEMUX_RECORDS_MAX 16u /* messages taken from one datagram */
 
 enum record_kind {
-    RECORD_INVALID,     /* not DTLS 1.2 */
+    RECORD_INVALID,     /* not DTLS 1.2, or not made of whole records */
     RECORD_HELLO,       /* ClientHello, complete in this record */
     RECORD_BAD_HELLO,   /* ClientHello that is fragmented or too short */
     RECORD_HANDSHAKE,   /* other handshake or change of cipher, not encrypted */

@@ -1,0 +1,422 @@
+/* Handshakes: who gets in, what a stranger learns, what a flood costs, what loss does. */
+#include "tests/unit/server/net/fixture.h"
+
+#include <string.h>
+
+#include "tests/unit/server/net/coap_message.h"
+
+#define FLOOD_HELLOS 2000u
+#define FLOOD_HALF_OPEN 64u
+
+static void test_known_device_gets_in(void **state)
+{
+    (void)state;
+    for (int cid = 0; cid < 2; cid++) {
+        struct fixture f;
+        struct client c;
+        struct reply r;
+        fixture_init(&f);
+        fixture_open(&f);
+        client_init(&c, &f, 1, cid != 0);
+        client_connect(&c);
+        ask_simple(&c, NET_GET, "hello", &r);
+        assert_code(&r, 2, 5);
+        assert_string_equal((char *)r.payload, "hello 1");
+        assert_string_equal(f.seen[0].identity, "dev-0001");
+        struct net_stats stats = fixture_stats(&f);
+        assert_int_equal(stats.handshakes, 1);
+        assert_int_equal(stats.sessions, 1);
+        assert_int_equal(stats.half_open, 0);
+        assert_true(stats.bytes_in >= stats.datagrams_in * 28 && stats.bytes_out > 0);
+        client_deinit(&c);
+        fixture_deinit(&f);
+    }
+}
+
+static void test_ipv6(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct client c;
+    struct reply r;
+    fixture_init(&f);
+    f.config.address[0] = "::1";
+    f.config.address[1] = "127.0.0.1";
+    f.config.addresses = 2;
+    fixture_open(&f);
+    client_init(&c, &f, 2, true);
+    client_connect(&c);
+    ask_simple(&c, NET_GET, "six", &r);
+    assert_code(&r, 2, 5);
+    client_deinit(&c);
+    f.config.address[0] = "127.0.0.1"; /* where the next client connects to: the other socket */
+    client_init(&c, &f, 3, true);
+    client_connect(&c);
+    ask_simple(&c, NET_GET, "four", &r);
+    assert_code(&r, 2, 5);
+    client_deinit(&c);
+    fixture_deinit(&f);
+}
+
+/* A stranger and a device with a wrong key see the same error after the same messages (G16). */
+static void test_stranger_looks_like_wrong_key(void **state)
+{
+    (void)state;
+    static const uint8_t wrong[16] = {1, 2, 3};
+    static const char *const identity[] = {"dev-0001", "nobody", "dev 0001", "dev-0009"};
+    int outcome[4];
+    unsigned sent[4];
+    struct fixture f;
+    fixture_init(&f);
+    f.revoked = "dev-0009";
+    fixture_open(&f);
+    for (unsigned i = 0; i < 4; i++) {
+        struct client c;
+        uint8_t right[16];
+        device_key(9, right);
+        client_init_as(&c, &f, identity[i], i < 3 ? wrong : right, true);
+        assert_false(client_handshake(&c, WAIT_MS));
+        outcome[i] = c.outcome;
+        sent[i] = c.sent;
+        client_deinit(&c);
+    }
+    for (unsigned i = 1; i < 4; i++) {
+        assert_int_equal(outcome[i], outcome[0]);
+        assert_int_equal(sent[i], sent[0]);
+    }
+    assert_int_equal(f.requests, 0);
+    struct net_stats stats = fixture_stats(&f);
+    assert_int_equal(stats.sessions, 0);
+    assert_int_equal(stats.half_open, 0);
+    assert_int_equal(stats.drops[NET_DROP_HANDSHAKE_FAILED], 4);
+    fixture_deinit(&f);
+}
+
+/* Rule 1, and the bound on amplification (G21): without a cookie a ClientHello costs no memory and
+ * is answered with fewer bytes than it has. */
+static void test_no_state_before_cookie(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    fixture_open(&f);
+    for (unsigned i = 0; i < 50; i++) {
+        struct client c;
+        uint8_t answer[DATAGRAM_BYTES];
+        client_init(&c, &f, i, true);
+        assert_false(client_step(&c));
+        size_t bytes = client_receive_raw(&c, answer, sizeof answer, WAIT_MS);
+        assert_true(bytes > 0 && bytes <= c.last_bytes && bytes <= 136);
+        assert_int_equal(answer[13], 3); /* HelloVerifyRequest */
+        client_deinit(&c);
+    }
+    struct net_stats stats = fixture_stats(&f);
+    assert_int_equal(stats.half_open, 0);
+    assert_int_equal(stats.hellos, 50);
+    assert_int_equal(stats.datagrams_out, 50);
+    fixture_deinit(&f);
+}
+
+/* A cookie is worth nothing at another address. */
+static void test_cookie_is_bound_to_address(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct client c;
+    uint8_t answer[DATAGRAM_BYTES];
+    fixture_init(&f);
+    fixture_open(&f);
+    client_init(&c, &f, 1, true);
+    assert_false(client_step(&c));
+    fixture_run(&f, 20);
+    c.hold = true; /* takes the HelloVerifyRequest, makes the ClientHello with the cookie */
+    assert_false(client_step(&c));
+    (void)client_rebind(&c, 0);
+    client_send_raw(&c, c.last, c.last_bytes);
+    assert_true(client_receive_raw(&c, answer, sizeof answer, WAIT_MS) > 0);
+    assert_int_equal(answer[13], 3); /* asked for a cookie again */
+    assert_int_equal(fixture_stats(&f).half_open, 0);
+    client_deinit(&c);
+    fixture_deinit(&f);
+}
+
+/* A fragment, a truncated one, and one that lies about its length get nothing, and leave the
+ * listener able to serve the next. */
+static void test_bad_hellos(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct client c;
+    struct client good;
+    uint8_t answer[DATAGRAM_BYTES];
+    fixture_init(&f);
+    fixture_open(&f);
+    client_init(&c, &f, 1, true);
+    c.hold = true;
+    assert_false(client_step(&c));
+    for (unsigned change = 0; change < 4; change++) {
+        uint8_t bytes[DATAGRAM_BYTES];
+        size_t count = c.last_bytes;
+        memcpy(bytes, c.last, count);
+        bytes[21] = change == 0 ? 1 : 0;                          /* fragment offset */
+        bytes[24] = (uint8_t)(bytes[24] - (change == 1 ? 9 : 0)); /* fragment length */
+        count = change == 2 ? 40 : count;
+        bytes[12] = (uint8_t)(bytes[12] + (change == 3 ? 90 : 0)); /* record length */
+        client_send_raw(&c, bytes, count);
+    }
+    assert_int_equal(client_receive_raw(&c, answer, sizeof answer, QUIET_MS), 0);
+    assert_int_equal(fixture_stats(&f).drops[NET_DROP_HELLO_MALFORMED], 2);
+    assert_int_equal(fixture_stats(&f).drops[NET_DROP_NOT_DTLS], 2);
+    assert_int_equal(fixture_stats(&f).half_open, 0);
+    client_init(&good, &f, 2, true);
+    client_connect(&good);
+    client_deinit(&good);
+    client_deinit(&c);
+    fixture_deinit(&f);
+}
+
+/* 2,000 hosts begin and never end, with valid cookies; in the midst of it devices connect (G14). */
+static void test_flood_of_half_open(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct client good;
+    struct reply r;
+    fixture_init(&f);
+    f.config.half_open_max = FLOOD_HALF_OPEN;
+    fixture_open(&f);
+    unsigned connected = 0;
+    for (unsigned i = 0; i < FLOOD_HELLOS; i++) {
+        struct client c;
+        client_init(&c, &f, i % 100, true);
+        assert_false(client_step(&c));
+        (void)uv_run(&f.loop, UV_RUN_NOWAIT);
+        assert_false(client_step(&c));
+        (void)uv_run(&f.loop, UV_RUN_NOWAIT);
+        client_deinit(&c);
+        if (i % 500 == 250) {
+            client_init(&good, &f, 1000 + i, true);
+            client_connect(&good);
+            ask_simple(&good, NET_GET, "amid", &r);
+            assert_code(&r, 2, 5);
+            client_deinit(&good);
+            connected++;
+        }
+    }
+    struct net_stats stats = fixture_stats(&f);
+    assert_int_equal(stats.handshakes, connected);
+    assert_int_equal(stats.half_open, FLOOD_HALF_OPEN);
+    assert_true(stats.drops[NET_DROP_HALF_OPEN_EVICTED] >= FLOOD_HELLOS - FLOOD_HALF_OPEN - 10);
+    fixture_deinit(&f);
+}
+
+static void test_handshake_times_out(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct client c;
+    fixture_init(&f);
+    f.config.handshake_timeout_ms = 300;
+    fixture_open(&f);
+    client_init(&c, &f, 1, true);
+    assert_false(client_step(&c));
+    fixture_run(&f, 10);
+    assert_false(client_step(&c));
+    fixture_run(&f, 10);
+    assert_int_equal(fixture_stats(&f).half_open, 1);
+    fixture_run(&f, 600);
+    assert_int_equal(fixture_stats(&f).half_open, 0);
+    assert_int_equal(fixture_stats(&f).drops[NET_DROP_HANDSHAKE_TIMEOUT], 1);
+    client_deinit(&c);
+    fixture_deinit(&f);
+}
+
+/* Whichever of the endpoint's datagrams is lost, the handshake ends: the endpoint repeats its last
+ * flight also after it considers the handshake done. */
+static void test_handshake_survives_loss(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct reply r;
+    fixture_init(&f);
+    fixture_open(&f);
+    for (unsigned skip = 0; skip < 5; skip++) {
+        struct client c;
+        client_init(&c, &f, skip, true);
+        uint64_t end_ms = test_now_ms() + 2 * WAIT_MS;
+        unsigned steps = 0;
+        while (!client_step(&c)) {
+            assert_true(test_now_ms() < end_ms);
+            if (++steps == skip + 1) {
+                c.drop_next = 1;
+            }
+            fixture_run(&f, 5);
+        }
+        assert_int_equal(c.outcome, 0);
+        ask_simple(&c, NET_GET, "after/loss", &r);
+        assert_code(&r, 2, 5);
+        client_deinit(&c);
+    }
+    assert_int_equal(fixture_stats(&f).handshakes, 5);
+    fixture_deinit(&f);
+}
+
+/* A device that lost its session comes back on the same port at once. */
+static void test_reboot_on_same_port(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct client c;
+    struct reply r;
+    fixture_init(&f);
+    fixture_open(&f);
+    for (int cid = 0; cid < 2; cid++) {
+        client_init(&c, &f, 5, cid != 0);
+        client_connect(&c);
+        for (unsigned i = 0; i < 3; i++) {
+            ask_simple(&c, NET_GET, "before", &r);
+            uint64_t begin_ms = test_now_ms();
+            client_reboot(&c);
+            client_connect(&c);
+            ask_simple(&c, NET_GET, "after", &r);
+            assert_code(&r, 2, 5);
+            assert_true(test_now_ms() - begin_ms < 500);
+            assert_int_equal(fixture_stats(&f).sessions, 1);
+        }
+        client_deinit(&c);
+    }
+    fixture_deinit(&f);
+}
+
+static void test_idle_session_ends(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct client c;
+    struct client busy;
+    struct reply r;
+    fixture_init(&f);
+    f.config.idle_timeout_ms = 400;
+    fixture_open(&f);
+    client_init(&c, &f, 1, true);
+    client_connect(&c);
+    client_init(&busy, &f, 2, true);
+    client_connect(&busy);
+    for (unsigned i = 0; i < 6; i++) {
+        ask_simple(&busy, NET_GET, "awake", &r);
+        fixture_run(&f, 120);
+    }
+    struct net_stats stats = fixture_stats(&f);
+    assert_int_equal(stats.sessions, 1);
+    assert_int_equal(stats.drops[NET_DROP_SESSION_IDLE], 1);
+    client_deinit(&busy);
+    client_deinit(&c);
+    fixture_deinit(&f);
+}
+
+/* At the limit the longest idle session gives way. */
+static void test_session_limit(void **state)
+{
+    (void)state;
+    enum { LIMIT = 4 };
+    struct fixture f;
+    struct client c[LIMIT + 1];
+    struct reply r;
+    fixture_init(&f);
+    f.config.peers_max = LIMIT;
+    fixture_open(&f);
+    for (unsigned i = 0; i < LIMIT; i++) {
+        client_init(&c[i], &f, i, true);
+        client_connect(&c[i]);
+        ask_simple(&c[i], NET_GET, "x", &r);
+    }
+    ask_simple(&c[0], NET_GET, "x", &r); /* number 1 is the longest idle now */
+    client_init(&c[LIMIT], &f, LIMIT, true);
+    client_connect(&c[LIMIT]);
+    assert_int_equal(fixture_stats(&f).sessions, LIMIT);
+    assert_int_equal(fixture_stats(&f).drops[NET_DROP_SESSION_EVICTED], 1);
+    for (unsigned i = 0; i <= LIMIT; i++) {
+        if (i != 1) {
+            ask_simple(&c[i], NET_GET, "still", &r);
+            assert_code(&r, 2, 5);
+        }
+    }
+    struct writer w;
+    write_begin(&w, CON, NET_GET, 1, "");
+    client_send(&c[1], w.bytes, w.count);
+    assert_false(reply_wait(&c[1], &r, QUIET_MS));
+    for (unsigned i = 0; i <= LIMIT; i++) {
+        client_deinit(&c[i]);
+    }
+    fixture_deinit(&f);
+}
+
+/* close_notify in both directions. */
+static void test_closing(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct client leaves;
+    struct client stays;
+    uint8_t bytes[64];
+    fixture_init(&f);
+    fixture_open(&f);
+    client_init(&leaves, &f, 1, true);
+    client_connect(&leaves);
+    client_init(&stays, &f, 2, false);
+    client_connect(&stays);
+    assert_int_equal(mbedtls_ssl_close_notify(&leaves.ssl), 0);
+    fixture_run(&f, 20);
+    assert_int_equal(fixture_stats(&f).sessions, 1);
+    assert_int_equal(fixture_stats(&f).drops[NET_DROP_SESSION_CLOSED], 1);
+    fixture_close(&f);
+    assert_int_equal(mbedtls_ssl_read(&stays.ssl, bytes, sizeof bytes),
+                     MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY);
+    client_deinit(&stays);
+    client_deinit(&leaves);
+    fixture_deinit(&f);
+}
+
+static void test_configuration_is_checked(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct net *other = NULL;
+    fixture_init(&f);
+    fixture_open(&f);
+    struct net_config config = f.config;
+    config.port = net_port(f.net);
+    assert_true(net_open(&other, &f.loop, &config) < 0); /* in use */
+    config = f.config;
+    config.addresses = 0;
+    assert_true(net_open(&other, &f.loop, &config) < 0);
+    config = f.config;
+    config.address[0] = "localhost"; /* names are not resolved here */
+    assert_true(net_open(&other, &f.loop, &config) < 0);
+    config = f.config;
+    config.callbacks.handler = NULL;
+    assert_true(net_open(&other, &f.loop, &config) < 0);
+    assert_null(other);
+    fixture_deinit(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_known_device_gets_in),
+        cmocka_unit_test(test_ipv6),
+        cmocka_unit_test(test_stranger_looks_like_wrong_key),
+        cmocka_unit_test(test_no_state_before_cookie),
+        cmocka_unit_test(test_cookie_is_bound_to_address),
+        cmocka_unit_test(test_bad_hellos),
+        cmocka_unit_test(test_flood_of_half_open),
+        cmocka_unit_test(test_handshake_times_out),
+        cmocka_unit_test(test_handshake_survives_loss),
+        cmocka_unit_test(test_reboot_on_same_port),
+        cmocka_unit_test(test_idle_session_ends),
+        cmocka_unit_test(test_session_limit),
+        cmocka_unit_test(test_closing),
+        cmocka_unit_test(test_configuration_is_checked),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

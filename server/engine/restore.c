@@ -60,6 +60,24 @@ static int restore_share(struct engine *e, const struct engine_event_share *row)
     return rc;
 }
 
+/* What a lease has left: what the wall clock says, within grace and whole; nothing when its seat was
+ * taken back for another reason than time. */
+static uint64_t lease_left_ms(const struct engine *e, const struct run *run,
+                              const struct device *device, const struct engine_event_lease *row)
+{
+    uint32_t whole = run->spec.lease_ms;
+    uint64_t grace = e->config.grace_ms < whole ? e->config.grace_ms : whole;
+    uint64_t left = row->left_ms < whole ? row->left_ms : whole;
+    bool stale = run->base.version - row->lease.base.version > run->spec.staleness_max;
+    bool old_attempt = run->spec.staleness_max == 0 && row->lease.round == run->round.number &&
+                       row->lease.attempt < run->round.attempt;
+
+    if (device->revoked || stale || old_attempt) {
+        return 0;
+    }
+    return left > grace ? left : grace;
+}
+
 static int restore_lease(struct engine *e, const struct engine_event_lease *row)
 {
     struct engine_lease what = row->lease;
@@ -71,21 +89,14 @@ static int restore_lease(struct engine *e, const struct engine_event_lease *row)
         return rc;
     }
     const struct run *run = &e->runs[run_slot];
-    uint64_t left = row->left_ms < run->spec.lease_ms ? row->left_ms : run->spec.lease_ms;
-    uint64_t grace =
-        e->config.grace_ms < run->spec.lease_ms ? e->config.grace_ms : run->spec.lease_ms;
 
     key_derive(&what);
     if (!key_equal(what.key, row->lease.key) || what.round > run->round.number ||
         what.base.version > run->base.version) {
         return MYCEL_E_INVALID;
     }
-    if (e->devices[device_slot].revoked ||
-        run->base.version - what.base.version > run->spec.staleness_max) {
-        left = 0;
-        grace = 0;
-    }
-    lease_restore(e, device_slot, run_slot, &what, left > grace ? left : grace);
+    lease_restore(e, device_slot, run_slot, &what,
+                  lease_left_ms(e, run, &e->devices[device_slot], row));
     return MYCEL_OK;
 }
 

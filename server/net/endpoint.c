@@ -247,9 +247,13 @@ void net_close(struct net *net, void (*closed)(void *user), void *user)
 
 /* --- Control ------------------------------------------------------------------------------------- */
 
-int net_kick(struct net *net, const char *identity)
+int net_kick(struct net *net, const char *name)
 {
+    char identity[PROTO_IDENTITY_BYTES_MAX + 1]; /* a request's own would go with its peer */
     int ended = 0;
+    if (snprintf(identity, sizeof identity, "%s", name) >= (int)sizeof identity) {
+        return 0; /* nobody can be called that */
+    }
     struct peer *peer = net->closing ? NULL : peer_table_by_identity(&net->peers, identity);
     if (peer != NULL) {
         session_notify_close(peer->session);

@@ -59,6 +59,15 @@ static void tell_metrics(struct shell *shell, const struct engine_action_metrics
         log_real("loss", row->metrics.loss), log_uint("samples", row->metrics.samples));
 }
 
+static void tell_audit(struct shell *shell, const struct engine_action_audit *row)
+{
+    LOG(&shell->log, row->status < 0 ? LOG_WARN : LOG_INFO, "audit",
+        log_text("what", engine_audit_name(row->what)), log_uint("run", row->run),
+        log_uint("round", row->round),
+        log_text("device", row->device ? device_name(shell, row->device) : ""),
+        log_text("reason", mycel_error_name(row->status)));
+}
+
 void narrate(struct shell *shell, const struct engine_action *row, const struct batch_facts *facts)
 {
     switch (row->type) {
@@ -75,12 +84,7 @@ void narrate(struct shell *shell, const struct engine_action *row, const struct 
         tell_metrics(shell, &row->u.metrics_row);
         break;
     case ENGINE_ACTION_STORE_AUDIT:
-        LOG(&shell->log, LOG_WARN, "audit",
-            log_text("what", engine_audit_name(row->u.audit_row.what)),
-            log_uint("run", row->u.audit_row.run), log_uint("round", row->u.audit_row.round),
-            log_text("device",
-                     row->u.audit_row.device ? device_name(shell, row->u.audit_row.device) : ""),
-            log_text("reason", mycel_error_name(row->u.audit_row.status)));
+        tell_audit(shell, &row->u.audit_row);
         break;
     default:
         break;

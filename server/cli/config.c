@@ -161,10 +161,10 @@ static int unknown_key(struct reader *r, const char *section, const char *name)
         snprintf(hint, sizeof hint, "; it belongs below [%s]", elsewhere);
     } else if (elsewhere != NULL) {
         snprintf(hint, sizeof hint, "; it belongs at the top, before any [section]");
-    } else if (near.best != NULL) {
-        snprintf(hint, sizeof hint, "; did you mean '%s'?", near.best);
     } else if (strcmp(name, "key") == 0 || strcmp(name, "psk") == 0) {
         snprintf(hint, sizeof hint, "; secrets are only read from files: use key-file");
+    } else if (near.best != NULL) {
+        snprintf(hint, sizeof hint, "; did you mean '%s'?", near.best);
     }
     return fail(r->config, MYCEL_E_INVALID, "%s:%u: unknown key '%.60s'%s%.40s%s%s",
                 r->config->path, r->line, name, section[0] ? " in [" : "", section,

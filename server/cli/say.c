@@ -45,7 +45,7 @@ static int write_json(json_t *value, size_t flags)
         say_error("out of memory");
         return EXIT_CODE_FAILED;
     }
-    bool failed = json_dumpf(value, stdout, flags | JSON_REAL_PRECISION(9)) != 0;
+    bool failed = json_dumpf(value, stdout, flags | JSON_REAL_PRECISION(7)) != 0;
     json_decref(value);
     failed = failed || putchar('\n') == EOF || fflush(stdout) != 0;
     return failed ? EXIT_CODE_FAILED : EXIT_CODE_OK;

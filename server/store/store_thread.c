@@ -50,7 +50,8 @@ struct group {
     uint32_t count;
     uint64_t weight;
     uint64_t started_us;
-    bool open; /* the transaction has begun */
+    bool open;   /* the transaction has begun */
+    int refused; /* why it could not begin; nobody in the group waits for that again */
 };
 
 static uint64_t now_us(void)
@@ -100,11 +101,11 @@ static bool is_sickness(int code)
 
 static void run_write(struct store_thread *thread, struct group *group, struct store_job *job)
 {
-    int code = MYCEL_OK;
-    if (!group->open) {
-        code = store_begin(thread->store);
-        group->open = code == MYCEL_OK;
+    if (!group->open && group->refused == MYCEL_OK) {
+        group->refused = store_begin(thread->store);
+        group->open = group->refused == MYCEL_OK;
     }
+    int code = group->refused;
     if (code == MYCEL_OK) {
         code = store_mark(thread->store);
     }
@@ -174,8 +175,9 @@ static void deliver(struct store_thread *thread, struct group *group, uint64_t c
 
 static bool group_is_full(const struct group *group)
 {
-    return group->weight >= STORE_GROUP_UPDATES || group->count >= STORE_QUEUE_MAX ||
-           now_us() - group->started_us >= STORE_GROUP_MS * 1000u;
+    bool enough = group->weight >= STORE_GROUP_UPDATES ||
+                  now_us() - group->started_us >= STORE_GROUP_MS * 1000u;
+    return (enough && group->refused == MYCEL_OK) || group->count >= STORE_QUEUE_MAX;
 }
 
 /* Runs `job` and what may share its commit. Returns a job that was taken from the queue but belongs

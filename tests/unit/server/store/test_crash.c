@@ -1,0 +1,159 @@
+/*
+ * Killed at any moment: a child process runs rounds and tells through a pipe what was acknowledged; it is
+ * killed without warning, and what it had acknowledged must be there, once. Only the process dies here;
+ * what a power cut does to unsynced writes is tests/fault/store's business.
+ */
+#include "fixture.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define DEVICES 5
+#define KILLS 20
+
+/* One line of the child's log: this key was acknowledged, or this round published. */
+struct ack {
+    uint8_t key[PROTO_KEY_BYTES]; /* zeros: a published round */
+    uint32_t round;
+};
+
+static void say(int fd, const uint8_t *key, uint32_t round)
+{
+    struct ack ack = {.round = round};
+    if (key != NULL) {
+        memcpy(ack.key, key, sizeof ack.key);
+    }
+    if (write(fd, &ack, sizeof ack) != (ssize_t)sizeof ack) {
+        _exit(2);
+    }
+}
+
+/* Goes on with the round that the store says is open, for ever. */
+static void child(const char *folder, int fd)
+{
+    const struct store_options options = {.folder = folder};
+    struct store *store = NULL;
+    struct store_run run;
+    if (store_open(&options, &store, NULL) != 0 || store_run_get(store, 1, &run) != 0) {
+        _exit(3);
+    }
+    for (uint32_t round = run.version + 1;; round++) {
+        if (run.round < round) {
+            fixture_round(store, 1, round, round - 1);
+        }
+        for (uint32_t device = 1; device <= DEVICES; device++) {
+            char old[64];
+            size_t bytes;
+            const uint32_t name[4] = {device, 1, round, 1};
+            uint8_t key[PROTO_KEY_BYTES];
+            memcpy(key, name, sizeof key);
+            if (store_receipt(store, key, old, sizeof old, &bytes, NULL) == 0) {
+                continue; /* before the kill */
+            }
+            struct store_lease lease = fixture_lease(store, device, 1, round, 1, round - 1);
+            struct store_update update = fixture_update(&lease, 0, (uint8_t)(device * round));
+            if (store_update_add(store, &update) != 0) {
+                _exit(4);
+            }
+            say(fd, key, round);
+        }
+        struct store_publish publish = fixture_publish(1, round, round - 1, (uint8_t)round);
+        uint8_t name[PROTO_SHA256_BYTES];
+        if (store_publish(store, &publish, name) != 0) {
+            _exit(5);
+        }
+        say(fd, NULL, round);
+    }
+}
+
+static void check_acks(struct fixture *f, int fd, unsigned *acks)
+{
+    struct ack ack;
+    static const uint8_t published[PROTO_KEY_BYTES];
+    while (read(fd, &ack, sizeof ack) == (ssize_t)sizeof ack) {
+        char receipt[64];
+        size_t bytes;
+        struct store_version version;
+        if (memcmp(ack.key, published, sizeof published) == 0) {
+            assert_int_equal(store_version_get(f->store, 1, ack.round, &version), 0);
+            assert_int_equal(version.round, ack.round);
+        } else {
+            assert_int_equal(
+                store_receipt(f->store, ack.key, receipt, sizeof receipt, &bytes, NULL), 0);
+        }
+        (*acks)++;
+    }
+}
+
+static void test_kill_9(void **state)
+{
+    struct fixture *f = *state;
+    unsigned acks = 0;
+    uint32_t seed = 12345;
+    (void)fixture_run(f->store, "r", 0);
+    for (unsigned i = 1; i <= DEVICES; i++) {
+        (void)fixture_device(f->store, i);
+    }
+    for (unsigned kill_number = 0; kill_number < KILLS; kill_number++) {
+        int fds[2];
+        store_close(f->store);
+        f->store = NULL;
+        assert_int_equal(pipe(fds), 0);
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            (void)close(fds[0]);
+            child(f->folder, fds[1]);
+        }
+        (void)close(fds[1]);
+        seed = seed * 1664525u + 1013904223u;
+        (void)usleep(5000 + seed % 60000);
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        int status = 0;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status)); /* else the child found an error of its own */
+        fixture_reopen(f);
+        check_acks(f, fds[0], &acks);
+        (void)close(fds[0]);
+        assert_int_equal(store_verify(f->store), 0);
+        assert_int_equal(fixture_number(f, "SELECT COUNT(*) FROM (SELECT 1 FROM updates"
+                                           " WHERE status = 0 GROUP BY device, run, round"
+                                           " HAVING COUNT(*) > 1)"),
+                         0);
+    }
+    print_message("%u kills, %u acknowledged, none lost, none doubled\n", KILLS, acks);
+    assert_true(acks > KILLS);
+}
+
+/* Closed without a checkpoint: a copy of the files as they lie there, log and all, is complete. */
+static void test_log_alone_is_enough(void **state)
+{
+    struct fixture *f = *state;
+    char copy[PATH_MAX];
+    char command[2 * PATH_MAX + 64];
+    uint32_t run = fixture_run(f->store, "r", 7);
+    fixture_path(f, "copy", copy);
+    assert_int_equal(snprintf(command, sizeof command,
+                              "mkdir -m 700 %s && cp -p %s/" STORE_FILE "* %s/ && rm %s/*-shm",
+                              copy, f->folder, copy, copy) > 0,
+                     1);
+    assert_int_equal(system(command), 0);
+    const struct store_options options = {.folder = copy, .check = true};
+    struct store *store = NULL;
+    struct store_version version;
+    assert_int_equal(store_open(&options, &store, NULL), 0);
+    assert_int_equal(store_version_newest(store, run, &version), 0);
+    assert_int_equal(store_verify(store), 0);
+    store_close(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_STORE(test_kill_9),
+        WITH_STORE(test_log_alone_is_enough),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -203,11 +203,11 @@ int args_parse(struct args *a, const struct command *command, int argc, char **a
 
 void args_help(const struct command *command)
 {
-    struct grammar g;
-    struct argp argp;
-    struct args unused = {0};
-    build(&g, command, &unused, &argp);
-    argp_help(&argp, stdout, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK, g.name);
+    struct args unused;
+    char program[] = "mycel";
+    char help[] = "--help";
+    char *argv[] = {program, help, NULL};
+    (void)args_parse(&unused, command, 2, argv); /* prints and exits, like the flag itself */
 }
 
 int args_assign(const struct args *a, const struct command *command, void *options)

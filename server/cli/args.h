@@ -23,7 +23,7 @@ int args_parse(struct args *a, const struct command *command, int argc, char **a
 /* Defaults and flags into the command's own struct. 0 or MYCEL_E_INVALID after having printed. */
 int args_assign(const struct args *a, const struct command *command, void *options);
 
-/* Prints the command's help on stdout. */
+/* Prints the command's help on stdout and exits. */
 void args_help(const struct command *command);
 
 #endif

@@ -38,7 +38,7 @@ static const struct config_key keys[] = {
         .choices = log_levels, IN(log_level),
         .help = "Least important lines to log: error, warning, info or debug"),
 
-    SERVE(.name = "listen", .type = SETTING_TEXT, .argument = "ADDRESS,…",
+    SERVE(.name = "listen", .type = SETTING_TEXT, .argument = "ADDRESSES",
           .fallback = "127.0.0.1,::1", .min = 1, .max = 255, IN(serve.listen),
           .help = "Numeric addresses to accept devices on, up to 4; only this machine until you "
                   "change it"),
@@ -53,7 +53,7 @@ static const struct config_key keys[] = {
           .max = 86400e3, IN(serve.pace_ms),
           .help = "Over how long the devices' check-ins are spread, where a run does not say"),
     SERVE(.name = "sessions-max", .type = SETTING_COUNT, .argument = "N", .fallback = "10000",
-          .min = 1, .max = 1000000, IN(serve.sessions_max), .help = "DTLS sessions at a time"),
+          .min = 1, .max = 1000000, IN(serve.sessions_max), .help = "DTLS sessions at most"),
 
     CLIENT(.name = "coordinator", .letter = 'c', .type = SETTING_TEXT, .argument = "HOST[:PORT]",
            .fallback = "127.0.0.1:5684", .min = 1, .max = 255, IN(client.coordinator),

@@ -127,11 +127,11 @@ struct mycel_plan {
     uint32_t params;   /* number of parameters the lease speaks of */
     uint32_t epochs;   /* ≥ 1 */
     uint32_t batch;    /* ≥ 1 */
-    uint32_t steps_max; /* 0: no limit */
+    uint32_t steps_max;  /* 0: no limit */
     float learning_rate;
     float momentum;
     float prox_mu; /* 0: off */
-    uint64_t seed;
+    uint64_t seed;   /* of order and dropout; 0: samples in the order in which they stand */
 };
 
 struct mycel_train_result {

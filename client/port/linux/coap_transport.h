@@ -1,0 +1,42 @@
+/*
+ * The client's transport over libcoap: one DTLS session with a pre-shared key and a connection id,
+ * requests block by block (block mode 0), retransmission by libcoap. It owns the libcoap context and
+ * the session; it must never block, and never decide when to try again: that is the client's.
+ *
+ * One per process: libcoap keeps state of its own behind coap_startup().
+ */
+#ifndef MYCEL_CLIENT_PORT_LINUX_COAP_TRANSPORT_H
+#define MYCEL_CLIENT_PORT_LINUX_COAP_TRANSPORT_H
+
+#include <mycel/port.h>
+
+struct coap_transport;
+
+struct coap_transport_config {
+    const char *coordinator; /* "HOST", "HOST:PORT" or "[v6]:PORT"; default port 5684 */
+    const char *identity;    /* PSK identity, 1 … 64 printable characters */
+    const uint8_t *key;      /* copied */
+    size_t key_bytes;
+};
+
+/* Bytes of CoAP messages, without DTLS, UDP and IP headers and without retransmissions. */
+struct coap_transport_bytes {
+    uint64_t sent;
+    uint64_t received;
+};
+
+extern const struct mycel_transport coap_transport_table;
+
+/* Resolves the name once (this may block) and prepares; sends nothing yet. *out is the table's ctx.
+ * 0; MYCEL_E_INVALID (address), MYCEL_E_UNREACHABLE (name not found), MYCEL_E_NO_MEMORY. */
+int coap_transport_open(struct coap_transport **out, const struct coap_transport_config *config);
+
+/* A descriptor that is readable when poll() should be called: input, or a timer of libcoap's. */
+int coap_transport_fd(const struct coap_transport *transport);
+
+struct coap_transport_bytes coap_transport_bytes(const struct coap_transport *transport);
+
+/* Says goodbye to the peer and frees everything; NULL is harmless. */
+void coap_transport_close(struct coap_transport *transport);
+
+#endif

@@ -1,0 +1,210 @@
+/*
+ * Joins the client with the Linux port: opens what it needs, sleeps until something is due, ends
+ * cleanly on a signal. It owns the process's loop and nothing of the protocol.
+ */
+#include "client/port/linux/run.h"
+
+#include "client/port/linux/coap_transport.h"
+#include "client/port/linux/file_store.h"
+#include "client/port/linux/host_platform.h"
+#include "client/port/linux/key_file.h"
+#include "client/port/linux/nn_trainer.h"
+#include "client/port/linux/progress.h"
+#include "client/port/linux/training_data.h"
+
+#include <limits.h>
+#include <mycel/client.h>
+#include <mycel/error.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define CODECS_ALL 0u /* whatever the runtime can encode */
+
+struct runner {
+    const struct client_options *options;
+    struct progress progress;
+    struct dataset data;
+    struct nn_trainer trainer;
+    struct file_store store;
+    struct host_platform platform;
+    struct coap_transport *transport;
+    struct mycel_port port;
+    struct mycel_client_config config;
+    struct mycel_client client;
+    uint64_t scratch[MYCEL_CLIENT_SCRATCH_BYTES / sizeof(uint64_t)];
+    uint32_t receipts;
+};
+
+static void on_event(void *ctx, const struct mycel_event *event)
+{
+    struct runner *r = ctx;
+    r->receipts += event->kind == MYCEL_EVENT_RECEIPT;
+    progress_event(&r->progress, event);
+}
+
+/* ---- opening */
+
+static int fail(const struct runner *r, int code, const char *what)
+{
+    progress_failure(&r->progress, code, what);
+    return code;
+}
+
+static int open_data(struct runner *r)
+{
+    char problem[DATASET_PROBLEM_BYTES] = "the data set cannot be read";
+    int rc = training_data_load(r->options, &r->data, problem);
+    if (rc < 0) {
+        return fail(r, rc, problem);
+    }
+    nn_trainer_init(&r->trainer, &r->data);
+    return MYCEL_OK;
+}
+
+static int open_transport(struct runner *r)
+{
+    uint8_t key[PROTO_PSK_BYTES_MAX];
+    size_t key_bytes = 0;
+    int rc = key_file_read(r->options->key_file, key, &key_bytes);
+    if (rc < 0) {
+        return fail(r, rc, rc == MYCEL_E_PERMISSION ? "the key file must be readable by its owner only"
+                                                    : "the key file cannot be read");
+    }
+    struct coap_transport_config config = {.coordinator = r->options->coordinator,
+                                           .identity = r->options->identity,
+                                           .key = key,
+                                           .key_bytes = key_bytes};
+    rc = coap_transport_open(&r->transport, &config);
+    explicit_bzero(key, sizeof key);
+    return rc < 0 ? fail(r, rc, "the coordinator's address cannot be used") : MYCEL_OK;
+}
+
+static int open_store(struct runner *r)
+{
+    int rc = file_store_open(&r->store, r->options->directory);
+    if (rc == MYCEL_E_BUSY) {
+        return fail(r, rc, "another client is using this directory");
+    }
+    if (rc == MYCEL_E_PERMISSION) {
+        return fail(r, rc, "the directory must belong to this user and to nobody else");
+    }
+    return rc < 0 ? fail(r, rc, "the directory cannot be used") : MYCEL_OK;
+}
+
+static int open_client(struct runner *r)
+{
+    const struct client_options *o = r->options;
+    struct host_policy policy = {.load_max = o->load_max,
+                                 .on_battery = o->on_battery,
+                                 .battery_min_percent = o->battery_min_percent};
+    host_platform_init(&r->platform, &policy);
+    r->platform.on_event = on_event;
+    r->platform.event_ctx = r;
+    r->port = (struct mycel_port){&coap_transport_table, r->transport, &file_store_table, &r->store,
+                                  &nn_trainer_table,     &r->trainer,  &host_platform_table,
+                                  &r->platform};
+    r->config = (struct mycel_client_config){
+        .device_class = o->device_class != NULL ? o->device_class : "linux",
+        .codecs = CODECS_ALL,
+        .answer_ms = o->answer_ms,
+        .backoff_min_ms = o->backoff_min_ms,
+        .backoff_max_ms = o->backoff_max_ms,
+        .sleep_min_ms = o->sleep_min_ms,
+        .start_spread_ms = o->start_spread_ms,
+        .scratch = r->scratch,
+        .scratch_bytes = sizeof r->scratch};
+    int rc = mycel_client_init(&r->client, &r->port, &r->config, host_now_ms());
+    return rc < 0 ? fail(r, rc, "the client cannot be started") : MYCEL_OK;
+}
+
+/* ---- running */
+
+static bool is_complete(const struct runner *r)
+{
+    return r->options->rounds > 0 && r->receipts >= r->options->rounds;
+}
+
+/* Sleeps until there is input, a signal, or the time is over. True: the process was asked to end. */
+static bool wait_for(const struct runner *r, int signals, uint32_t wait_ms)
+{
+    struct pollfd inputs[] = {{.fd = coap_transport_fd(r->transport), .events = POLLIN},
+                              {.fd = signals, .events = POLLIN}};
+    int timeout = wait_ms < INT_MAX ? (int)wait_ms : INT_MAX;
+    return poll(inputs, 2, timeout) > 0 && inputs[1].revents != 0;
+}
+
+static int run(struct runner *r)
+{
+    sigset_t ending;
+    sigset_t before;
+    (void)sigemptyset(&ending);
+    (void)sigaddset(&ending, SIGTERM);
+    (void)sigaddset(&ending, SIGINT);
+    (void)sigprocmask(SIG_BLOCK, &ending, &before);
+    int signals = signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (signals < 0) {
+        (void)sigprocmask(SIG_SETMASK, &before, NULL);
+        return fail(r, MYCEL_E_IO, "signals cannot be watched");
+    }
+    uint32_t wait_ms = 0;
+    do {
+        wait_ms = mycel_client_poll(&r->client, host_now_ms());
+    } while (!is_complete(r) && !wait_for(r, signals, wait_ms));
+
+    /* The signal is taken, or it would end the process as soon as it is let in again. */
+    struct signalfd_siginfo taken;
+    while (read(signals, &taken, sizeof taken) > 0) {
+    }
+    (void)close(signals);
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    mycel_client_deinit(&r->client);
+    struct coap_transport_bytes bytes = coap_transport_bytes(r->transport);
+    progress_end(&r->progress, r->receipts, bytes.sent, bytes.received);
+    return MYCEL_OK;
+}
+
+static int open_and_run(struct runner *r)
+{
+    int rc = open_store(r);
+    if (rc == MYCEL_OK) {
+        rc = open_data(r);
+    }
+    if (rc == MYCEL_OK) {
+        rc = open_transport(r);
+    }
+    if (rc == MYCEL_OK) {
+        rc = open_client(r);
+    }
+    return rc == MYCEL_OK ? run(r) : rc;
+}
+
+int client_main(const struct client_options *options)
+{
+    struct progress progress = {.out = stderr, .json = options->json};
+    progress.device = options->identity != NULL ? options->identity : "client";
+    struct runner *r = calloc(1, sizeof *r);
+    if (r == NULL) {
+        progress_failure(&progress, MYCEL_E_NO_MEMORY, "the client cannot be started");
+        return MYCEL_E_NO_MEMORY;
+    }
+    r->options = options;
+    r->progress = progress;
+    r->store = (struct file_store){.folder = -1, .lock = -1, .areas = {-1, -1, -1}};
+    int rc = MYCEL_E_INVALID;
+    if (options->coordinator == NULL || options->identity == NULL || options->key_file == NULL ||
+        options->directory == NULL || options->data == NULL) {
+        progress_failure(&progress, rc,
+                         "coordinator, identity, key file, directory and data are needed");
+    } else {
+        rc = open_and_run(r);
+    }
+    coap_transport_close(r->transport);
+    file_store_close(&r->store);
+    dataset_free(&r->data);
+    free(r);
+    return rc;
+}

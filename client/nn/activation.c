@@ -34,6 +34,15 @@ struct nn_slope nn_slope_of(const struct mycel_layer *layer)
     }
 }
 
+struct nn_slope nn_slope_below(const struct mycel_nn *nn, uint32_t i)
+{
+    uint32_t below = i - 1;
+    while (nn->plan->layer[below].in_place && nn_layer(nn, below)->kind == MYCEL_LAYER_DROPOUT) {
+        below--;
+    }
+    return nn_slope_of(nn_layer(nn, below));
+}
+
 static float activate(const struct mycel_layer *layer, float x)
 {
     switch (layer->activation) {
@@ -90,7 +99,7 @@ const float *nn_skip_of(const struct mycel_nn *nn, uint32_t i)
 void nn_pass_gradient(const struct mycel_nn *nn, uint32_t i, uint32_t sample, const float *raw)
 {
     const struct mycel_layer *below = nn_layer(nn, i - 1);
-    const struct nn_slope s = nn_slope_of(below);
+    const struct nn_slope s = nn_slope_below(nn, i);
     uint32_t values = nn_values(&below->out);
     const float *skip = nn_skip_of(nn, i);
     skip = skip != NULL ? skip + (size_t)sample * values : NULL;

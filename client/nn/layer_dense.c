@@ -163,7 +163,7 @@ static void pass_rows(struct mycel_nn *nn, uint32_t i, uint32_t first, uint32_t 
         .ldw = NN_BLOCK,
         .lanes = count,
         .mode = NN_MAC_GRADIENT,
-        .slope = nn_slope_of(nn_layer(nn, i - 1)),
+        .slope = nn_slope_below(nn, i),
         .skip = skip != NULL ? skip + first : NULL,
         .y = nn_in(nn, i) + first,
         .y_step = p->rows,

@@ -21,7 +21,13 @@
 #define NN_WIDEN 32 /* values of a raw sample that become floats at once, for a dense layer */
 
 /* The working space of a layer, by when it is needed. */
-enum nn_phase { NN_FORWARD, NN_BACKWARD_WEIGHTS, NN_BACKWARD_INPUT, NN_PHASES };
+enum nn_phase {
+    NN_FORWARD,
+    NN_BACKWARD, /* all the way through both of the following */
+    NN_BACKWARD_WEIGHTS,
+    NN_BACKWARD_INPUT,
+    NN_PHASES
+};
 
 struct mycel_nn {
     const struct mycel_nn_plan *plan;
@@ -32,6 +38,7 @@ struct mycel_nn {
     const float **targets;  /* their targets, for the losses that have some */
     uint32_t *labels;       /* their labels */
     uint32_t samples;       /* in the micro-batch */
+    uint32_t step_done;     /* samples of the step in micro-batches before this one */
     bool training;          /* dropout drops */
     float gradient_scale;   /* what the loss multiplies its gradient by */
     uint32_t update_step;   /* optimizer steps so far plus one, while stepping */
@@ -142,6 +149,9 @@ uint64_t nn_plan_place(struct mycel_nn_plan *plan);
 
 /* activation.c */
 struct nn_slope nn_slope_of(const struct mycel_layer *layer);
+/* What turns the gradient of layer i - 1's output into that of its sum. A dropout in the place of
+ * the layer before it leaves that layer's slope to be found in its own output. */
+struct nn_slope nn_slope_below(const struct mycel_nn *nn, uint32_t i);
 /* The activation of layer i over its output tensor, for those that are not done elsewhere. */
 void nn_activate(const struct mycel_nn *nn, uint32_t i);
 /* A floor that is a ReLU, or none. */

@@ -107,7 +107,7 @@ static int plan_layer(struct mycel_nn_plan *plan, uint32_t i)
     struct mycel_nn_layer_plan *p = &plan->layer[i];
     uint64_t macs = mycel_layer_macs(layer);
     bool trains = config->use == MYCEL_NN_TRAIN && !layer->frozen && layer->param_count > 0;
-    if (nn_ops(layer)->rows == NULL || config->int8 != MYCEL_NN_INT8_NONE) {
+    if (config->int8 != MYCEL_NN_INT8_NONE) {
         return MYCEL_E_UNSUPPORTED;
     }
     *p = (struct mycel_nn_layer_plan){

@@ -107,8 +107,10 @@ static struct item item_of(struct mycel_nn_plan *plan, uint32_t i, uint32_t slot
     uint32_t bytes = slot == NN_FORWARD || backward
                          ? nn_ops(layer)->scratch_bytes(plan, i, (enum nn_phase)slot)
                          : 0;
-    uint32_t tick = slot == NN_FORWARD ? i : backward_tick(plan, i) + (slot == NN_BACKWARD_INPUT);
-    return (struct item){bytes, tick, tick, &p->scratch_offset[slot]};
+    uint32_t tick = slot == NN_FORWARD ? i : backward_tick(plan, i);
+    uint32_t from = tick + (slot == NN_BACKWARD_INPUT ? 1 : 0);
+    uint32_t to = tick + (slot == NN_BACKWARD_INPUT || slot == NN_BACKWARD ? 1 : 0);
+    return (struct item){bytes, from, to, &p->scratch_offset[slot]};
 }
 
 /* The lowest address for an item among those placed. Each round either fits or moves up behind an

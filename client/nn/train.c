@@ -79,6 +79,7 @@ static int step(struct mycel_nn *nn, const struct mycel_nn_data *data)
     for (uint32_t done = 0; done < batch;) {
         uint32_t count = batch - done;
         count = count < nn->plan->micro_batch ? count : nn->plan->micro_batch;
+        nn->step_done = done;
         int rc = train_micro_batch(nn, data, nn->position + done, count, &loss);
         if (rc != 0) {
             return rc;

@@ -134,7 +134,7 @@ struct mycel_nn_layer_plan {
     uint32_t state_offset;    /* internal: the layer's place among trained parameters, in bytes */
     uint32_t gradient_offset; /* UINT32_MAX: none */
     uint32_t out_offset;
-    uint32_t scratch_offset[3]; /* forward, backward to weights, backward to input */
+    uint32_t scratch_offset[4];
 };
 
 /* The result of planning: everything that is known before anything runs. It may be static const

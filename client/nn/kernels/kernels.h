@@ -108,6 +108,8 @@ struct nn_kernels {
                       uint32_t ldt);
     /* c[lane] += the sum of d[pixel][lane]. */
     void (*sum)(const float *d, uint32_t ldd, uint32_t pixels, uint32_t lanes, float *c);
+    /* c[k] += a[k] x b[k] for count values, a multiple of four. */
+    void (*product)(const float *a, const float *b, uint32_t count, float *c);
     void (*update)(const struct nn_update *job);
     /* Softmax of each row of `classes` values, ld floats apart (a multiple of four); the values
      * behind the classes become 0. */

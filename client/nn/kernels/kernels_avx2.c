@@ -52,6 +52,7 @@ const struct nn_kernels nn_kernels_avx2 = {
     .outer = avx2_outer,
     .transpose = pass_transpose,
     .sum = pass_sum,
+    .product = pass_product,
     .update = update_apply,
     .softmax = pass_softmax,
     .widen_u8 = pass_widen_u8,

@@ -249,6 +249,13 @@ static void scalar_sum(const float *d, uint32_t ldd, uint32_t pixels, uint32_t l
     }
 }
 
+static void scalar_product(const float *a, const float *b, uint32_t count, float *c)
+{
+    for (uint32_t k = 0; k < count; k++) {
+        c[k] += a[k] * b[k];
+    }
+}
+
 static void scalar_softmax(float *y, uint32_t ld, uint32_t rows, uint32_t classes)
 {
     for (uint32_t r = 0; r < rows; r++, y += ld) {
@@ -285,6 +292,7 @@ const struct nn_kernels nn_kernels_scalar = {
     .outer = scalar_outer,
     .transpose = scalar_transpose,
     .sum = scalar_sum,
+    .product = scalar_product,
     .update = update_apply,
     .softmax = scalar_softmax,
     .widen_u8 = scalar_widen_u8,

@@ -40,6 +40,7 @@ const struct nn_kernels nn_kernels_sse2 = {
     .outer = sse2_outer,
     .transpose = pass_transpose,
     .sum = pass_sum,
+    .product = pass_product,
     .update = update_apply,
     .softmax = pass_softmax,
     .widen_u8 = pass_widen_u8,

@@ -46,6 +46,14 @@ static void pass_sum(const float *d, uint32_t ldd, uint32_t pixels, uint32_t lan
     }
 }
 
+static void pass_product(const float *a, const float *b, uint32_t count, float *c)
+{
+    for (uint32_t k = 0; k < count; k += 4) {
+        quad_vector sum = quad_load(c + k) + quad_load(a + k) * quad_load(b + k);
+        *(quad_unaligned *)(c + k) = sum;
+    }
+}
+
 static void pass_softmax(float *y, uint32_t ld, uint32_t rows, uint32_t classes)
 {
     for (uint32_t r = 0; r < rows; r++, y += ld) {

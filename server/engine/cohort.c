@@ -121,10 +121,8 @@ uint32_t cohort_seats_left(const struct engine *e, const struct run *run)
     bool late = round->started && e->now_ms >= round->select_end_ms &&
                 run->live + round->tally.accepted >= run->spec.minimum;
 
-    return round_is_collecting(round) && !late && run->phase == ENGINE_PHASE_RUNNING &&
-                   taken < seats
-               ? seats - taken
-               : 0;
+    MYCEL_ASSERT(round_is_collecting(round));
+    return late || run->phase != ENGINE_PHASE_RUNNING || taken >= seats ? 0 : seats - taken;
 }
 
 /* At or below the mean participation of the run's eligible devices. */

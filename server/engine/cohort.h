@@ -23,7 +23,7 @@ struct cohort_choice cohort_choose(struct engine *e, uint32_t device_slot,
 /* Books the seat that cohort_choose() found: quotas. Before lease_grant(). */
 void cohort_take_seat(struct engine *e, uint32_t device_slot, uint32_t run_slot);
 
-/* Seats that the run's round has left; 0 outside of selection. */
+/* Seats that the run's round, which is collecting, has left; 0 when selection is over. */
 uint32_t cohort_seats_left(const struct engine *e, const struct run *run);
 
 #endif

@@ -66,10 +66,9 @@ void device_forgive(struct engine *e, uint32_t slot)
 void device_set_why(struct engine *e, uint32_t slot, uint32_t run, enum engine_why why)
 {
     struct device *device = &e->devices[slot];
-    bool passing = why == ENGINE_WHY_SELECTED || why == ENGINE_WHY_BETWEEN_ROUNDS;
 
     /* A write for every look at a round that is just being summed would tell nobody anything. */
-    if (passing || (device->why == why && device->why_run == run)) {
+    if (why == ENGINE_WHY_BETWEEN_ROUNDS || (device->why == why && device->why_run == run)) {
         return;
     }
     device->why = why;

@@ -19,7 +19,7 @@ void device_strike(struct engine *e, uint32_t slot, const struct run *run, int32
 /* An update was counted: what was is forgiven. Stores if there was anything. */
 void device_forgive(struct engine *e, uint32_t slot);
 
-/* Remembers why it got no lease; stores it when it is news. */
+/* Remembers why it got no lease; stores it when it is news. Never with SELECTED. */
 void device_set_why(struct engine *e, uint32_t slot, uint32_t run, enum engine_why why);
 
 #endif

@@ -55,10 +55,10 @@ static void open(struct engine *e, struct run *run)
     begin_attempt(e, round);
     round->tally = run->carry;
     memset(&run->carry, 0, sizeof run->carry);
-    emit_round(e, run);
     if (round->tally.accepted > 0) {
         round_start(e, run);
     }
+    emit_round(e, run);
 }
 
 static bool next_round(struct engine *e, uint32_t run_slot)

@@ -227,8 +227,11 @@ void body_table_forget(struct body_table *table, const char *identity)
 unsigned body_table_expire(struct body_table *table, uint64_t now_ms)
 {
     unsigned expired = 0;
-    while (table->oldest != NULL && now_ms - table->oldest->active_ms >= table->limits.expiry_ms) {
-        body_table_remove(table, table->oldest);
+    struct body *body = table->oldest;
+    while (body != NULL && now_ms - body->active_ms >= table->limits.expiry_ms) {
+        struct body *next = body->newer;
+        body_table_remove(table, body);
+        body = next;
         expired++;
     }
     return expired;

@@ -85,24 +85,22 @@ static void address_insert(struct peer_table *table, struct peer *peer)
 static void address_take(struct peer_table *table, struct peer *peer)
 {
     struct peer **link = address_bucket(table, &peer->address);
-    while (*link != NULL && *link != peer) {
+    while (*link != peer) {
+        MYCEL_ASSERT(*link != NULL);
         link = &(*link)->address_next;
     }
-    if (*link == peer) {
-        *link = peer->address_next;
-    }
+    *link = peer->address_next;
     peer->address_next = NULL;
 }
 
 static void identity_take(struct peer_table *table, struct peer *peer)
 {
     struct peer **link = identity_bucket(table, peer->identity);
-    while (*link != NULL && *link != peer) {
+    while (*link != peer) {
+        MYCEL_ASSERT(*link != NULL);
         link = &(*link)->identity_next;
     }
-    if (*link == peer) {
-        *link = peer->identity_next;
-    }
+    *link = peer->identity_next;
     peer->identity_next = NULL;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/assert.h"
+#include "server/cli/client.h"
 #include "server/cli/config_check.h"
 #include "server/cli/demo/demo.h"
 #include "server/cli/device.h"
@@ -39,6 +40,19 @@ static const struct command table[] = {
      .config = CONFIG_GROUP_STATE | CONFIG_GROUP_LOG | CONFIG_GROUP_SERVE,
      .settings = &serve_settings,
      .run = serve_run},
+    {.name = "client",
+     .arguments = "",
+     .group = "Processes",
+     .summary = "Be a device: train on local data for a coordinator",
+     .help =
+         "Asks for work, trains, uploads what it has learned, sleeps; the data stays here. Killed "
+         "at any moment and started again, it goes on where it was. Ends with SIGTERM or "
+         "Ctrl-C.\n\n"
+         "  mycel client --coordinator 192.0.2.1 --identity pump-17 --key-file pump-17.key "
+         "--directory pump-17 --data measurements.csv",
+     .config = CONFIG_GROUP_LOG | CONFIG_GROUP_CLIENT,
+     .settings = &client_settings,
+     .run = client_run},
 
     {.name = "device enroll",
      .arguments = "NAME",

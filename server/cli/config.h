@@ -70,7 +70,14 @@ struct config_client {
     const char *partition;
     uint64_t partition_seed;
     double load_max;
-    bool battery;
+    bool on_battery;
+    uint64_t battery_min;
+    const char *device_class;
+    uint64_t spread_ms;
+    uint64_t pause_ms;
+    uint64_t patience_ms;
+    uint64_t backoff_ms;
+    uint64_t backoff_max_ms;
 };
 
 struct config {

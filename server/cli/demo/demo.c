@@ -317,6 +317,7 @@ int demo_run(const struct invocation *call)
         free(d);
         return EXIT_CODE_FAILED;
     }
+    (void)setvbuf(stdout, NULL, _IOFBF, 1u << 16); /* a panel appears at once, or not at all */
     d->options = call->options;
     demo_choose(d, task_get(d->options->task));
     int code = folder_make(d->folder) < 0 ? EXIT_CODE_FAILED : train(d, &w);

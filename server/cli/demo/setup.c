@@ -165,6 +165,9 @@ static void add_device(struct demo *d, uint32_t number)
     argue(p, "partition", d->options->partition);
     fleet_argument(p, "--partition-seed=%" PRIu64, d->options->seed);
     fleet_argument(p, "--on-battery");
+    argue(p, "pause", "10ms");
+    argue(p, "backoff", "100ms");
+    argue(p, "backoff-max", "1s");
 }
 
 int demo_prepare(struct demo *d)

@@ -81,7 +81,7 @@ static int encode_checkin(struct client *c)
 uint32_t checkin_step(struct client *c)
 {
     if (exchange_count(c) > 0) {
-        return exchange_wait(c);
+        return exchange_wait_ms(c);
     }
     uint32_t wait = exchange_open(c);
     if (wait > 0) {
@@ -99,7 +99,7 @@ uint32_t checkin_step(struct client *c)
     if (exchange_send(c, &request, 0) > 0) {
         client_emit(c, &(struct mycel_event){.kind = MYCEL_EVENT_CHECKIN});
     }
-    return c->state == MYCEL_CLIENT_CHECKIN ? exchange_wait(c) : 0;
+    return c->state == MYCEL_CLIENT_CHECKIN ? exchange_wait_ms(c) : 0;
 }
 
 /* No work: sleep as told. */

@@ -220,12 +220,12 @@ uint32_t mycel_client_poll(struct mycel_client *client, uint64_t now_ms)
     struct client *c = inside(client);
     MYCEL_ASSERT(now_ms >= c->now_ms);
     c->now_ms = now_ms;
-    exchange_receive(c, table);
+    exchange_collect(c, table);
     exchange_expire(c);
     if (now_ms < c->wake_ms) {
         uint64_t left = c->wake_ms - now_ms;
-        if (exchange_count(c) > 0 && exchange_wait(c) < left) {
-            left = exchange_wait(c);
+        if (exchange_count(c) > 0 && exchange_wait_ms(c) < left) {
+            left = exchange_wait_ms(c);
         }
         return left < CLIENT_POLL_WAIT_MAX_MS ? (uint32_t)left : CLIENT_POLL_WAIT_MAX_MS;
     }

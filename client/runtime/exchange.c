@@ -78,7 +78,7 @@ int exchange_send(struct client *c, const struct mycel_request *request, uint32_
     return rc;
 }
 
-void exchange_receive(struct client *c, const struct client_state_ops *table)
+void exchange_collect(struct client *c, const struct client_state_ops *table)
 {
     for (unsigned i = 0; c->session_open && i < CLIENT_ANSWERS_PER_POLL; i++) {
         struct mycel_response r = {0};
@@ -138,7 +138,7 @@ void exchange_close(struct client *c)
     }
 }
 
-uint32_t exchange_wait(const struct client *c)
+uint32_t exchange_wait_ms(const struct client *c)
 {
     uint64_t wait = CLIENT_POLL_WAIT_MAX_MS;
     for (unsigned i = 0; i < MYCEL_REQUEST_SLOTS; i++) {

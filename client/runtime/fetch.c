@@ -73,7 +73,7 @@ static uint32_t fill_window(struct client *c)
             break;
         }
     }
-    return exchange_wait(c);
+    return exchange_wait_ms(c);
 }
 
 /* The content is not what its name says: again from the start, a few times. */

@@ -223,13 +223,13 @@ bool exchange_in_flight(const struct client *c, uint32_t block);
 unsigned exchange_count(const struct client *c);
 /* 1: sent. 0: not now. <0: the session died; client_fail was called. */
 int exchange_send(struct client *c, const struct mycel_request *request, uint32_t block);
-void exchange_receive(struct client *c, const struct client_state_ops *table);
+void exchange_collect(struct client *c, const struct client_state_ops *table);
 /* Frees slots that got no answer in time; declares the session dead when all are silent. */
 void exchange_expire(struct client *c);
 void exchange_cancel(struct client *c);
 void exchange_close(struct client *c);
 /* ms until a slot expires. */
-uint32_t exchange_wait(const struct client *c);
+uint32_t exchange_wait_ms(const struct client *c);
 
 /* ---- refusal.c: every answer that is not the one hoped for. */
 void refusal_react(struct client *c, const struct mycel_response *r);

@@ -85,13 +85,13 @@ static uint32_t fill_window(struct client *c, const char *name)
             return 0;
         }
         if (rc == 0) {
-            return exchange_wait(c);
+            return exchange_wait_ms(c);
         }
     }
     if (blocks_complete(&u->blocks) && exchange_count(c) == 0 && send_block(c, name, u->final) < 0) {
         return 0;
     }
-    return exchange_wait(c);
+    return exchange_wait_ms(c);
 }
 
 uint32_t upload_step(struct client *c)
@@ -108,7 +108,7 @@ uint32_t upload_step(struct client *c)
     if (exchange_count(c) == 0 && ask(c, name) < 0) {
         return 0;
     }
-    return exchange_wait(c);
+    return exchange_wait_ms(c);
 }
 
 static void take_receipt(struct client *c, const struct mycel_response *r)

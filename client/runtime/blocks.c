@@ -66,7 +66,7 @@ int blocks_from_missing(struct client_blocks *b, const uint32_t *missing, uint32
 uint32_t blocks_next(const struct client_blocks *b, const struct client *c)
 {
     for (uint32_t i = 0; i < BLOCKS_WINDOW && b->base + i < b->end; i++) {
-        if (!(b->done >> i & 1u) && !exchange_in_flight(c, b->base + i)) {
+        if (!(b->done >> i & 1u) && !requests_in_flight(c, b->base + i)) {
             return b->base + i;
         }
     }

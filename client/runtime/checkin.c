@@ -80,10 +80,10 @@ static int encode_checkin(struct client *c)
 
 uint32_t checkin_step(struct client *c)
 {
-    if (exchange_count(c) > 0) {
-        return exchange_wait_ms(c);
+    if (requests_count(c) > 0) {
+        return requests_wait_ms(c);
     }
-    uint32_t wait = exchange_open(c);
+    uint32_t wait = requests_open(c);
     if (wait > 0) {
         return wait;
     }
@@ -96,10 +96,10 @@ uint32_t checkin_step(struct client *c)
         .payload = c->config->scratch,
         .payload_bytes = (size_t)bytes,
     };
-    if (exchange_send(c, &request, 0) > 0) {
+    if (requests_send(c, &request, 0) > 0) {
         client_emit(c, &(struct mycel_event){.kind = MYCEL_EVENT_CHECKIN});
     }
-    return c->state == MYCEL_CLIENT_CHECKIN ? exchange_wait_ms(c) : 0;
+    return c->state == MYCEL_CLIENT_CHECKIN ? requests_wait_ms(c) : 0;
 }
 
 /* No work: sleep as told. */

@@ -106,7 +106,7 @@ void client_pause(struct client *c, uint32_t pause_ms, int code, const char *tex
 
 void client_fail(struct client *c, int code, const char *text)
 {
-    exchange_close(c);
+    requests_close(c);
     if (c->state != MYCEL_CLIENT_CHECKIN && c->state != MYCEL_CLIENT_FETCH &&
         c->state != MYCEL_CLIENT_ENCODED && c->state != MYCEL_CLIENT_UPLOAD) {
         return; /* nobody needs the session now: neither a window nor training is disturbed */
@@ -132,7 +132,7 @@ void client_release_trainer(struct client *c)
 
 uint32_t client_sleep(struct client *c, const mycel_Window *window)
 {
-    exchange_cancel(c);
+    requests_cancel(c);
     uint32_t pause = window_draw(c, window->earliest_ms, window->latest_ms);
     c->wake_ms = c->now_ms + pause;
     client_set_state(c, MYCEL_CLIENT_SLEEP);
@@ -142,7 +142,7 @@ uint32_t client_sleep(struct client *c, const mycel_Window *window)
 void client_abandon(struct client *c, int code, const char *text, const mycel_Window *window)
 {
     client_release_trainer(c);
-    exchange_cancel(c);
+    requests_cancel(c);
     /* If the record cannot be replaced, the old one brings the job back at the next start, where it
      * ends in the same way: nothing is lost but time. No new job is begun before. */
     if (c->progress.phase != CLIENT_PHASE_NONE) {
@@ -220,12 +220,12 @@ uint32_t mycel_client_poll(struct mycel_client *client, uint64_t now_ms)
     struct client *c = inside(client);
     MYCEL_ASSERT(now_ms >= c->now_ms);
     c->now_ms = now_ms;
-    exchange_collect(c, table);
-    exchange_expire(c);
+    requests_collect(c, table);
+    requests_expire(c);
     if (now_ms < c->wake_ms) {
         uint64_t left = c->wake_ms - now_ms;
-        if (exchange_count(c) > 0 && exchange_wait_ms(c) < left) {
-            left = exchange_wait_ms(c);
+        if (requests_count(c) > 0 && requests_wait_ms(c) < left) {
+            left = requests_wait_ms(c);
         }
         return left < CLIENT_POLL_WAIT_MAX_MS ? (uint32_t)left : CLIENT_POLL_WAIT_MAX_MS;
     }
@@ -246,5 +246,5 @@ void mycel_client_deinit(struct mycel_client *client)
 {
     struct client *c = inside(client);
     client_release_trainer(c);
-    exchange_close(c);
+    requests_close(c);
 }

@@ -42,7 +42,7 @@ static int persist(struct client *c, uint32_t bytes)
     return journal_update(c);
 }
 
-/* Asks for one block. As exchange_send. */
+/* Asks for one block. As requests_send. */
 static int request_block(struct client *c, uint32_t number)
 {
     char name[PROTO_SHA256_TEXT + 1u];
@@ -53,14 +53,14 @@ static int request_block(struct client *c, uint32_t number)
         .content_format = MYCEL_FORMAT_NONE,
         .block = {.kind = MYCEL_BLOCK_2, .number = number, .szx = c->in.fetch.szx},
     };
-    return exchange_send(c, &request, number);
+    return requests_send(c, &request, number);
 }
 
 static uint32_t fill_window(struct client *c)
 {
     /* The first answer of a session settles the block size; only then more are worth asking for. */
     unsigned window = c->in.fetch.agreed ? MYCEL_REQUEST_SLOTS : 1u;
-    while (exchange_count(c) < window) {
+    while (requests_count(c) < window) {
         uint32_t number = blocks_next(&c->in.fetch.blocks, c);
         if (number == UINT32_MAX) {
             break;
@@ -73,7 +73,7 @@ static uint32_t fill_window(struct client *c)
             break;
         }
     }
-    return exchange_wait_ms(c);
+    return requests_wait_ms(c);
 }
 
 /* The content is not what its name says: again from the start, a few times. */
@@ -124,7 +124,7 @@ uint32_t fetch_step(struct client *c)
         f->persisted_ms = c->now_ms;
     }
     if (blocks_complete(&f->blocks)) {
-        exchange_cancel(c);
+        requests_cancel(c);
         int rc = persist(c, c->job.model_bytes);
         if (rc < 0) {
             client_abandon(c, rc, "the model cannot be stored", NULL);
@@ -134,7 +134,7 @@ uint32_t fetch_step(struct client *c)
         area_hash_begin(c);
         return 0;
     }
-    uint32_t wait = exchange_open(c);
+    uint32_t wait = requests_open(c);
     return wait > 0 ? wait : fill_window(c);
 }
 

@@ -215,21 +215,21 @@ void area_hash_begin(struct client *c);
 /* Hashes the next pieces of an area of `bytes` bytes. 1: call again, 0: digest is filled, <0 as above. */
 int area_hash(struct client *c, enum mycel_area area, uint32_t bytes, uint8_t digest[SHA256_BYTES]);
 
-/* ---- exchange.c: slots, session, answers. */
+/* ---- requests.c: slots, session, answers. */
 /* 0: a session is open. >0: not now, ask again after that many ms. */
-uint32_t exchange_open(struct client *c);
-bool exchange_has_free_slot(const struct client *c);
-bool exchange_in_flight(const struct client *c, uint32_t block);
-unsigned exchange_count(const struct client *c);
+uint32_t requests_open(struct client *c);
+bool requests_has_free_slot(const struct client *c);
+bool requests_in_flight(const struct client *c, uint32_t block);
+unsigned requests_count(const struct client *c);
 /* 1: sent. 0: not now. <0: the session died; client_fail was called. */
-int exchange_send(struct client *c, const struct mycel_request *request, uint32_t block);
-void exchange_collect(struct client *c, const struct client_state_ops *table);
+int requests_send(struct client *c, const struct mycel_request *request, uint32_t block);
+void requests_collect(struct client *c, const struct client_state_ops *table);
 /* Frees slots that got no answer in time; declares the session dead when all are silent. */
-void exchange_expire(struct client *c);
-void exchange_cancel(struct client *c);
-void exchange_close(struct client *c);
+void requests_expire(struct client *c);
+void requests_cancel(struct client *c);
+void requests_close(struct client *c);
 /* ms until a slot expires. */
-uint32_t exchange_wait_ms(const struct client *c);
+uint32_t requests_wait_ms(const struct client *c);
 
 /* ---- refusal.c: every answer that is not the one hoped for. */
 void refusal_react(struct client *c, const struct mycel_response *r);

@@ -21,7 +21,7 @@ _Static_assert(PROTO_UPDATE_BYTES_MAX / PROTO_BLOCK_BYTES_MAX < 1u << 20, "block
 
 uint32_t upload_encoded_step(struct client *c)
 {
-    uint32_t wait = exchange_open(c);
+    uint32_t wait = requests_open(c);
     if (wait > 0) {
         return wait;
     }
@@ -35,7 +35,7 @@ uint32_t upload_encoded_step(struct client *c)
     return 0;
 }
 
-/* As exchange_send. */
+/* As requests_send. */
 static int ask(struct client *c, const char *name)
 {
     struct mycel_request request = {
@@ -43,10 +43,10 @@ static int ask(struct client *c, const char *name)
         .path = {PROTO_PATH_UPDATE, name},
         .content_format = MYCEL_FORMAT_NONE,
     };
-    return exchange_send(c, &request, UPLOAD_ASK);
+    return requests_send(c, &request, UPLOAD_ASK);
 }
 
-/* As exchange_send; a body that cannot be read ends the job. */
+/* As requests_send; a body that cannot be read ends the job. */
 static int send_block(struct client *c, const char *name, uint32_t number)
 {
     uint32_t offset = number * PROTO_BLOCK_BYTES_MAX;
@@ -69,13 +69,13 @@ static int send_block(struct client *c, const char *name, uint32_t number)
         .payload = c->config->scratch,
         .payload_bytes = bytes,
     };
-    return exchange_send(c, &request, number);
+    return requests_send(c, &request, number);
 }
 
 static uint32_t fill_window(struct client *c, const char *name)
 {
     struct client_upload *u = &c->in.upload;
-    while (exchange_has_free_slot(c)) {
+    while (requests_has_free_slot(c)) {
         uint32_t number = blocks_next(&u->blocks, c);
         if (number == UINT32_MAX) {
             break;
@@ -85,18 +85,18 @@ static uint32_t fill_window(struct client *c, const char *name)
             return 0;
         }
         if (rc == 0) {
-            return exchange_wait_ms(c);
+            return requests_wait_ms(c);
         }
     }
-    if (blocks_complete(&u->blocks) && exchange_count(c) == 0 && send_block(c, name, u->final) < 0) {
+    if (blocks_complete(&u->blocks) && requests_count(c) == 0 && send_block(c, name, u->final) < 0) {
         return 0;
     }
-    return exchange_wait_ms(c);
+    return requests_wait_ms(c);
 }
 
 uint32_t upload_step(struct client *c)
 {
-    uint32_t wait = exchange_open(c);
+    uint32_t wait = requests_open(c);
     if (wait > 0) {
         return wait;
     }
@@ -105,10 +105,10 @@ uint32_t upload_step(struct client *c)
     if (!c->in.upload.ask) {
         return fill_window(c, name);
     }
-    if (exchange_count(c) == 0 && ask(c, name) < 0) {
+    if (requests_count(c) == 0 && ask(c, name) < 0) {
         return 0;
     }
-    return exchange_wait_ms(c);
+    return requests_wait_ms(c);
 }
 
 static void take_receipt(struct client *c, const struct mycel_response *r)
@@ -123,7 +123,7 @@ static void take_receipt(struct client *c, const struct mycel_response *r)
         client_abandon(c, MYCEL_E_CONFLICT, "the receipt is for other content", NULL);
         return;
     }
-    exchange_cancel(c);
+    requests_cancel(c);
     client_set_state(c, MYCEL_CLIENT_RECEIPT);
     c->in.receipt = (struct client_receipt){
         .earliest_ms = receipt.window.earliest_ms,
@@ -154,7 +154,7 @@ static void take_status(struct client *c, const struct mycel_response *r)
         client_fail(c, rc, "the upload's status makes no sense");
         return;
     }
-    exchange_cancel(c);
+    requests_cancel(c);
     u->ask = false;
 }
 

@@ -5,7 +5,7 @@
  */
 #include "client/runtime/internal.h"
 
-#define EXCHANGE_ANSWER_MS 30000u
+#define REQUESTS_ANSWER_MS 30000u
 
 static const struct mycel_transport *transport(const struct client *c)
 {
@@ -14,10 +14,10 @@ static const struct mycel_transport *transport(const struct client *c)
 
 static uint32_t answer_ms(const struct client *c)
 {
-    return client_setting(c->config->answer_ms, EXCHANGE_ANSWER_MS);
+    return client_setting(c->config->answer_ms, REQUESTS_ANSWER_MS);
 }
 
-uint32_t exchange_open(struct client *c)
+uint32_t requests_open(struct client *c)
 {
     if (c->session_open) {
         return 0;
@@ -32,12 +32,12 @@ uint32_t exchange_open(struct client *c)
     return 0;
 }
 
-bool exchange_has_free_slot(const struct client *c)
+bool requests_has_free_slot(const struct client *c)
 {
-    return exchange_count(c) < MYCEL_REQUEST_SLOTS;
+    return requests_count(c) < MYCEL_REQUEST_SLOTS;
 }
 
-unsigned exchange_count(const struct client *c)
+unsigned requests_count(const struct client *c)
 {
     unsigned busy = 0;
     for (unsigned i = 0; i < MYCEL_REQUEST_SLOTS; i++) {
@@ -46,7 +46,7 @@ unsigned exchange_count(const struct client *c)
     return busy;
 }
 
-bool exchange_in_flight(const struct client *c, uint32_t block)
+bool requests_in_flight(const struct client *c, uint32_t block)
 {
     for (unsigned i = 0; i < MYCEL_REQUEST_SLOTS; i++) {
         if (c->slots[i].busy && c->slots[i].block == block) {
@@ -56,7 +56,7 @@ bool exchange_in_flight(const struct client *c, uint32_t block)
     return false;
 }
 
-int exchange_send(struct client *c, const struct mycel_request *request, uint32_t block)
+int requests_send(struct client *c, const struct mycel_request *request, uint32_t block)
 {
     MYCEL_ASSERT(c->session_open);
     unsigned slot = 0;
@@ -78,7 +78,7 @@ int exchange_send(struct client *c, const struct mycel_request *request, uint32_
     return rc;
 }
 
-void exchange_collect(struct client *c, const struct client_state_ops *table)
+void requests_collect(struct client *c, const struct client_state_ops *table)
 {
     for (unsigned i = 0; c->session_open && i < CLIENT_ANSWERS_PER_POLL; i++) {
         struct mycel_response r = {0};
@@ -102,7 +102,7 @@ void exchange_collect(struct client *c, const struct client_state_ops *table)
     }
 }
 
-void exchange_expire(struct client *c)
+void requests_expire(struct client *c)
 {
     for (unsigned i = 0; i < MYCEL_REQUEST_SLOTS; i++) {
         struct client_slot *slot = &c->slots[i];
@@ -119,7 +119,7 @@ void exchange_expire(struct client *c)
     }
 }
 
-void exchange_cancel(struct client *c)
+void requests_cancel(struct client *c)
 {
     for (unsigned i = 0; i < MYCEL_REQUEST_SLOTS; i++) {
         if (c->slots[i].busy) {
@@ -129,16 +129,16 @@ void exchange_cancel(struct client *c)
     }
 }
 
-void exchange_close(struct client *c)
+void requests_close(struct client *c)
 {
-    exchange_cancel(c);
+    requests_cancel(c);
     if (c->session_open) {
         transport(c)->close(c->port->transport_ctx);
         c->session_open = false;
     }
 }
 
-uint32_t exchange_wait_ms(const struct client *c)
+uint32_t requests_wait_ms(const struct client *c)
 {
     uint64_t wait = CLIENT_POLL_WAIT_MAX_MS;
     for (unsigned i = 0; i < MYCEL_REQUEST_SLOTS; i++) {
@@ -148,5 +148,5 @@ uint32_t exchange_wait_ms(const struct client *c)
             wait = left < wait ? left : wait;
         }
     }
-    return exchange_count(c) > 0 ? (uint32_t)wait : CLIENT_SEND_RETRY_MS;
+    return requests_count(c) > 0 ? (uint32_t)wait : CLIENT_SEND_RETRY_MS;
 }

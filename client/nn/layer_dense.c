@@ -20,10 +20,12 @@ static uint32_t samples_in(const struct mycel_nn_plan *plan, uint32_t i, uint32_
     return layer->kind == MYCEL_LAYER_DENSE ? samples : samples * nn_pixels_of(&layer->in);
 }
 
-/* Whether raw samples have to be made floats block by block. */
+/* Whether raw samples have to be copied block by block: to make them floats, or because a pixel is
+ * a sample and the caller's samples lie apart. */
 static bool widens(const struct mycel_nn_plan *plan, uint32_t i)
 {
-    return nn_reads_raw(plan->model, i) && !nn_input_is_plain(&plan->config);
+    bool as_it_is = nn_input_is_plain(&plan->config) && samples_in(plan, i, 1) == 1;
+    return nn_reads_raw(plan->model, i) && !as_it_is;
 }
 
 static uint32_t dense_scratch(const struct mycel_nn_plan *plan, uint32_t i, enum nn_phase phase)
@@ -55,7 +57,7 @@ static struct nn_pixels input_rows(const struct mycel_nn *nn, uint32_t i, uint32
         return x;
     }
     uint32_t each = samples / nn->samples;
-    if (nn_input_is_plain(&nn->plan->config) && each == 1) {
+    if (!widens(nn->plan, i)) {
         x.rows = (const float *const *)(const void *)nn->inputs;
         x.offset = first;
         return x;
@@ -74,13 +76,14 @@ static void dense_forward(struct mycel_nn *nn, uint32_t i)
     const struct mycel_nn_layer_plan *p = &nn->plan->layer[i];
     uint32_t rows = dense_rows(nn->model, i);
     uint32_t block = widens(nn->plan, i) ? NN_WIDEN : rows;
+    float *wide = widens(nn->plan, i) ? nn_scratch(nn, i, NN_FORWARD) : NULL;
     float *w = nn_params(nn, i);
     for (uint32_t first = 0; first < rows; first += block) {
         uint32_t count = rows - first < block ? rows - first : block;
         bool last = first + count == rows;
         const struct nn_mac job = {
             .x = input_rows(nn, i, first, count,
-                            block < rows ? nn_scratch(nn, i, NN_FORWARD) : NULL),
+                            wide),
             .window = {1, count, 0},
             .w = w + (size_t)first * p->lanes,
             .ldw = p->lanes,

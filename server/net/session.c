@@ -89,6 +89,8 @@ struct session *session_new(struct net *net, struct peer *peer)
     session->to = &peer->address;
     mbedtls_ssl_init(&session->ssl);
     if (mbedtls_ssl_setup(&session->ssl, &net->dtls.config) != 0 || session_prepare(session) != 0) {
+        /* A set-up that fails forgets the configuration, which freeing then needs (mbedTLS 3.6.7). */
+        session->ssl.MBEDTLS_PRIVATE(conf) = &net->dtls.config;
         session_free(session);
         return NULL;
     }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/rng.h"
+#include "tests/unit/server/net/alloc_fault.h"
 
 #define DEVICES 4096u
 
@@ -166,11 +167,18 @@ void fixture_deinit(struct fixture *f)
     net_blob_unref(f->blob);
 }
 
+void fixture_turn(struct fixture *f)
+{
+    alloc_fault_enter();
+    (void)uv_run(&f->loop, UV_RUN_NOWAIT);
+    alloc_fault_leave();
+}
+
 void fixture_run(struct fixture *f, unsigned ms)
 {
     uint64_t end_ms = test_now_ms() + ms;
     do {
-        (void)uv_run(&f->loop, UV_RUN_NOWAIT);
+        fixture_turn(f);
         (void)poll(NULL, 0, 1);
     } while (test_now_ms() < end_ms);
 }
@@ -330,7 +338,7 @@ bool client_step(struct client *c)
 static void pump(struct client *c)
 {
     struct pollfd readable = {.fd = c->fd, .events = POLLIN};
-    (void)uv_run(&c->fixture->loop, UV_RUN_NOWAIT);
+    fixture_turn(c->fixture);
     (void)poll(&readable, 1, 1);
 }
 

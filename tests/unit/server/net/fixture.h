@@ -70,6 +70,9 @@ void fixture_open(struct fixture *f);
 void fixture_close(struct fixture *f);
 void fixture_deinit(struct fixture *f);
 
+/* Lets the endpoint do what there is to do, without waiting (see alloc_fault.h). */
+void fixture_turn(struct fixture *f);
+
 /* Runs the endpoint's loop for a while. */
 void fixture_run(struct fixture *f, unsigned ms);
 

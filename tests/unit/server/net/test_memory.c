@@ -1,0 +1,140 @@
+/*
+ * Every allocation of the endpoint fails in turn, once and for good (QUALITY G2): it must not crash,
+ * leak or lock anybody out. A client that lost its session for it simply connects again.
+ */
+#include "server/net/net.h"
+
+#include <string.h>
+
+#include <mycel/error.h>
+
+#include "tests/unit/server/net/alloc_fault.h"
+#include "tests/unit/server/net/coap_message.h"
+#include "tests/unit/server/net/fixture.h"
+
+#define ALLOCATIONS_MAX 2000u
+#define TRIES_MAX 400u /* turns of the loop before the client gives up */
+
+static void test_open(void **state)
+{
+    (void)state;
+    bool failed = true;
+    for (unsigned n = 1; failed; n++) {
+        struct fixture f;
+        fixture_init(&f);
+        f.config.well_known = "</c>";
+        assert_true(n < ALLOCATIONS_MAX);
+        alloc_fault_arm(n, false);
+        alloc_fault_enter();
+        int error = net_open(&f.net, &f.loop, &f.config);
+        alloc_fault_leave();
+        failed = alloc_fault_fired();
+        alloc_fault_arm(0, false);
+        assert_true(error == 0 || failed);
+        if (error != 0) {
+            assert_null(f.net);
+            f.closed = true;
+        }
+        fixture_deinit(&f);
+    }
+}
+
+/* One step of a client that never gives up: connect, ask, again after a loss. */
+static bool try_handshake(struct client *c)
+{
+    for (unsigned turn = 0; turn < TRIES_MAX; turn++) {
+        if (client_step(c)) {
+            fixture_turn(c->fixture);
+            return c->outcome == 0;
+        }
+        fixture_turn(c->fixture);
+        struct net_stats stats = fixture_stats(c->fixture);
+        bool lost = stats.half_open == 0 && stats.sessions == 0 && turn % 10 == 9;
+        if (lost) {
+            client_reboot(c);
+        }
+    }
+    return false;
+}
+
+static bool try_ask(struct client *c, const struct writer *w, unsigned class, unsigned detail)
+{
+    struct reply r;
+    client_send(c, w->bytes, w->count);
+    return reply_wait(c, &r, 10) && r.code == NET_CODE(class, detail);
+}
+
+static bool put(struct client *c, unsigned number, bool more)
+{
+    struct writer w;
+    write_begin(&w, CON, NET_PUT, ++c->mid, "u");
+    write_path(&w, "u/key");
+    write_uint(&w, 27, number << 4 | (more ? 8u : 0u));
+    write_uint(&w, 60, 20);
+    write_payload(&w, "0123456789abcdefghij" + (number != 0 ? 16 : 0), number == 0 ? 16 : 4);
+    return try_ask(c, &w, 2, more ? 31 : 5);
+}
+
+/* Everything a device does. Whether all of it worked at the first try. */
+static bool whole_life(struct client *c)
+{
+    struct writer w;
+    if (!try_handshake(c)) {
+        return false;
+    }
+    write_begin(&w, CON, NET_GET, ++c->mid, "g");
+    bool good = try_ask(c, &w, 2, 5);
+    good = try_ask(c, &w, 2, 5) && good; /* a repetition */
+    good = put(c, 0, true) && good;
+    return put(c, 1, false) && good;
+}
+
+static void fail_every(bool sticky)
+{
+    bool fired = true;
+    unsigned served = 0;
+    unsigned n = 0;
+    while (fired) {
+        struct fixture f;
+        struct client c;
+        assert_true(++n < ALLOCATIONS_MAX);
+        fixture_init(&f);
+        fixture_open(&f);
+        client_init(&c, &f, 1, true);
+        alloc_fault_arm(n, sticky);
+        bool good = whole_life(&c);
+        fired = alloc_fault_fired();
+        served += good;
+        alloc_fault_arm(0, false);
+        assert_true(good || fired);
+        client_deinit(&c);
+        client_init(&c, &f, 2, true); /* memory is back: everybody is served */
+        assert_true(whole_life(&c));
+        client_deinit(&c);
+        fixture_deinit(&f);
+    }
+    print_message("%u allocations failed in turn, %u lives went well\n", n - 1, served);
+    assert_true(n > 30 && served >= 1);
+}
+
+static void test_once(void **state)
+{
+    (void)state;
+    fail_every(false);
+}
+
+static void test_for_good(void **state)
+{
+    (void)state;
+    fail_every(true);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_open),
+        cmocka_unit_test(test_once),
+        cmocka_unit_test(test_for_good),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

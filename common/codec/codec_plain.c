@@ -62,8 +62,17 @@ static int f16_encode(const struct codec_block *block, float *values, float *res
 
 static void f16_decode(const struct codec_block *block, float *out)
 {
+    uint16_t
+        halves[CODEC_BLOCK_PARAMS_MAX]; /* in the machine's order, so that the loop vectorises */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    memcpy(halves, block->codes, 2u * block->count);
+#else
     for (uint32_t i = 0; i < block->count; i++) {
-        out[i] = half_to_float(get_u16le(block->codes + 2u * i));
+        halves[i] = get_u16le(block->codes + 2u * i);
+    }
+#endif
+    for (uint32_t i = 0; i < block->count; i++) {
+        out[i] = half_to_float(halves[i]);
     }
 }
 

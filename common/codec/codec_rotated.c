@@ -10,27 +10,16 @@
 #include <mycel/error.h>
 #include <string.h>
 
+#include "common/codec/bytes.h"
 #include "common/codec/codec_ops.h"
-#include "common/codec/hadamard.h"
 #include "common/codec/half.h"
+#include "common/codec/kernels.h"
+#include "common/codec/rotation.h"
 
 /* Centroids of the optimal 2-bit quantiser of N(0,1), and the border between them (Max 1960). */
 #define EDEN2_INNER 0.45278f
 #define EDEN2_OUTER 1.51042f
 #define EDEN2_BORDER (0.5f * (EDEN2_INNER + EDEN2_OUTER))
-
-static void rotate(const struct codec_block *block, float *values)
-{
-    memset(values + block->count, 0, (block->size - block->count) * sizeof *values);
-    hadamard_signs(values, block->size, block->seed, block->index);
-    hadamard_transform(values, block->size);
-}
-
-static void rotate_back(const struct codec_block *block, float *values)
-{
-    hadamard_transform(values, block->size);
-    hadamard_signs(values, block->size, block->seed, block->index);
-}
 
 struct rotated_sums {
     float square;    /* ‖y‖² */
@@ -77,7 +66,7 @@ static int drive1_encode(const struct codec_block *block, float *values, float *
                          uint16_t *scale)
 {
     (void)residual;
-    rotate(block, values);
+    rotation_apply(block, values);
     float unit = max_magnitude(values, block->size);
     *scale = 0;
     if (unit > 0) {
@@ -100,11 +89,15 @@ static int drive1_encode(const struct codec_block *block, float *values, float *
 
 static void drive1_decode(const struct codec_block *block, float *out)
 {
+    uint32_t words[CODEC_BLOCK_PARAMS_MAX / 32u];
     for (uint32_t i = 0; i < block->size; i++) {
-        uint32_t bit = block->codes[i / 8u] >> (i % 8u) & 1u;
-        out[i] = bit ? block->scale : -block->scale;
+        out[i] = block->scale;
     }
-    rotate_back(block, out);
+    for (uint32_t i = 0; i < block->size / 32u; i++) {
+        words[i] = get_u32le(block->codes + 4u * i);
+    }
+    kernel_negate(out, words, block->size);
+    rotation_revert(block, out);
 }
 
 const struct codec_ops codec_ops_drive1 = {
@@ -157,7 +150,7 @@ static int eden2_encode(const struct codec_block *block, float *values, float *r
                         uint16_t *scale)
 {
     (void)residual;
-    rotate(block, values);
+    rotation_apply(block, values);
     float border;
     int error = eden2_scale(values, block->size, &border, scale);
     if (error) {
@@ -180,10 +173,14 @@ static void eden2_decode(const struct codec_block *block, float *out)
     for (uint32_t code = 0; code < 4u; code++) {
         value[code] = block->scale * eden2_centroid(code);
     }
-    for (uint32_t i = 0; i < block->size; i++) {
-        out[i] = value[block->codes[i / 4u] >> (2u * (i % 4u)) & 3u];
+    for (uint32_t i = 0; i < block->size; i += 4u) {
+        uint8_t code = block->codes[i / 4u];
+        out[i] = value[code & 3u];
+        out[i + 1u] = value[code >> 2 & 3u];
+        out[i + 2u] = value[code >> 4 & 3u];
+        out[i + 3u] = value[code >> 6];
     }
-    rotate_back(block, out);
+    rotation_revert(block, out);
 }
 
 const struct codec_ops codec_ops_eden2 = {

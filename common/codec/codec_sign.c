@@ -5,8 +5,10 @@
 #include <math.h>
 #include <mycel/error.h>
 
+#include "common/codec/bytes.h"
 #include "common/codec/codec_ops.h"
 #include "common/codec/half.h"
+#include "common/codec/kernels.h"
 
 static uint32_t sign_code_bytes(uint32_t count, uint32_t size)
 {
@@ -52,7 +54,16 @@ static int sign_encode(const struct codec_block *block, float *values, float *re
 
 static void sign_decode(const struct codec_block *block, float *out)
 {
+    uint32_t words[CODEC_BLOCK_PARAMS_MAX / 32u];
+    uint32_t whole = block->count - block->count % 32u;
     for (uint32_t i = 0; i < block->count; i++) {
+        out[i] = block->scale;
+    }
+    for (uint32_t i = 0; i < whole / 32u; i++) {
+        words[i] = get_u32le(block->codes + 4u * i);
+    }
+    kernel_negate(out, words, whole);
+    for (uint32_t i = whole; i < block->count; i++) {
         uint32_t bit = block->codes[i / 8u] >> (i % 8u) & 1u;
         out[i] = bit ? block->scale : -block->scale;
     }

@@ -1,6 +1,7 @@
 /*
- * The inner loops over decoded values that the coordinator spends its time in. One body, compiled once
- * for the baseline and once for each instruction set that pays; all of them give the same bits.
+ * The inner loops that the coordinator spends its time in. One body, compiled once for the baseline and
+ * once for each instruction set that pays; all of them give the same bits. Asking the processor on each
+ * call is a load and a test, so there is no state to initialise.
  */
 #ifndef MYCEL_COMMON_CODEC_KERNELS_H
 #define MYCEL_COMMON_CODEC_KERNELS_H
@@ -19,27 +20,38 @@ struct kernel_stats {
     int finite;
 };
 
-/* acc[i] += (weight · round(multiplier · values[i])) << shift, rounding to nearest, ties to even.
- * |multiplier · values[i]| ≤ 2^30; beyond that the result is unspecified, but defined. */
-void kernel_accumulate(const float *values, const struct kernel_term *term, uint32_t count,
-                       int64_t *acc);
+/*
+ * X(result, name, parameters, arguments):
+ *
+ * accumulate  acc[i] += (weight · round(multiplier · values[i])) << shift, to nearest, ties to even. Terms
+ *             beyond ±2^30 count as that.
+ * scan        Sum of squares in a fixed order (16 lanes, then halves), largest magnitude, and whether
+ *             all are finite.
+ * hadamard    x := H x / √size in place, H the Walsh–Hadamard matrix; size a power of two from 8 to 1024.
+ * negate      x[i] := −x[i] where bit i % 32 of words[i / 32] is clear; count a multiple of 32.
+ */
+#define KERNEL_TABLE(X)                                                                            \
+    X(void, accumulate,                                                                            \
+      (const float *values, const struct kernel_term *term, uint32_t count, int64_t *acc),         \
+      (values, term, count, acc))                                                                  \
+    X(struct kernel_stats, scan, (const float *values, uint32_t count), (values, count))           \
+    X(void, hadamard, (float *x, uint32_t size), (x, size))                                        \
+    X(void, negate, (float *x, const uint32_t *words, uint32_t count), (x, words, count))
 
-/* Sum of squares in a fixed order (16 lanes, then halves), largest magnitude, and whether all are
- * finite. count ≤ CODEC_BLOCK_PARAMS_MAX. */
-struct kernel_stats kernel_scan(const float *values, uint32_t count);
+#define KERNEL_DECLARE(result, name, parameters, arguments)                                        \
+    result kernel_##name parameters;                                                               \
+    result kernel_##name##_base parameters;                                                        \
+    result kernel_##name##_avx2 parameters;
+KERNEL_TABLE(KERNEL_DECLARE)
+#undef KERNEL_DECLARE
 
-/* The variants behind the two functions above; which of them exist depends on the processor family. */
-#define KERNEL_VARIANT(suffix)                                                                     \
-    void kernel_accumulate_##suffix(const float *values, const struct kernel_term *term,           \
-                                    uint32_t count, int64_t *acc);                                 \
-    struct kernel_stats kernel_scan_##suffix(const float *values, uint32_t count)
-
-KERNEL_VARIANT(base);
+/* Whether this build has the second variant; whether this processor can run it. */
 #if defined(__x86_64__)
 #define KERNEL_HAS_AVX2 1
-KERNEL_VARIANT(avx2);
+#define KERNEL_CAN_AVX2 __builtin_cpu_supports("avx2")
 #else
 #define KERNEL_HAS_AVX2 0
+#define KERNEL_CAN_AVX2 0
 #endif
 
 #endif

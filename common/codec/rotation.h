@@ -1,0 +1,17 @@
+/*
+ * The randomised rotation of a block, in place: x -> H D x / √size with H the Walsh–Hadamard matrix and D
+ * a diagonal of ±1 drawn from the seed. H is symmetric and orthonormal, so the way back is the same
+ * transform and then D.
+ */
+#ifndef MYCEL_COMMON_CODEC_ROTATION_H
+#define MYCEL_COMMON_CODEC_ROTATION_H
+
+#include "common/codec/codec_ops.h"
+
+/* Pads the block with zeros to its size and rotates it. */
+void rotation_apply(const struct codec_block *block, float *values);
+
+/* The inverse, of all `size` values. */
+void rotation_revert(const struct codec_block *block, float *values);
+
+#endif

@@ -1,0 +1,49 @@
+#!/usr/bin/python3
+"""Times of the same aggregations in plain NumPy, one "name milliseconds" a line.
+
+Best of several runs, on one core and on data already in memory: what a server written in NumPy would
+do. bench_aggregate runs this beside its own measurement and prints the ratios.
+"""
+import sys
+import time
+
+import numpy as np
+
+
+def best_ms(work, runs):
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return 1000 * min(times)
+
+
+def trimmed_mean(m, drop):
+    return np.sort(m, axis=0)[drop:-drop].mean(axis=0)
+
+
+def krum(m, attackers):
+    gram = m @ m.T
+    squares = np.diag(gram)
+    distances = squares[:, None] + squares[None, :] - 2 * gram
+    np.fill_diagonal(distances, np.inf)
+    nearest = len(m) - attackers - 2
+    scores = np.sort(distances, axis=1)[:, :nearest].sum(axis=1)
+    return m[scores.argmin()]
+
+
+def main():
+    random = np.random.default_rng(1)
+    big = random.standard_normal((100, 1_000_000), dtype=np.float32) * np.float32(0.01)
+    weights = np.full(100, 0.01, dtype=np.float32)
+    print("weighted_sum", best_ms(lambda: weights @ big, 7), flush=True)
+    small = np.ascontiguousarray(big[:, :100_000])
+    del big
+    print("median", best_ms(lambda: np.median(small, axis=0), 5), flush=True)
+    print("trimmed", best_ms(lambda: trimmed_mean(small, 20), 5), flush=True)
+    print("krum", best_ms(lambda: krum(small, 20), 5), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

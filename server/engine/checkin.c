@@ -52,7 +52,6 @@ static void grant(struct engine *e, uint32_t device_slot, uint32_t run_slot, uin
     row->left_ms = lease->deadline_ms - e->now_ms;
     lease->batch = emit_batch(e);
     reply_lease(e, lease);
-    round_poll(e, run_slot);
 }
 
 void checkin_take(struct engine *e, const struct engine_event_checkin *checkin)

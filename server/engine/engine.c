@@ -133,16 +133,11 @@ static void poll_runs(struct engine *e)
     }
 }
 
-/* A clock that goes backwards stands still here. */
-static void pass_time(struct engine *e, uint64_t now_ms)
+/* What has fallen due by now. */
+static void take_what_is_due(struct engine *e)
 {
-    if (now_ms > e->now_ms) {
-        e->now_ms = now_ms;
-    }
-    if (e->restored) {
-        lease_expire(e);
-        poll_runs(e);
-    }
+    lease_expire(e);
+    poll_runs(e);
 }
 
 static void wake(struct engine *e, bool timer_has_fired)
@@ -170,7 +165,6 @@ static int add_run(struct engine *e, const struct engine_event_run *event)
     if (rc == MYCEL_OK && e->restored) {
         emit_run(e, &e->runs[slot]);
         emit_audit(e, ENGINE_AUDIT_RUN_CREATED, &e->runs[slot], 0, 0);
-        round_poll(e, slot);
     }
     return rc;
 }
@@ -178,20 +172,18 @@ static int add_run(struct engine *e, const struct engine_event_run *event)
 static int operate_run(struct engine *e, enum engine_event_type type, uint32_t run)
 {
     uint32_t slot = run_find(e, run);
-    int rc;
 
     if (slot == ENGINE_NO_SLOT) {
         return MYCEL_E_NOT_FOUND;
     }
-    if (type == ENGINE_EVENT_RUN_PAUSED) {
-        rc = run_pause(e, slot);
-    } else if (type == ENGINE_EVENT_RUN_RESUMED) {
-        rc = run_unpause(e, slot);
-    } else {
-        rc = run_stop(e, slot);
+    switch (type) {
+    case ENGINE_EVENT_RUN_PAUSED:
+        return run_pause(e, slot);
+    case ENGINE_EVENT_RUN_RESUMED:
+        return run_unpause(e, slot);
+    default:
+        return run_stop(e, slot);
     }
-    round_poll(e, slot);
-    return rc;
 }
 
 /* What it has contributed stays in the sum; what it holds is taken away. */
@@ -206,29 +198,8 @@ static int revoke(struct engine *e, uint32_t device)
         e->devices[slot].revoked = true;
         lease_drop(e, slot);
         emit_audit(e, ENGINE_AUDIT_DEVICE_REVOKED, NULL, device, 0);
-        poll_runs(e);
     }
     return MYCEL_OK;
-}
-
-static void sum_is_there(struct engine *e, const struct engine_event_aggregated *aggregated)
-{
-    uint32_t slot = run_find(e, aggregated->run);
-
-    if (slot != ENGINE_NO_SLOT) {
-        round_summed(e, slot, aggregated);
-        round_poll(e, slot);
-    }
-}
-
-static void score_is_there(struct engine *e, const struct engine_event_evaluated *evaluated)
-{
-    uint32_t slot = run_find(e, evaluated->run);
-
-    if (slot != ENGINE_NO_SLOT) {
-        run_scored(e, &e->runs[slot], evaluated);
-        round_poll(e, slot);
-    }
 }
 
 static int start(struct engine *e)
@@ -259,7 +230,8 @@ static int before_start(struct engine *e, const struct engine_event *event)
     }
 }
 
-static int after_start(struct engine *e, const struct engine_event *event)
+/* What an operator says: may be refused, and has then changed nothing. */
+static int operate(struct engine *e, const struct engine_event *event)
 {
     switch (event->type) {
     case ENGINE_EVENT_RUN:
@@ -270,46 +242,74 @@ static int after_start(struct engine *e, const struct engine_event *event)
         return operate_run(e, event->type, event->u.run_id);
     case ENGINE_EVENT_DEVICE_REVOKED:
         return revoke(e, event->u.device);
-    case ENGINE_EVENT_CHECKIN:
-        checkin_take(e, &event->u.checkin);
-        return MYCEL_OK;
-    case ENGINE_EVENT_UPLOAD_QUERY:
-        update_query(e, &event->u.query);
-        return MYCEL_OK;
-    case ENGINE_EVENT_UPDATE:
-        update_take(e, &event->u.update);
-        return MYCEL_OK;
-    case ENGINE_EVENT_COMMITTED:
-        MYCEL_ASSERT(event->u.committed <= e->batch);
-        e->committed = event->u.committed > e->committed ? event->u.committed : e->committed;
-        poll_runs(e);
-        return MYCEL_OK;
-    case ENGINE_EVENT_AGGREGATED:
-        sum_is_there(e, &event->u.aggregated);
-        return MYCEL_OK;
-    case ENGINE_EVENT_EVALUATED:
-        score_is_there(e, &event->u.evaluated);
-        return MYCEL_OK;
-    case ENGINE_EVENT_TICK:
-        return MYCEL_OK;
     default:
         return MYCEL_E_STATE;
     }
 }
 
+/* What devices, disk, workers and clock say: is always taken. */
+static void happen(struct engine *e, const struct engine_event *event)
+{
+    switch (event->type) {
+    case ENGINE_EVENT_CHECKIN:
+        checkin_take(e, &event->u.checkin);
+        break;
+    case ENGINE_EVENT_UPLOAD_QUERY:
+        update_query(e, &event->u.query);
+        break;
+    case ENGINE_EVENT_UPDATE:
+        update_take(e, &event->u.update);
+        break;
+    case ENGINE_EVENT_COMMITTED:
+        MYCEL_ASSERT(event->u.committed <= e->batch);
+        e->committed = event->u.committed > e->committed ? event->u.committed : e->committed;
+        break;
+    case ENGINE_EVENT_AGGREGATED:
+        round_summed(e, &event->u.aggregated);
+        break;
+    case ENGINE_EVENT_EVALUATED:
+        run_scored(e, &event->u.evaluated);
+        break;
+    default: /* TICK: the time is all it brings */
+        break;
+    }
+}
+
+static bool just_happens(enum engine_event_type type)
+{
+    return type >= ENGINE_EVENT_CHECKIN && type <= ENGINE_EVENT_TICK;
+}
+
+/* Deadlines that have passed come before what happens, so that ticks may be early, late or missing.
+ * An event that is refused leaves even the time as it was. */
+static int dispatch(struct engine *e, const struct engine_event *event)
+{
+    if (!e->restored) {
+        return before_start(e, event);
+    }
+    if (!just_happens(event->type)) {
+        return operate(e, event);
+    }
+    take_what_is_due(e);
+    happen(e, event);
+    return MYCEL_OK;
+}
+
 int engine_step(struct engine *engine, const struct engine_event *event,
                 struct engine_actions *actions)
 {
+    uint64_t before_ms = engine->now_ms;
     int rc;
 
     emit_begin(engine, event->tag);
-    pass_time(engine, event->now_ms);
-    if (engine->restored) {
-        rc = after_start(engine, event);
-    } else {
-        rc = before_start(engine, event);
+    if (event->now_ms > engine->now_ms) {
+        engine->now_ms = event->now_ms; /* a clock that goes backwards stands still here */
     }
-    if (engine->restored) {
+    rc = dispatch(engine, event);
+    if (rc < 0) {
+        engine->now_ms = before_ms;
+    } else if (engine->restored) {
+        take_what_is_due(engine);
         wake(engine, event->type == ENGINE_EVENT_TICK);
     }
     actions->list = engine->out.list;

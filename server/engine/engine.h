@@ -55,9 +55,9 @@ int engine_init(void *memory, size_t bytes, const struct engine_config *config,
                 struct engine **engine);
 
 /*
- * One event in, its consequences out. Never blocks. `actions` is always set and to be carried out:
- * after an error the event itself changed nothing, but what the clock made due is in the list. Errors
- * concern only what the store or an operator said; a device's mistakes are answered by actions:
+ * One event in, its consequences out. Never blocks. `actions` is always set; on errors the list is
+ * empty and nothing has changed. Errors concern only what the store or an operator said (the events
+ * before CHECKIN); a device's mistakes are answered by actions:
  * MYCEL_E_INVALID  a spec or row that makes no sense (see engine_spec_check)
  * MYCEL_E_EXISTS   the run is known already
  * MYCEL_E_NOT_FOUND no such run

@@ -14,26 +14,25 @@
 
 enum engine_event_type {
     ENGINE_EVENT_RUN,            /* run: at start, or newly created */
-    ENGINE_EVENT_RESTORE_ROUND,  /* round: the newest round of a run */
-    ENGINE_EVENT_RESTORE_DEVICE, /* restore_device: one with strikes, a quarantine or a revocation
-                                  */
+    ENGINE_EVENT_RESTORE_ROUND,  /* round: the newest of a run */
+    ENGINE_EVENT_RESTORE_DEVICE, /* restore_device: one with strikes, quarantined or revoked */
     ENGINE_EVENT_RESTORE_SHARE,  /* share: how often a device was counted in a run */
-    ENGINE_EVENT_RESTORE_LEASE,  /* lease: one without a receipt, expired ones of the round included
-                                  */
-    ENGINE_EVENT_RESTORE_UPDATE, /* restore_update: all of the newest round, and as many before it
-                                    as ENGINE_RESTORE_UPDATES of each run */
+    ENGINE_EVENT_RESTORE_LEASE,  /* lease: one without a receipt, also if it has expired */
+    ENGINE_EVENT_RESTORE_UPDATE, /* restore_update: those leased in the newest round, counted in it
+                                    or in the one after it, and ENGINE_RESTORE_UPDATES before */
     ENGINE_EVENT_RESTORED,    /* the end of the above: work that was cut off is asked for again */
     ENGINE_EVENT_RUN_PAUSED,  /* run_id */
     ENGINE_EVENT_RUN_RESUMED, /* run_id */
     ENGINE_EVENT_RUN_STOPPED, /* run_id */
     ENGINE_EVENT_DEVICE_REVOKED, /* device */
-    ENGINE_EVENT_CHECKIN,        /* checkin */
-    ENGINE_EVENT_UPLOAD_QUERY,   /* query: may this body come in? Answered in the same step. */
-    ENGINE_EVENT_UPDATE,         /* update: a body is complete and a worker has looked at it */
-    ENGINE_EVENT_COMMITTED,      /* committed: this and all earlier batches are durable */
-    ENGINE_EVENT_AGGREGATED,     /* aggregated: a worker has finished ENGINE_ACTION_AGGREGATE */
-    ENGINE_EVENT_EVALUATED,      /* evaluated: a worker has finished ENGINE_ACTION_EVALUATE */
-    ENGINE_EVENT_TICK,           /* the time of the last WAKE_AT has come (early is harmless) */
+    /* From here on no event is ever refused. */
+    ENGINE_EVENT_CHECKIN,      /* checkin */
+    ENGINE_EVENT_UPLOAD_QUERY, /* query: may this body come in? Answered in the same step. */
+    ENGINE_EVENT_UPDATE,       /* update: a body is complete and a worker has looked at it */
+    ENGINE_EVENT_COMMITTED,    /* committed: this and all earlier batches are durable */
+    ENGINE_EVENT_AGGREGATED,   /* aggregated: a worker has finished ENGINE_ACTION_AGGREGATE */
+    ENGINE_EVENT_EVALUATED,    /* evaluated: a worker has finished ENGINE_ACTION_EVALUATE */
+    ENGINE_EVENT_TICK,         /* the time of the last WAKE_AT has come (early is harmless) */
 };
 
 #define ENGINE_RESTORE_UPDATES 128u /* per run: what the running median of norms looks back on */

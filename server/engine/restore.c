@@ -132,7 +132,7 @@ static int restore_update(struct engine *e, const struct engine_event_restore_up
 
     receipt_keep(e, receipt, 0);
     share->verdict_round = receipt->round;
-    share->verdict_attempt = receipt->attempt;
+    share->verdict_attempt = receipt->attempt > 0 ? receipt->attempt : run->round.attempt;
     if (receipt->counted_round > 0) {
         restore_tally(run, receipt->counted_round, weight);
         update_learn(e, device_slot, run_slot, receipt, &row->report, row->norm);

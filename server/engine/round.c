@@ -206,16 +206,23 @@ void round_count(struct engine *e, struct run *run, uint64_t weight)
 
 /* --- from the sum to the version ------------------------------------------------------------ */
 
-void round_summed(struct engine *e, uint32_t run_slot,
-                  const struct engine_event_aggregated *aggregated)
+static bool is_for_frozen_set(const struct round *round,
+                              const struct engine_event_aggregated *aggregated)
 {
+    return round->state == ENGINE_ROUND_AGGREGATE && !round->summed &&
+           round->number == aggregated->round && round->attempt == aggregated->attempt;
+}
+
+void round_summed(struct engine *e, const struct engine_event_aggregated *aggregated)
+{
+    uint32_t run_slot = run_find(e, aggregated->run);
+
+    if (run_slot == ENGINE_NO_SLOT || !is_for_frozen_set(&e->runs[run_slot].round, aggregated)) {
+        return;
+    }
     struct run *run = &e->runs[run_slot];
     struct round *round = &run->round;
 
-    if (round->state != ENGINE_ROUND_AGGREGATE || round->summed ||
-        round->number != aggregated->round || round->attempt != aggregated->attempt) {
-        return;
-    }
     if (aggregated->status < 0) {
         emit_audit(e, ENGINE_AUDIT_ROUND_ABANDONED, run, 0, aggregated->status);
         set_state(round, ENGINE_ROUND_ABANDONED);

@@ -31,8 +31,7 @@ uint32_t round_staleness(const struct run *run, uint32_t base_version);
 void round_count(struct engine *e, struct run *run, uint64_t weight);
 
 /* The worker's answer. Ignored unless it is for the frozen set. */
-void round_summed(struct engine *e, uint32_t run_slot,
-                  const struct engine_event_aggregated *aggregated);
+void round_summed(struct engine *e, const struct engine_event_aggregated *aggregated);
 
 /* The operator's stop. A version that is being published still appears. */
 void round_stop(struct engine *e, struct run *run);

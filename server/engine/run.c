@@ -172,8 +172,15 @@ static void learn_score(struct run *run, uint32_t version, float accuracy)
     }
 }
 
-void run_scored(struct engine *e, struct run *run, const struct engine_event_evaluated *evaluated)
+void run_scored(struct engine *e, const struct engine_event_evaluated *evaluated)
 {
+    uint32_t run_slot = run_find(e, evaluated->run);
+
+    if (run_slot == ENGINE_NO_SLOT) {
+        return;
+    }
+    struct run *run = &e->runs[run_slot];
+
     if (!run->evaluating || evaluated->version != run->base.version) {
         return;
     }

@@ -26,6 +26,7 @@ int run_stop(struct engine *e, uint32_t run_slot);
 bool run_may_open_round(struct engine *e, uint32_t run_slot);
 
 void run_ask_for_score(struct engine *e, struct run *run);
-void run_scored(struct engine *e, struct run *run, const struct engine_event_evaluated *evaluated);
+/* A worker's answer; ignored unless it was asked for. */
+void run_scored(struct engine *e, const struct engine_event_evaluated *evaluated);
 
 #endif

@@ -258,7 +258,6 @@ static void decide(struct engine *e, uint32_t device_slot, const struct engine_e
     receipt_keep(e, &receipt, emit_batch(e));
     reply_receipt(e, &receipt, emit_batch(e));
     lease_drop(e, device_slot);
-    round_poll(e, run_slot);
 }
 
 void update_take(struct engine *e, const struct engine_event_update *update)

@@ -150,6 +150,31 @@ static void too_many_devices(void **state)
     assert_int_equal(step(*state, &update), MYCEL_OK);
 }
 
+/* A store that does not know the attempt of a rejected update: its key must not be given out again. */
+static void attempt_not_known(void **state)
+{
+    struct engine_event round = round_event();
+    struct engine_event update = {.type = ENGINE_EVENT_RESTORE_UPDATE};
+    struct engine_event checkin = {.type = ENGINE_EVENT_CHECKIN};
+    struct engine_event restored = {.type = ENGINE_EVENT_RESTORED};
+    struct engine_actions actions;
+
+    assert_int_equal(add_run(*state, 1, ENGINE_PHASE_RUNNING), MYCEL_OK);
+    assert_int_equal(step(*state, &round), MYCEL_OK);
+    update.u.restore_update.receipt.run = 1;
+    update.u.restore_update.receipt.device = 1;
+    update.u.restore_update.receipt.round = 3;
+    update.u.restore_update.receipt.status = MYCEL_E_SHAPE;
+    assert_int_equal(step(*state, &update), MYCEL_OK);
+    assert_int_equal(step(*state, &restored), MYCEL_OK);
+    checkin.u.checkin.device = 1;
+    checkin.u.checkin.facts.samples = 1;
+    checkin.u.checkin.facts.idle = true;
+    assert_int_equal(shell_step(*state, &checkin, &actions), MYCEL_OK);
+    assert_int_equal(actions.list[1].type, ENGINE_ACTION_REPLY_WINDOW);
+    assert_int_equal(actions.list[1].u.window.why, ENGINE_WHY_COUNTED);
+}
+
 static void created_paused_or_ended(void **state)
 {
     struct engine_run_view view;
@@ -219,13 +244,9 @@ static void unknown_events(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(damaged_rounds),
-        TEST(damaged_leases),
-        TEST(too_many_devices),
-        TEST(created_paused_or_ended),
-        TEST(slot_is_kept_while_it_waits),
-        TEST(unasked_answers),
-        TEST(unknown_events),
+        TEST(damaged_rounds),    TEST(damaged_leases),          TEST(too_many_devices),
+        TEST(attempt_not_known), TEST(created_paused_or_ended), TEST(slot_is_kept_while_it_waits),
+        TEST(unasked_answers),   TEST(unknown_events),
     };
 
     nowhere = fopen("/dev/null", "w");

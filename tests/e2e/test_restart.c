@@ -1,0 +1,151 @@
+/*
+ * Killed without warning and started again: the coordinator after each kind of event and at random
+ * moments, devices in every phase. The run ends, each (device, round) is counted at most once, and
+ * the model is the one that an undisturbed run makes, to the bit.
+ */
+#include "harness.h"
+
+#include "common/rng.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define DEVICES 3
+#define ROUNDS 6
+#define RANDOM_KILLS 20
+#define HASH_BYTES 65
+
+static struct world world;
+
+static int close_world(void **state)
+{
+    (void)state;
+    world_close(&world);
+    return 0;
+}
+
+static void open_world(unsigned rounds)
+{
+    world_open(&world, DEVICES);
+    run_create(&world, rounds, DEVICES, DEVICES, "120s");
+    server_start(&world, NULL);
+}
+
+static void start_devices(void)
+{
+    for (unsigned i = 0; i < DEVICES; i++) {
+        device_start(&world, i, NULL);
+    }
+}
+
+/* The newest version's hash. */
+static void model_hash(char hash[HASH_BYTES])
+{
+    json_t *model = MYCEL_JSON(&world, "model", "show", "r");
+    const char *text = json_string_value(json_object_get(model, "sha256"));
+    assert_non_null(text);
+    snprintf(hash, HASH_BYTES, "%s", text);
+    json_decref(model);
+}
+
+static void finish(unsigned rounds, char hash[HASH_BYTES])
+{
+    json_t *run = run_wait(&world, rounds);
+    check_counted_once(run);
+    size_t i;
+    json_t *round;
+    json_array_foreach(json_object_get(run, "rounds"), i, round)
+    {
+        assert_int_equal(json_array_size(json_object_get(round, "accepted")), DEVICES);
+    }
+    json_decref(run);
+    model_hash(hash);
+}
+
+/* What an undisturbed run of so many rounds ends with. */
+static void undisturbed(unsigned rounds, char hash[HASH_BYTES])
+{
+    open_world(rounds);
+    start_devices();
+    finish(rounds, hash);
+    assert_int_equal(server_stop(&world), 0);
+    world_close(&world);
+}
+
+static void test_coordinator_killed_after_each_event(void **state)
+{
+    (void)state;
+    static const char *const moments[] = {"\"round_state\"", "\"update_accepted\"",
+                                          "\"round_committed\"", "\"version_scored\""};
+    static const char *const debug[] = {"--log-level", "debug", NULL};
+    char expected[HASH_BYTES], hash[HASH_BYTES];
+    undisturbed(ROUNDS, expected);
+    open_world(ROUNDS);
+    server_kill(&world);
+    server_start(&world, debug);
+    start_devices();
+    for (size_t i = 0; i < sizeof moments / sizeof moments[0]; i++) {
+        assert_true(process_expect(&world.server, moments[i], HARNESS_WAIT_MS));
+        server_kill(&world);
+        server_start(&world, debug);
+    }
+    finish(ROUNDS, hash);
+    assert_string_equal(hash, expected);
+}
+
+static void test_coordinator_killed_at_random(void **state)
+{
+    (void)state;
+    const char *text = getenv("MYCEL_SEED");
+    uint64_t seed = text ? strtoull(text, NULL, 10) : 1;
+    unsigned rounds = 2 * ROUNDS;
+    char expected[HASH_BYTES], hash[HASH_BYTES];
+    undisturbed(rounds, expected);
+    open_world(rounds);
+    start_devices();
+    for (unsigned i = 0; i < RANDOM_KILLS; i++) {
+        pause_ms(20 + rng_below(seed, 1, i, 600));
+        server_kill(&world);
+        server_start(&world, NULL);
+    }
+    finish(rounds, hash);
+    if (strcmp(hash, expected) != 0) {
+        fail_msg("another model; repeat with MYCEL_SEED=%llu", (unsigned long long)seed);
+    }
+}
+
+static void test_devices_killed_in_every_phase(void **state)
+{
+    (void)state;
+    static const char *const phases[] = {"\"event\":\"checkin\"", "\"event\":\"lease\"",
+                                         "\"event\":\"fetched\"", "\"event\":\"trained\"",
+                                         "\"event\":\"encoded\"", "\"event\":\"receipt\""};
+    char expected[HASH_BYTES], hash[HASH_BYTES];
+    undisturbed(ROUNDS, expected);
+    open_world(ROUNDS);
+    start_devices();
+    for (size_t i = 0; i < sizeof phases / sizeof phases[0]; i++) {
+        struct process *device = &world.device[i % DEVICES];
+        assert_true(process_expect(device, phases[i], HARNESS_WAIT_MS));
+        device_kill(&world, (unsigned)i % DEVICES);
+        device_start(&world, (unsigned)i % DEVICES, NULL);
+    }
+    finish(ROUNDS, hash);
+    assert_string_equal(hash, expected);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_coordinator_killed_after_each_event, close_world),
+        cmocka_unit_test_teardown(test_coordinator_killed_at_random, close_world),
+        cmocka_unit_test_teardown(test_devices_killed_in_every_phase, close_world),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -69,6 +69,7 @@ struct config_client {
     uint64_t slices;
     const char *partition;
     uint64_t partition_seed;
+    bool in_order;
     double load_max;
     bool on_battery;
     uint64_t battery_min;

@@ -83,6 +83,8 @@ static const struct config_key keys[] = {
     CLIENT(.name = "partition-seed", .type = SETTING_COUNT, .argument = "N", .fallback = "1",
            .min = 0, .max = 9007199254740992.0, IN(client.partition_seed),
            .help = "Seed of the cut: the same on all devices"),
+    CLIENT(.name = "in-order", .type = SETTING_SWITCH, .fallback = "no", IN(client.in_order),
+           .help = "Train on the samples as they stand in the file, not shuffled"),
     CLIENT(.name = "load-max", .type = SETTING_REAL, .argument = "LOAD", .fallback = "0", .min = 0,
            .max = 4096, IN(client.load_max),
            .help = "Train only while the load average lies below this; 0: always"),

@@ -7,6 +7,7 @@
 #include <mycel/nn.h>
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,9 +16,11 @@
 struct eval_set {
     struct dataset data;
     uint8_t *labels; /* as the trainer takes them: a byte each, NULL for targets or many classes */
+    float *targets;  /* for regression; from the labels where the set has no targets */
 };
 
-static int narrow_labels(struct eval_set *set)
+/* Labels as the trainer takes them: as classes, and as numbers for a model that predicts a number. */
+static int convert_labels(struct eval_set *set)
 {
     if (!set->data.labels) {
         return MYCEL_OK;
@@ -26,11 +29,13 @@ static int narrow_labels(struct eval_set *set)
         return MYCEL_E_UNSUPPORTED;
     }
     set->labels = malloc(set->data.samples);
-    if (!set->labels) {
+    set->targets = malloc(sizeof *set->targets * set->data.samples);
+    if (!set->labels || !set->targets) {
         return MYCEL_E_NO_MEMORY;
     }
     for (uint32_t i = 0; i < set->data.samples; i++) {
         set->labels[i] = (uint8_t)set->data.labels[i];
+        set->targets[i] = (float)set->data.labels[i];
     }
     return MYCEL_OK;
 }
@@ -44,8 +49,11 @@ int eval_open(const char *inputs, const char *labels, struct eval_set **out, cha
         return MYCEL_E_NO_MEMORY;
     }
     int rc = dataset_read(inputs, labels, &set->data, problem);
+    if (rc == MYCEL_E_MALFORMED && labels == NULL) { /* the last column may be no class */
+        rc = dataset_read_csv(inputs, DATASET_TARGETS, &set->data, problem);
+    }
     if (rc == 0) {
-        rc = narrow_labels(set);
+        rc = convert_labels(set);
     }
     if (rc < 0) {
         eval_close(set);
@@ -60,6 +68,7 @@ void eval_close(struct eval_set *set)
     if (set) {
         dataset_free(&set->data);
         free(set->labels);
+        free(set->targets);
         free(set);
     }
 }
@@ -99,10 +108,13 @@ static int network_open(struct network *network, const struct eval_set *set, con
     if (rc == 0) {
         rc = mycel_nn_write(network->nn, MYCEL_NN_PARAMS, 0, count, params);
     }
-    network->data = (struct mycel_nn_data){.count = set->data.samples,
-                                           .inputs = set->data.inputs,
-                                           .labels = set->labels,
-                                           .targets = set->data.targets};
+    bool regression =
+        network->model.loss == MYCEL_LOSS_MSE || network->model.loss == MYCEL_LOSS_HUBER;
+    network->data = (struct mycel_nn_data){
+        .count = set->data.samples,
+        .inputs = set->data.inputs,
+        .labels = regression ? NULL : set->labels,
+        .targets = set->data.targets ? set->data.targets : set->targets};
     return rc;
 }
 

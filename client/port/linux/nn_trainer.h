@@ -26,6 +26,7 @@ struct nn_trainer {
     uint32_t epochs_seen;
     float target; /* of the sample being looked at, where a label serves as one */
     bool started;
+    bool in_order; /* samples as they stand in the data set; set after init, before use */
 };
 
 extern const struct mycel_trainer nn_trainer_table;

@@ -62,6 +62,7 @@ static int open_data(struct runner *r)
         return fail(r, rc, problem);
     }
     nn_trainer_init(&r->trainer, &r->data);
+    r->trainer.in_order = r->options->in_order;
     return MYCEL_OK;
 }
 

@@ -39,9 +39,9 @@ static struct pose pose_of(uint64_t seed, uint64_t stream, uint32_t index)
     uint64_t at = (uint64_t)index * 8u;
     uint64_t key = STREAM_PLACE ^ stream << 8;
     return (struct pose){
-        .left = 2 + (int)rng_below(seed, key, at + 1u, 6),
-        .top = 1 + (int)rng_below(seed, key, at + 2u, 5),
-        .slant = (int)rng_below(seed, key, at + 3u, 19) - 9,
+        .left = 4 + (int)rng_below(seed, key, at + 1u, 3),
+        .top = 2 + (int)rng_below(seed, key, at + 2u, 3),
+        .slant = (int)rng_below(seed, key, at + 3u, 9) - 4,
         .tall = 8 + (int)rng_below(seed, key, at + 4u, 4),
         .ink = 120u + rng_below(seed, key, at + 5u, 136),
     };
@@ -66,7 +66,7 @@ uint8_t digits_draw(uint64_t seed, uint64_t stream, uint32_t index,
     struct pose pose = pose_of(seed, stream, index);
     for (uint32_t i = 0; i < DIGITS_SIDE * DIGITS_SIDE; i++) {
         uint64_t at = (uint64_t)index * (DIGITS_SIDE * DIGITS_SIDE) + i;
-        uint32_t noise = rng_below(seed, STREAM_NOISE ^ stream << 8, at, 96);
+        uint32_t noise = rng_below(seed, STREAM_NOISE ^ stream << 8, at, 80);
         bool ink = inked(&pose, label, (int)(i % DIGITS_SIDE), (int)(i / DIGITS_SIDE));
         uint32_t value = noise + (ink ? pose.ink : 0u);
         pixels[i] = (uint8_t)(value > 255u ? 255u : value);

@@ -165,6 +165,9 @@ static void add_device(struct demo *d, uint32_t number)
     argue(p, "partition", d->options->partition);
     fleet_argument(p, "--partition-seed=%" PRIu64, d->options->seed);
     fleet_argument(p, "--on-battery");
+    if (d->task->in_order) {
+        fleet_argument(p, "--in-order");
+    }
     argue(p, "pause", "10ms");
     argue(p, "backoff", "100ms");
     argue(p, "backoff-max", "1s");

@@ -94,6 +94,10 @@ int scope_begin(struct store *store, struct scope *scope);
 /* result ≥ 0: keeps the changes and returns result, or the error of the commit. Else undoes them. */
 int scope_end(struct store *store, struct scope *scope, int result);
 
+/* Undoes a transaction that an earlier call had to leave open because undoing it failed. NO_MEMORY: it
+ * fails again. */
+int transaction_settle(struct store *store);
+
 /* Appends an audit entry in the caller's scope. */
 int store_audit_note(struct store *store, uint64_t at_ms, const char *actor, const char *action,
                      const char *subject, const char *detail);

@@ -116,9 +116,9 @@ static void damaged(struct query *q)
 
 void query_open(struct query *q, struct store *store, enum statement statement)
 {
-    *q = (struct query){.store = store};
+    *q = (struct query){.store = store, .code = transaction_settle(store)};
     sqlite3_stmt **slot = &store->statements[statement];
-    if (*slot == NULL) {
+    if (*slot == NULL && q->code == MYCEL_OK) {
         latch(q, sqlite3_prepare_v3(store->db, statement_text[statement], -1,
                                     SQLITE_PREPARE_PERSISTENT, slot, NULL));
     }

@@ -12,14 +12,17 @@ static int run(struct store *store, enum statement statement)
     return query_run(&q);
 }
 
-/* Cleaning up must not replace the words of the error that made it necessary. */
-static void run_quietly(struct store *store, enum statement statement)
+/* Cleaning up must not replace the words of the error that made it necessary. Even this can fail: the
+ * statement may have to be prepared again, for which there may be no memory. */
+static bool run_quietly(struct store *store, enum statement statement)
 {
     sqlite3_stmt *stmt = store->statements[statement];
-    if (stmt != NULL) {
-        (void)sqlite3_step(stmt);
-        (void)sqlite3_reset(stmt);
+    if (stmt == NULL) {
+        return false;
     }
+    int rc = sqlite3_step(stmt);
+    (void)sqlite3_reset(stmt); /* repeats the result of the step */
+    return rc == SQLITE_DONE;
 }
 
 static bool nothing_open(const struct store *store)
@@ -69,21 +72,26 @@ int store_commit(struct store *store)
     if (code == MYCEL_OK) {
         code = run(store, SQL_COMMIT);
     }
-    if (!nothing_open(store)) {
-        run_quietly(store, SQL_ROLLBACK);
-    }
-    store->in_transaction = false;
-    store->lost = MYCEL_OK;
+    store_rollback(store); /* what is left open after a failure */
     return code;
 }
 
+/* If it fails, transaction_settle() tries again before anything else is done. */
 void store_rollback(struct store *store)
 {
     if (!nothing_open(store)) {
-        run_quietly(store, SQL_ROLLBACK);
+        (void)run_quietly(store, SQL_ROLLBACK);
     }
     store->in_transaction = false;
     store->lost = MYCEL_OK;
+}
+
+int transaction_settle(struct store *store)
+{
+    if (store->in_transaction || nothing_open(store) || run_quietly(store, SQL_ROLLBACK)) {
+        return MYCEL_OK;
+    }
+    return store_fail(store, MYCEL_E_NO_MEMORY, "an earlier transaction cannot be undone yet");
 }
 
 static int inside(struct store *store)
@@ -110,9 +118,12 @@ int store_release(struct store *store)
 void store_undo(struct store *store)
 {
     notice_loss(store, MYCEL_E_IO);
-    if (store->lost == MYCEL_OK && !nothing_open(store)) {
-        run_quietly(store, SQL_UNDO);
-        run_quietly(store, SQL_RELEASE);
+    if (store->lost != MYCEL_OK || nothing_open(store)) {
+        return;
+    }
+    if (!run_quietly(store, SQL_UNDO) || !run_quietly(store, SQL_RELEASE)) {
+        /* A part that cannot be undone alone takes the whole with it. */
+        store->lost = MYCEL_E_NO_MEMORY;
     }
 }
 

@@ -1,0 +1,40 @@
+/*
+ * Three rounds of training as the store sees them, written so that they can be cut off anywhere and
+ * gone on with: each step is done only if the store does not show it as done, as the daemon does after a
+ * restart. What was acknowledged is remembered outside of the store, and compared with it afterwards.
+ */
+#ifndef TESTS_FAULT_STORE_SCRIPT_H
+#define TESTS_FAULT_STORE_SCRIPT_H
+
+#include "server/store/store.h"
+
+#define SCRIPT_ROUNDS 3
+#define SCRIPT_DEVICES 4
+
+struct script {
+    const char *folder;
+    const char *vfs; /* NULL: the real file system */
+    struct store *store;
+    /* What devices and operators were told: it must never be taken back. */
+    bool acknowledged[SCRIPT_ROUNDS + 1][SCRIPT_DEVICES + 1];
+    bool published[SCRIPT_ROUNDS + 1];
+    /* Findings. */
+    unsigned lost;
+    unsigned doubled;
+    unsigned wrong;
+};
+
+/* Opens the store if it is not open and does all that is missing. 0, or the first error. */
+int script_run(struct script *script);
+
+/* Closes the store. */
+void script_stop(struct script *script);
+
+/* Compares the open store with what was acknowledged, and counts what is lost, doubled or wrong. 0, or
+ * an error of the store. */
+int script_check(struct script *script);
+
+/* A digest of all content that must not depend on what happened on the way. */
+int script_digest(struct script *script, uint8_t digest[32]);
+
+#endif

@@ -1,6 +1,7 @@
 /* Handshakes: who gets in, what a stranger learns, what a flood costs, what loss does. */
 #include "tests/unit/server/net/fixture.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/unit/server/net/coap_message.h"
@@ -261,6 +262,69 @@ static void test_handshake_survives_loss(void **state)
     fixture_deinit(&f);
 }
 
+/* A client that falls silent in mid-handshake is sent the flight again, but not for ever. */
+static void test_flight_is_repeated(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct client c;
+    uint8_t bytes[DATAGRAM_BYTES];
+    unsigned flights = 0;
+    fixture_init(&f);
+    f.config.handshake_timeout_ms = 4000;
+    fixture_open(&f);
+    client_init(&c, &f, 1, true);
+    assert_false(client_step(&c));
+    fixture_run(&f, 10);
+    assert_false(client_step(&c));
+    while (client_receive_raw(&c, bytes, sizeof bytes, 2500) > 0) {
+        assert_int_equal(bytes[0], 22);
+        flights++;
+        assert_true(flights < 10);
+    }
+    assert_in_range(flights, 3, 6); /* at 0, 1, and 3 s, two datagrams each at most */
+    fixture_run(&f, 200);
+    assert_int_equal(fixture_stats(&f).half_open, 0);
+    client_deinit(&c);
+    fixture_deinit(&f);
+}
+
+static char logged[4096];
+
+static void on_log(void *user, enum net_log_level level, const char *line)
+{
+    (void)user;
+    (void)level;
+    size_t used = strlen(logged);
+    (void)snprintf(logged + used, sizeof logged - used, "%s\n", line);
+}
+
+/* What is logged names the device and the reason, one printable line each. */
+static void test_log(void **state)
+{
+    (void)state;
+    static const uint8_t wrong[16] = {1};
+    struct fixture f;
+    struct client c;
+    fixture_init(&f);
+    f.config.callbacks.log = on_log;
+    fixture_open(&f);
+    client_init_as(&c, &f, "dev-0001", wrong, true);
+    assert_false(client_handshake(&c, WAIT_MS));
+    client_deinit(&c);
+    client_init_as(&c, &f, "evil\nname", wrong, true);
+    assert_false(client_handshake(&c, WAIT_MS));
+    client_deinit(&c);
+    client_init(&c, &f, 2, true);
+    client_connect(&c);
+    assert_int_equal(net_kick(f.net, "dev-0002"), 1);
+    client_deinit(&c);
+    fixture_deinit(&f);
+    assert_string_equal(logged, "handshake failed, identity dev-0001\n"
+                                "handshake failed, identity unknown\n"
+                                "dev-0002: session ended by the coordinator\n");
+}
+
 /* A device that lost its session comes back on the same port at once. */
 static void test_reboot_on_same_port(void **state)
 {
@@ -412,6 +476,8 @@ int main(void)
         cmocka_unit_test(test_flood_of_half_open),
         cmocka_unit_test(test_handshake_times_out),
         cmocka_unit_test(test_handshake_survives_loss),
+        cmocka_unit_test(test_flight_is_repeated),
+        cmocka_unit_test(test_log),
         cmocka_unit_test(test_reboot_on_same_port),
         cmocka_unit_test(test_idle_session_ends),
         cmocka_unit_test(test_session_limit),

@@ -58,7 +58,6 @@ void device_forgive(struct engine *e, uint32_t slot)
 
     if (device->strikes > 0) {
         device->strikes = 0;
-        device->quarantine_ms = 0;
         store(e, device);
     }
 }

@@ -53,6 +53,7 @@ static void queue(struct shell *shell, const struct engine_actions *actions)
     for (uint32_t i = 0; i < actions->count; i++) {
         const struct engine_action *action = &actions->list[i];
 
+        MYCEL_ASSERT(action->tag == shell->tag);
         MYCEL_ASSERT(action->after <= shell->batch);
         MYCEL_ASSERT(action->after == 0 || action->after > shell->committed);
         if (is_store(action->type)) {
@@ -68,6 +69,7 @@ int shell_step(struct shell *shell, struct engine_event *event, struct engine_ac
     int rc;
 
     event->now_ms = shell->now_ms;
+    event->tag = ++shell->tag;
     rc = engine_step(shell->engine, event, actions);
     engine_check(shell->engine);
     queue(shell, actions);

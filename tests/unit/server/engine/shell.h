@@ -56,6 +56,7 @@ struct shell {
     struct engine *engine;
     uint64_t now_ms;
     int64_t wall_offset_ms; /* wall clock - now_ms */
+    uint64_t tag;           /* of the last event */
     uint64_t batch;         /* newest named by the engine */
     uint64_t committed;
     uint32_t restarts;

@@ -2,6 +2,7 @@
  * The engine's small parts by themselves: the index, the running median, staleness weights, the update
  * key, the checks of a run's settings, limits at init, names.
  */
+#include "server/engine/internal.h"
 #include "server/engine/key.h"
 #include "server/engine/spec.h"
 #include "server/engine/stats.h"
@@ -252,6 +253,35 @@ static void init_refuses(void **state)
     config.window_ms_min = 10;
     config.window_ms_max = 9;
     assert_int_equal(engine_bytes(&config), 0);
+    config = (struct engine_config){.device_max = ENGINE_DEVICES_MAX,
+                                    .run_max = ENGINE_RUNS_MAX,
+                                    .receipt_max = ENGINE_RECEIPTS_MAX,
+                                    .window_ms_min = 10,
+                                    .window_ms_max = 10};
+    assert_true(engine_bytes(&config) > 0);
+    free(memory);
+}
+
+static void init_fills_in_defaults(void **state)
+{
+    const struct engine_config config = {.device_max = 0};
+    size_t bytes = engine_bytes(&config);
+    void *memory = calloc(1, bytes);
+    struct engine *engine = NULL;
+
+    (void)state;
+    assert_non_null(memory);
+    assert_int_equal(engine_init(memory, bytes, &config, &engine), MYCEL_OK);
+    assert_int_equal(engine->config.device_max, 1024);
+    assert_int_equal(engine->config.run_max, 4);
+    assert_int_equal(engine->config.receipt_max, 4096);
+    assert_int_equal(engine->config.strikes_max, 3);
+    assert_int_equal(engine->config.quarantine_ms, 3600000);
+    assert_int_equal(engine->config.grace_ms, 30000);
+    assert_int_equal(engine->config.idle_ms, 60000);
+    assert_int_equal(engine->config.window_ms_min, 100);
+    assert_int_equal(engine->config.window_ms_max, 3600000);
+    assert_true(engine->wake_ms == ENGINE_NEVER);
     free(memory);
 }
 
@@ -292,6 +322,7 @@ int main(void)
         cmocka_unit_test(spec_fills_in_defaults),
         cmocka_unit_test(seats_follow_over_selection),
         cmocka_unit_test(init_refuses),
+        cmocka_unit_test(init_fills_in_defaults),
         cmocka_unit_test(memory_for_a_large_fleet),
         cmocka_unit_test(names_are_in_range),
     };

@@ -153,11 +153,11 @@ static void trimmed_of_awkward_values(void **state)
     enum { N = 40, COUNT = 53 };
     static const float awkward[] = {0.0f,   -0.0f, 1.0f,   -1.0f,   1.0f,
                                     1e-45f, 3e38f, -3e38f, -1e-45f, 0.5f};
-    static float rows[N * RULE_TILE], out[COUNT];
+    static float rows[N * ROBUST_ROW], out[COUNT];
     for (uint32_t u = 0; u < N; u++) {
         for (uint32_t i = 0; i < COUNT; i++) {
             uint32_t pick = rng_below(5, u, i, i % 3 ? 10 : 3);
-            rows[u * RULE_TILE + i] = awkward[pick] * (i % 2 ? 1.0f : 0.01f);
+            rows[u * ROBUST_ROW + i] = awkward[pick] * (i % 2 ? 1.0f : 0.01f);
         }
     }
     for (uint32_t n = 1; n <= N; n++) {
@@ -166,7 +166,7 @@ static void trimmed_of_awkward_values(void **state)
             for (uint32_t i = 0; i < COUNT; i++) {
                 double column[N], sum = 0, magnitude = 0;
                 for (uint32_t u = 0; u < n; u++) {
-                    column[u] = (double)rows[u * RULE_TILE + i];
+                    column[u] = (double)rows[u * ROBUST_ROW + i];
                 }
                 qsort(column, n, sizeof *column, compare_doubles);
                 for (uint32_t u = drop; u < n - drop; u++) {
@@ -233,10 +233,10 @@ static void variants_agree(void **state)
         skip();
     }
     enum { N = 37 };
-    static float rows[N * RULE_TILE], a[RULE_TILE], b[RULE_TILE];
+    static float rows[N * ROBUST_ROW], a[RULE_TILE], b[RULE_TILE];
     static double first[N * N], second[N * N];
     static const uint32_t counts[] = {1, 7, 8, 100, 4001, RULE_TILE};
-    fleet_normal(rows, N * RULE_TILE, 9, 9);
+    fleet_normal(rows, N * ROBUST_ROW, 9, 9);
     for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
         robust_trimmed_base(rows, N, counts[c], 7, a);
         robust_trimmed_avx2(rows, N, counts[c], 7, b);

@@ -82,8 +82,7 @@ static void dense_forward(struct mycel_nn *nn, uint32_t i)
         uint32_t count = rows - first < block ? rows - first : block;
         bool last = first + count == rows;
         const struct nn_mac job = {
-            .x = input_rows(nn, i, first, count,
-                            wide),
+            .x = input_rows(nn, i, first, count, wide),
             .window = {1, count, 0},
             .w = w + (size_t)first * p->lanes,
             .ldw = p->lanes,

@@ -192,6 +192,19 @@ float nn_loss(const struct mycel_nn *nn, uint32_t *correct);
 /* Replaces the outputs by their gradient x gradient_scale. */
 void nn_loss_gradient(const struct mycel_nn *nn);
 
+/* params.c: arrays that only a checkpoint reads and writes, after the public ones. */
+enum nn_state_array {
+    NN_ARRAY_FIRST = MYCEL_NN_GRADIENT + 1, /* velocities or first moments */
+    NN_ARRAY_SECOND,                        /* second moments */
+    NN_ARRAYS
+};
+/* As mycel_nn_read and mycel_nn_write, for any array; MYCEL_E_NOT_FOUND when there is none. */
+int nn_array_read(const struct mycel_nn *nn, int array, uint32_t offset, uint32_t count,
+                  void *bytes);
+int nn_array_write(struct mycel_nn *nn, int array, uint32_t offset, uint32_t count,
+                   const void *bytes);
+bool nn_array_exists(const struct mycel_nn *nn, int array);
+
 /* layers.c */
 void nn_forward(struct mycel_nn *nn);
 void nn_backward(struct mycel_nn *nn);

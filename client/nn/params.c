@@ -57,40 +57,42 @@ static uint32_t place_of(const struct tensor_view *v, uint32_t k)
     return row * v->lanes + lane;
 }
 
-/* Where an array keeps layer i, or NULL when it does not. */
-static float *array_of(const struct mycel_nn *nn, enum mycel_nn_array array, uint32_t i)
+/* Where in the arena an array that follows training begins, or NN_NONE. */
+static uint32_t region_of(const struct mycel_nn_plan *plan, int array)
 {
-    const struct mycel_nn_plan *plan = nn->plan;
-    const struct mycel_nn_layer_plan *p = &plan->layer[i];
     switch (array) {
-    case MYCEL_NN_PARAMS:
-        return nn_at(nn, p->params_offset);
     case MYCEL_NN_BASE:
-        return p->trains ? nn_at(nn, plan->base_offset + p->state_offset) : NULL;
+        return plan->base_offset;
     case MYCEL_NN_CORRECTION:
-        return p->trains ? nn_at(nn, plan->correction_offset + p->state_offset) : NULL;
-    default:
-        return p->trains ? nn_at(nn, p->gradient_offset) : NULL;
+        return plan->correction_offset;
+    case MYCEL_NN_GRADIENT:
+        return plan->gradients_offset;
+    case NN_ARRAY_FIRST:
+        return plan->optimizer_offset;
+    default: {
+        bool adam = plan->config.optimizer == MYCEL_NN_ADAMW && plan->optimizer_offset != NN_NONE;
+        return adam ? plan->optimizer_offset + plan->trained_bytes : NN_NONE;
+    }
     }
 }
 
-static bool has_array(const struct mycel_nn *nn, enum mycel_nn_array array)
+bool nn_array_exists(const struct mycel_nn *nn, int array)
 {
-    const struct mycel_nn_plan *plan = nn->plan;
-    switch (array) {
-    case MYCEL_NN_PARAMS:
-        return true;
-    case MYCEL_NN_BASE:
-        return plan->base_offset != NN_NONE;
-    case MYCEL_NN_CORRECTION:
-        return plan->correction_offset != NN_NONE;
-    default:
-        return plan->gradients_offset != NN_NONE;
+    return array == MYCEL_NN_PARAMS || region_of(nn->plan, array) != NN_NONE;
+}
+
+/* Where an array keeps layer i, or NULL when it does not. */
+static float *array_of(const struct mycel_nn *nn, int array, uint32_t i)
+{
+    const struct mycel_nn_layer_plan *p = &nn->plan->layer[i];
+    if (array == MYCEL_NN_PARAMS) {
+        return nn_params(nn, i);
     }
+    return p->trains ? nn_at(nn, region_of(nn->plan, array) + p->state_offset) : NULL;
 }
 
 /* Statistics of a batchnorm have no place in an array that follows training. */
-static bool is_kept(enum mycel_nn_array array, const struct mycel_tensor *tensor)
+static bool is_kept(int array, const struct mycel_tensor *tensor)
 {
     return array == MYCEL_NN_PARAMS || tensor->role <= MYCEL_TENSOR_BIAS;
 }
@@ -100,8 +102,8 @@ static bool is_kept(enum mycel_nn_array array, const struct mycel_tensor *tensor
 typedef int (*piece_fn)(const struct mycel_nn *nn, const struct tensor_view *view, float *values,
                         uint32_t first, uint32_t count, uint32_t at, void *ctx);
 
-static int for_pieces(const struct mycel_nn *nn, enum mycel_nn_array array, uint32_t offset,
-                      uint32_t count, piece_fn piece, void *ctx)
+static int for_pieces(const struct mycel_nn *nn, int array, uint32_t offset, uint32_t count,
+                      piece_fn piece, void *ctx)
 {
     uint32_t total = nn->model->param_count;
     if (offset > total || count > total - offset) {
@@ -161,14 +163,24 @@ static int write_piece(const struct mycel_nn *nn, const struct tensor_view *view
     return 0;
 }
 
-int mycel_nn_write(struct mycel_nn *nn, enum mycel_nn_array array, uint32_t offset, uint32_t count,
+int nn_array_write(struct mycel_nn *nn, int array, uint32_t offset, uint32_t count,
                    const void *bytes)
 {
-    if (!has_array(nn, array) || array == MYCEL_NN_GRADIENT) {
+    if (!nn_array_exists(nn, array)) {
         return MYCEL_E_NOT_FOUND;
     }
     const uint8_t *from = bytes;
     return for_pieces(nn, array, offset, count, write_piece, &from);
+}
+
+int mycel_nn_write(struct mycel_nn *nn, enum mycel_nn_array array, uint32_t offset, uint32_t count,
+                   const void *bytes)
+{
+    MYCEL_ASSERT(array <= MYCEL_NN_GRADIENT);
+    if (array == MYCEL_NN_GRADIENT) {
+        return MYCEL_E_NOT_FOUND;
+    }
+    return nn_array_write(nn, array, offset, count, bytes);
 }
 
 static int read_piece(const struct mycel_nn *nn, const struct tensor_view *view, float *values,
@@ -183,14 +195,21 @@ static int read_piece(const struct mycel_nn *nn, const struct tensor_view *view,
     return 0;
 }
 
-int mycel_nn_read(const struct mycel_nn *nn, enum mycel_nn_array array, uint32_t offset,
-                  uint32_t count, void *bytes)
+int nn_array_read(const struct mycel_nn *nn, int array, uint32_t offset, uint32_t count,
+                  void *bytes)
 {
-    if (!has_array(nn, array)) {
+    if (!nn_array_exists(nn, array)) {
         return MYCEL_E_NOT_FOUND;
     }
     uint8_t *to = bytes;
     return for_pieces(nn, array, offset, count, read_piece, &to);
+}
+
+int mycel_nn_read(const struct mycel_nn *nn, enum mycel_nn_array array, uint32_t offset,
+                  uint32_t count, void *bytes)
+{
+    MYCEL_ASSERT(array <= MYCEL_NN_GRADIENT);
+    return nn_array_read(nn, array, offset, count, bytes);
 }
 
 struct delta_job {
@@ -209,7 +228,7 @@ static int delta_piece(const struct mycel_nn *nn, const struct tensor_view *view
         memset(delta, 0, (size_t)count * 4u);
         return 0;
     }
-    const float *kept = array_of(nn, MYCEL_NN_BASE, view->index);
+    const float *kept = job->base == NULL ? array_of(nn, MYCEL_NN_BASE, view->index) : NULL;
     const float *params = NULL;
     if (job->base != NULL && job->base->params != NULL) {
         params = job->base->params + job->offset + at;

@@ -12,6 +12,7 @@
 #include "server/cli/model.h"
 #include "server/cli/run.h"
 #include "server/cli/serve.h"
+#include "server/cli/strategy.h"
 #include "server/cli/version.h"
 
 static const struct command table[] = {
@@ -126,6 +127,25 @@ static const struct command table[] = {
      .help = "  mycel run stop run-1",
      .config = CONFIG_GROUP_STATE,
      .run = run_stop_run},
+
+    {.name = "strategy list",
+     .arguments = "",
+     .group = "Strategies",
+     .summary = "List the rules that join updates",
+     .help = "Streaming rules need memory for one model; gathering rules look at all updates of a "
+             "round side by side, and withstand hostile ones.\n\n  mycel strategy list --json",
+     .settings = &strategy_list_settings,
+     .run = strategy_list_run},
+    {.name = "strategy show",
+     .arguments = "NAME",
+     .words_min = 1,
+     .words_max = 1,
+     .group = "Strategies",
+     .summary = "Show a rule's equation, source and parameters",
+     .help =
+         "'clip' shows the clip that can stand before any rule.\n\n  mycel strategy show fedadam",
+     .settings = &strategy_show_settings,
+     .run = strategy_show_run},
 
     {.name = "model list",
      .arguments = "[RUN]",

@@ -13,12 +13,13 @@
 #include "server/cli/run.h"
 #include "server/cli/say.h"
 #include "server/cli/state.h"
+#include "server/cli/strategy.h"
 
 #define SEED_BITS 53u /* seeds that were drawn survive JSON readers that only know doubles */
 
 struct create_options {
-    const char *model, *name, *initial, *device_class;
-    unsigned strategy, codec;
+    const char *model, *name, *initial, *device_class, *strategy;
+    unsigned codec;
     uint64_t rounds, goal, minimum, deadline_ms, seed;
     double over_selection;
     uint64_t epochs, batch, steps_max;
@@ -26,8 +27,6 @@ struct create_options {
     uint64_t staleness_max, samples_min, patience, pace_ms;
     bool json;
 };
-
-static const char *const strategies[] = {"fedavg", NULL};
 
 /* In the order of mycel.proto's Codec. */
 static const char *const codecs[] = {"f32",    "f16",  "int8",    "int4", "eden2",
@@ -112,12 +111,14 @@ static const struct setting rows[] = {
      AT(clip_norm),
      .help = "Longest update (L2) that a device sends; 0: any"},
     {.name = "strategy",
-     .type = SETTING_CHOICE,
-     .argument = "NAME",
+     .type = SETTING_TEXT,
+     .argument = "TEXT",
      .fallback = "fedavg",
-     .choices = strategies,
+     .min = 1,
+     .max = STORE_STRATEGY_BYTES - 1,
      AT(strategy),
-     .help = "How updates are joined"},
+     .help = "How updates are joined, e.g. \"clip adaptive > fedadam lr=0.01\"; see 'mycel "
+             "strategy list'"},
     {.name = "codec",
      .type = SETTING_CHOICE,
      .argument = "NAME",
@@ -204,7 +205,7 @@ static void fill_config(const struct create_options *o, struct store_run_config 
     memset(c, 0, sizeof *c);
     copy_text(c->name, sizeof c->name, o->name);
     copy_text(c->model, sizeof c->model, o->model);
-    copy_text(c->strategy, sizeof c->strategy, strategies[o->strategy]);
+    copy_text(c->strategy, sizeof c->strategy, o->strategy);
     copy_text(c->device_class, sizeof c->device_class, o->device_class);
     c->seed = o->seed ? o->seed : draw_seed();
     c->rounds = (uint32_t)o->rounds;
@@ -342,7 +343,7 @@ static int check(const struct create_options *o)
                   o->name);
         return MYCEL_E_INVALID;
     }
-    return MYCEL_OK;
+    return strategy_check(o->strategy);
 }
 
 static int create(const struct invocation *call, struct store_run_config *config, uint32_t *id)

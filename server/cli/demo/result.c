@@ -102,15 +102,26 @@ static int predict(const struct demo *d, const struct model_source *s, const flo
     return result < 0 ? result : MYCEL_OK;
 }
 
+/* The brightest pixel: dark pictures are shown as bright as others. */
+static uint32_t brightest(const uint8_t *pixels, uint32_t count)
+{
+    uint32_t most = 1;
+    for (uint32_t i = 0; i < count; i++) {
+        most = pixels[i] > most ? pixels[i] : most;
+    }
+    return most;
+}
+
 /* Two rows of pixels in one row of characters: upper half block, colours if there are any. */
 static void print_pixels(const struct view *v, const uint8_t *pixels, uint32_t width, uint32_t top,
                          uint32_t height)
 {
     static const char *const shades[] = {" ", "░", "▒", "▓", "█"};
     static const char ascii[] = " .:oO@";
+    uint32_t most = brightest(pixels, width * height);
     for (uint32_t x = 0; x < width; x++) {
-        uint32_t upper = pixels[top * width + x];
-        uint32_t lower = top + 1u < height ? pixels[(top + 1u) * width + x] : 0u;
+        uint32_t upper = pixels[top * width + x] * 255u / most;
+        uint32_t lower = top + 1u < height ? pixels[(top + 1u) * width + x] * 255u / most : 0u;
         if (v->color && v->unicode) {
             (void)printf("\033[38;5;%um\033[48;5;%um▀", 232u + upper * 23u / 255u,
                          232u + lower * 23u / 255u);
@@ -204,10 +215,24 @@ static double check_crossing(struct demo *d)
 
 /* ---- the verdict -------------------------------------------------------------------------- */
 
+static void say_outcome(const struct demo *d, double accuracy, bool reached)
+{
+    const struct view *v = &d->view;
+    const char *word = reached ? "Reached" : "Missed";
+    (void)printf("\n%s%s:%s ", view_color(v, reached ? VIEW_GREEN : VIEW_RED), word,
+                 view_color(v, VIEW_PLAIN));
+    if (d->task->classes == NULL) {
+        (void)printf("the predictions %s the exact values to five decimals.\n",
+                     reached ? "agree with" : "differ from");
+        return;
+    }
+    (void)printf("accuracy %s%.4f%s, target %.2f.\n", view_color(v, VIEW_BOLD), accuracy,
+                 view_color(v, VIEW_PLAIN), d->target);
+}
+
 static void say_verdict(const struct demo *d, const struct model_source *s, const char *path,
                         double accuracy, bool reached)
 {
-    const struct view *v = &d->view;
     char hash[2 * PROTO_SHA256_BYTES + 1], up[SAY_SIZE_BYTES], down[SAY_SIZE_BYTES];
     say_hex(s->version.sha256, sizeof s->version.sha256, hash);
     if (d->options->json) {
@@ -220,14 +245,11 @@ static void say_verdict(const struct demo *d, const struct model_source *s, cons
                       "elapsed_ms", (json_int_t)(demo_now_ms() - d->start_ms)));
         return;
     }
-    (void)printf("\n%s%s%s %s%.4f%s %s the target of %.2f, after %zu rounds in %.1f s, "
-                 "%s up and %s down.\n",
-                 view_color(v, reached ? VIEW_GREEN : VIEW_RED),
-                 reached ? "Reached:" : "Missed:", view_color(v, VIEW_PLAIN),
-                 view_color(v, VIEW_BOLD), accuracy, view_color(v, VIEW_PLAIN),
-                 reached ? "is at or above" : "is below", d->target, d->progress.count,
-                 (double)(demo_now_ms() - d->start_ms) / 1000.0, say_size(d->progress.bytes_up, up),
-                 say_size(d->progress.bytes_down, down));
+    say_outcome(d, accuracy, reached);
+    (void)printf("After %zu rounds in %.1f s: %s up and %s down, as counted at the coordinator's "
+                 "socket.\n",
+                 d->progress.count, (double)(demo_now_ms() - d->start_ms) / 1000.0,
+                 say_size(d->progress.bytes_up, up), say_size(d->progress.bytes_down, down));
     (void)printf("Model: %s\n       sha256 %s\n", path[0] ? path : d->state, hash);
 }
 

@@ -11,6 +11,7 @@
 #include "common/assert.h"
 #include "server/cli/demo/digits.h"
 #include "server/cli/demo/streetlight.h"
+#include "server/cli/demo/unpack.h"
 #include "server/cli/say.h"
 
 #define FASHION_FOLDER "/usr/share/datasets/fashion-mnist"
@@ -38,22 +39,41 @@ static bool find_file(const char *folder, const char *name, char out[PATH_MAX])
     return false;
 }
 
+/* The file itself, or its plain copy in the demo's folder. */
+static int find_plain(const char *from, const char *name, const char *folder, char out[PATH_MAX])
+{
+    char packed[PATH_MAX];
+    if (!find_file(from, name, packed)) {
+        return MYCEL_E_NOT_FOUND;
+    }
+    if (strcmp(packed + strlen(packed) - 3u, ".gz") != 0) {
+        memcpy(out, packed, PATH_MAX);
+        return MYCEL_OK;
+    }
+    snprintf(out, PATH_MAX, "%s/%s", folder, name);
+    return unpack(packed, out);
+}
+
 static int prepare_fashion(const char *folder, const char *data, uint64_t seed,
                            struct task_files *files)
 {
     const char *from = data ? data : FASHION_FOLDER;
-    (void)folder;
+    const struct {
+        const char *name;
+        char *out;
+    } parts[] = {{"train-images-idx3-ubyte", files->train},
+                 {"train-labels-idx1-ubyte", files->train_labels},
+                 {"t10k-images-idx3-ubyte", files->held_out},
+                 {"t10k-labels-idx1-ubyte", files->held_out_labels}};
+    int result = MYCEL_OK;
     (void)seed;
-    if (find_file(from, "train-images-idx3-ubyte", files->train) &&
-        find_file(from, "train-labels-idx1-ubyte", files->train_labels) &&
-        find_file(from, "t10k-images-idx3-ubyte", files->held_out) &&
-        find_file(from, "t10k-labels-idx1-ubyte", files->held_out_labels)) {
-        return MYCEL_OK;
+    for (size_t i = 0; result == MYCEL_OK && i < sizeof parts / sizeof parts[0]; i++) {
+        result = find_plain(from, parts[i].name, folder, parts[i].out);
+        if (result == MYCEL_E_NOT_FOUND && data != NULL) {
+            say_error("%s does not hold %s or %s.gz", from, parts[i].name, parts[i].name);
+        }
     }
-    if (data != NULL) {
-        say_error("%s does not hold train-images-idx3-ubyte and its three companions", data);
-    }
-    return MYCEL_E_NOT_FOUND;
+    return result;
 }
 
 /* ---- built-in digits ---------------------------------------------------------------------- */
@@ -102,7 +122,7 @@ static const struct task tasks[] = {
                      .rounds = 20,
                      .devices = 10,
                      .batch = 10,
-                     .learning_rate = 0.1f,
+                     .learning_rate = 0.2f,
                      .target_iid = 0.90,
                      .target_dirichlet = 0.85,
                      .classes = digits_classes,

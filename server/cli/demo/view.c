@@ -98,7 +98,8 @@ void view_begin(struct view *v, const struct view_start *start)
     (void)printf("coordinator  127.0.0.1:%u, CoAP over DTLS; state in %s\n\n", start->port,
                  start->state);
     (void)printf("%s  round  devices  %s       up      down      time%s\n", view_color(v, VIEW_DIM),
-                 t->classes ? "accuracy     gain" : "    loss   change", view_color(v, VIEW_PLAIN));
+                 t->classes ? "accuracy       gain" : "    loss     change",
+                 view_color(v, VIEW_PLAIN));
     if (v->terminal) {
         (void)fputs("\033[?25l", stdout); /* the cursor would dance */
     }
@@ -140,26 +141,32 @@ static void json_row(const struct progress_round *round)
                   "elapsed_ms", (json_int_t)round->at_ms));
 }
 
+/* What a round cost beyond the one before it. */
+static uint64_t cost(uint64_t now, uint64_t before)
+{
+    return now > before ? now - before : 0u;
+}
+
 static void text_row(const struct view *v, const struct progress *p, size_t i)
 {
+    static const struct progress_round nothing = {0};
     const struct progress_round *round = &p->rounds[i];
+    const struct progress_round *before = i > 0 ? &p->rounds[i - 1] : &nothing;
     char up[SAY_SIZE_BYTES], down[SAY_SIZE_BYTES], gain[16] = "";
-    uint64_t up_before = i > 0 ? p->rounds[i - 1].bytes_up : 0;
-    uint64_t down_before = i > 0 ? p->rounds[i - 1].bytes_down : 0;
-    uint64_t before_ms = i > 0 ? p->rounds[i - 1].at_ms : 0;
-    double change = i > 0 ? score_of(v, round) - score_of(v, &p->rounds[i - 1]) : 0.0;
+    int digits = v->task->classes ? 4 : 6;
+    double change = i > 0 ? score_of(v, round) - score_of(v, before) : 0.0;
     bool better = v->task->classes ? change >= 0.0 : change <= 0.0;
     if (i > 0) {
-        snprintf(gain, sizeof gain, "%+.4f", change);
+        snprintf(gain, sizeof gain, "%+.*f", digits, change);
     }
-    (void)printf(
-        "  %5" PRIu32 "  %3" PRIu32 "/%-3" PRIu32 "  %s%8.4f%s  %s%7s%s %8s  %8s  %6.1f s\n",
-        round->round, round->accepted, v->devices, view_color(v, VIEW_BOLD), score_of(v, round),
-        view_color(v, VIEW_PLAIN), view_color(v, better ? VIEW_GREEN : VIEW_RED), gain,
-        view_color(v, VIEW_PLAIN),
-        say_size(round->bytes_up > up_before ? round->bytes_up - up_before : 0, up),
-        say_size(round->bytes_down > down_before ? round->bytes_down - down_before : 0, down),
-        (double)(round->at_ms - before_ms) / 1000.0);
+    (void)printf("  %5" PRIu32 "  %3" PRIu32 "/%-3" PRIu32
+                 "  %s%8.*f%s  %s%9s%s %8s  %8s  %6.1f s\n",
+                 round->round, round->accepted, v->devices, view_color(v, VIEW_BOLD), digits,
+                 score_of(v, round), view_color(v, VIEW_PLAIN),
+                 view_color(v, better ? VIEW_GREEN : VIEW_RED), gain, view_color(v, VIEW_PLAIN),
+                 say_size(cost(round->bytes_up, before->bytes_up), up),
+                 say_size(cost(round->bytes_down, before->bytes_down), down),
+                 (double)(round->at_ms - before->at_ms) / 1000.0);
 }
 
 /* ---- live panel --------------------------------------------------------------------------- */

@@ -205,7 +205,6 @@ static int revoke(struct engine *e, uint32_t device)
 static int start(struct engine *e)
 {
     e->restored = true;
-    lease_expire(e);
     for (uint32_t slot = 0; slot < e->run_count; slot++) {
         round_resume(e, slot);
     }

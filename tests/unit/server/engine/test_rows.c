@@ -229,7 +229,26 @@ static void unasked_answers(void **state)
     }
 }
 
-/* The clock may only be set forward, and events that no engine knows are refused. */
+/* A refused event leaves even the time as it was: no lease runs out by it. */
+static void refused_is_as_if_never_said(void **state)
+{
+    struct shell *shell = *state;
+    struct engine_event stop = {.type = ENGINE_EVENT_RUN_STOPPED};
+    struct engine_run_view view;
+
+    script_run(shell, "restored", nowhere);
+    assert_int_equal(add_run(shell, 1, ENGINE_PHASE_RUNNING), MYCEL_OK);
+    script_run(shell, "checkin 1", nowhere);
+    stop.u.run_id = 9;
+    shell->now_ms = UINT32_MAX;
+    assert_int_equal(step(shell, &stop), MYCEL_E_NOT_FOUND);
+    shell->now_ms = 1;
+    script_run(shell, "tick", nowhere);
+    assert_int_equal(engine_run_view(shell->engine, 0, &view), MYCEL_OK);
+    assert_int_equal(view.live, 1);
+    assert_int_equal(view.attempt, 1);
+}
+
 static void unknown_events(void **state)
 {
     struct engine_event event = {.type = (enum engine_event_type)99};
@@ -244,9 +263,11 @@ static void unknown_events(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(damaged_rounds),    TEST(damaged_leases),          TEST(too_many_devices),
-        TEST(attempt_not_known), TEST(created_paused_or_ended), TEST(slot_is_kept_while_it_waits),
-        TEST(unasked_answers),   TEST(unknown_events),
+        TEST(damaged_rounds),          TEST(damaged_leases),
+        TEST(too_many_devices),        TEST(attempt_not_known),
+        TEST(created_paused_or_ended), TEST(slot_is_kept_while_it_waits),
+        TEST(unasked_answers),         TEST(refused_is_as_if_never_said),
+        TEST(unknown_events),
     };
 
     nowhere = fopen("/dev/null", "w");

@@ -7,6 +7,7 @@
 
 #include "server/net/endpoint.h"
 #include "server/net/exchange.h"
+#include "server/net/parking.h"
 #include "server/net/session.h"
 
 /* Record and handshake headers of RFC 6347 §4.1 and §4.2.2, and RFC 9146 §4. */
@@ -147,11 +148,12 @@ static void promote_listener(struct net *net, const struct address *from, const 
 {
     struct peer *peer = net->listener;
     net->listener = NULL;
-    struct peer *before = peer_table_by_address(&net->peers, from, PEER_HANDSHAKE, false);
+    struct peer_queue *half_open = &net->peers.queue[PEER_HANDSHAKE];
+    struct peer *before = peer_table_by_address(&net->peers, from, PEERS_HALF_OPEN);
     if (before != NULL) { /* the same host has begun anew */
         net_remove_peer(net, before, NET_DROP_HALF_OPEN_EVICTED);
-    } else if (net->peers.half_open.count >= net->config.half_open_max) {
-        net_remove_peer(net, net->peers.half_open.oldest, NET_DROP_HALF_OPEN_EVICTED);
+    } else if (half_open->count >= net->config.half_open_max) {
+        net_remove_peer(net, half_open->oldest, NET_DROP_HALF_OPEN_EVICTED);
     }
     memcpy(peer->hello_random, random, PEER_RANDOM_BYTES);
     peer_table_add(&net->peers, peer, from, net_now_ms(net));
@@ -163,8 +165,8 @@ static void establish(struct net *net, struct peer *peer)
     struct peer *before = peer_table_by_identity(&net->peers, peer->identity);
     if (before != NULL) {
         net_remove_peer(net, before, NET_DROP_SESSION_REPLACED);
-    } else if (net->peers.established.count >= net->config.peers_max) {
-        net_remove_peer(net, net->peers.established.oldest, NET_DROP_SESSION_EVICTED);
+    } else if (peer_table_established(&net->peers) >= net->config.peers_max) {
+        net_remove_peer(net, peer_table_least(&net->peers), NET_DROP_SESSION_EVICTED);
     }
     peer->uses_cid = session_uses_cid(peer->session);
     (void)dtls_random(&net->dtls, &peer->next_mid, sizeof peer->next_mid);
@@ -202,12 +204,12 @@ static void on_hello(struct net *net, const struct address *from, const struct r
                      const uint8_t *bytes, size_t count)
 {
     net->stats.hellos++;
-    struct peer *half_open = peer_table_by_address(&net->peers, from, PEER_HANDSHAKE, false);
+    struct peer *half_open = peer_table_by_address(&net->peers, from, PEERS_HALF_OPEN);
     if (same_hello(half_open, record)) { /* our answer was lost: the session sends it again */
         continue_handshake(net, half_open, bytes, count);
         return;
     }
-    struct peer *done = peer_table_by_address(&net->peers, from, PEER_ESTABLISHED, false);
+    struct peer *done = peer_table_by_address(&net->peers, from, PEERS_ESTABLISHED);
     if (same_hello(done, record)) { /* a late copy of what has led to a session already */
         net_drop(net, NET_DROP_RECORD_REJECTED);
         return;
@@ -238,8 +240,7 @@ static void on_hello(struct net *net, const struct address *from, const struct r
 static void on_authentic(struct net *net, struct peer *peer, const struct address *from,
                          const struct record *record)
 {
-    peer->confirmed = true;
-    peer_table_touch(&net->peers, peer, net_now_ms(net));
+    peer_table_confirm(&net->peers, peer, net_now_ms(net));
     if (!record->alone || record->number <= peer->newest_record) {
         return;
     }
@@ -288,23 +289,26 @@ static void on_records(struct net *net, struct peer *peer, const struct address 
 static struct peer *peer_of_address(struct net *net, const struct address *from,
                                     enum record_kind kind)
 {
-    struct peer *peer = peer_table_by_address(&net->peers, from, PEER_HANDSHAKE, false);
+    struct peer *peer = peer_table_by_address(&net->peers, from, PEERS_HALF_OPEN);
     if (peer != NULL) {
         return peer;
     }
     if (kind == RECORD_ENCRYPTED) {
-        return peer_table_by_address(&net->peers, from, PEER_ESTABLISHED, true);
+        return peer_table_by_address(&net->peers, from, PEERS_WITHOUT_CID);
     }
-    peer = peer_table_by_address(&net->peers, from, PEER_ESTABLISHED, false);
-    return peer != NULL && !peer->confirmed ? peer : NULL;
+    peer = peer_table_by_address(&net->peers, from, PEERS_ESTABLISHED);
+    return peer != NULL && peer->state == PEER_SILENT ? peer : NULL;
 }
 
 /* The address of a handshake is fixed: its cookie was made for it. */
 static void to_peer(struct net *net, struct peer *peer, const struct address *from,
                     const struct record *record, const uint8_t *bytes, size_t count)
 {
-    if (peer->state == PEER_ESTABLISHED) {
-        on_records(net, peer, from, record, bytes, count);
+    if (peer_is_established(peer)) {
+        if (parking_wake(net, peer)) {
+            on_records(net, peer, from, record, bytes, count);
+            parking_trim(net);
+        }
     } else if (address_equal(&peer->address, from)) {
         continue_handshake(net, peer, bytes, count);
     } else {
@@ -348,11 +352,9 @@ void demux_datagram(void *user, const struct address *from, const uint8_t *bytes
 
 /* --- Time ---------------------------------------------------------------------------------------- */
 
-void demux_tick(void *user)
+static void tick_handshakes(struct net *net, uint64_t now_ms)
 {
-    struct net *net = user;
-    uint64_t now_ms = net_now_ms(net);
-    struct peer *peer = net->peers.half_open.oldest;
+    struct peer *peer = net->peers.queue[PEER_HANDSHAKE].oldest;
     while (peer != NULL) { /* at most half_open_max */
         struct peer *next = peer->newer;
         if (now_ms - peer->since_ms >= net->config.handshake_timeout_ms) {
@@ -362,8 +364,25 @@ void demux_tick(void *user)
         }
         peer = next;
     }
-    while ((peer = net->peers.established.oldest) != NULL &&
-           now_ms - peer->active_ms >= net->config.idle_timeout_ms) {
-        net_remove_peer(net, peer, NET_DROP_SESSION_IDLE);
+}
+
+static void tick_idle(struct net *net, enum peer_state state, uint64_t now_ms, uint64_t limit_ms,
+                      enum net_drop reason)
+{
+    struct peer_queue *queue = &net->peers.queue[state];
+    while (queue->oldest != NULL && now_ms - queue->oldest->active_ms >= limit_ms) {
+        net_remove_peer(net, queue->oldest, reason);
     }
+}
+
+void demux_tick(void *user)
+{
+    struct net *net = user;
+    uint64_t now_ms = net_now_ms(net);
+    uint64_t idle_ms = net->config.idle_timeout_ms;
+    tick_handshakes(net, now_ms);
+    uint64_t silent_ms = idle_ms < NET_SILENT_MS ? idle_ms : NET_SILENT_MS;
+    tick_idle(net, PEER_SILENT, now_ms, silent_ms, NET_DROP_SESSION_SILENT);
+    tick_idle(net, PEER_LIVE, now_ms, idle_ms, NET_DROP_SESSION_IDLE);
+    tick_idle(net, PEER_PARKED, now_ms, idle_ms, NET_DROP_SESSION_IDLE);
 }

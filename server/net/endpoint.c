@@ -15,11 +15,14 @@
 #include "server/net/demux.h"
 #include "server/net/exchange.h"
 #include "server/net/message.h"
+#include "server/net/parking.h"
 #include "server/net/session.h"
 
 #define LOG_LINE_BYTES 256u
 #define PEERS_DEFAULT 16384u
 #define HALF_OPEN_DEFAULT 1024u
+#define LIVE_DEFAULT 1024u
+#define PARK_AFTER_DEFAULT_MS 10000u
 #define PEERS_MAX (1u << 20)
 #define HANDSHAKE_TIMEOUT_DEFAULT_MS 30000u
 #define IDLE_TIMEOUT_DEFAULT_MS (UINT64_C(24) * 3600 * 1000)
@@ -53,7 +56,7 @@ void net_log(struct net *net, enum net_log_level level, const char *format, ...)
 void net_remove_peer(struct net *net, struct peer *peer, enum net_drop reason)
 {
     net_drop(net, reason);
-    if (peer->state == PEER_ESTABLISHED) {
+    if (peer_is_established(peer)) {
         net_log(net, NET_LOG_DEBUG, "%s: %s", peer->identity, net_drop_text(reason));
     }
     session_free(peer->session);
@@ -76,6 +79,8 @@ static int config_complete(struct net_config *config)
     DEFAULT(config->half_open_max, HALF_OPEN_DEFAULT);
     DEFAULT(config->handshake_timeout_ms, HANDSHAKE_TIMEOUT_DEFAULT_MS);
     DEFAULT(config->idle_timeout_ms, IDLE_TIMEOUT_DEFAULT_MS);
+    DEFAULT(config->live_max, LIVE_DEFAULT);
+    DEFAULT(config->park_after_ms, PARK_AFTER_DEFAULT_MS);
     DEFAULT(config->body_bytes_max, PROTO_UPDATE_BYTES_MAX);
     /* One largest upload and what it costs to keep the books of it. */
     DEFAULT(config->body_bytes_device, config->body_bytes_max + config->body_bytes_max / 64 + 4096);
@@ -149,6 +154,7 @@ static void net_free(struct net *net)
     pending_table_deinit(&net->pending);
     body_table_deinit(&net->bodies);
     peer_table_deinit(&net->peers);
+    session_pool_free(&net->spares);
     dtls_close(&net->dtls);
     free(net);
 }
@@ -158,6 +164,7 @@ static void on_tick(uv_timer_t *timer)
     struct net *net = timer->data;
     demux_tick(net);
     exchange_tick(net);
+    parking_tick(net);
     net->stats.drops[NET_DROP_BODY_EXPIRED] += body_table_expire(&net->bodies, net_now_ms(net));
 }
 
@@ -223,18 +230,25 @@ static void free_peer(struct net *net, struct peer *peer)
     peer_table_remove(&net->peers, peer);
 }
 
+/* A parked peer is not told: it would have to be restored first, ten thousand times. */
+static void notify_peer(struct peer *peer)
+{
+    if (peer_is_established(peer) && peer->state != PEER_PARKED) {
+        session_notify_close(peer->session);
+    }
+}
+
 void net_close(struct net *net, void (*closed)(void *user), void *user)
 {
     MYCEL_ASSERT(!net->closing);
     net->closing = true;
     net->closed = closed;
     net->closed_user = user;
-    while (net->peers.established.oldest != NULL) {
-        session_notify_close(net->peers.established.oldest->session);
-        free_peer(net, net->peers.established.oldest);
-    }
-    while (net->peers.half_open.oldest != NULL) {
-        free_peer(net, net->peers.half_open.oldest);
+    for (unsigned state = 0; state < PEER_STATES; state++) {
+        while (net->peers.queue[state].oldest != NULL) {
+            notify_peer(net->peers.queue[state].oldest);
+            free_peer(net, net->peers.queue[state].oldest);
+        }
     }
     if (net->listener != NULL) {
         free_peer(net, net->listener);
@@ -256,11 +270,11 @@ int net_kick(struct net *net, const char *name)
     }
     struct peer *peer = net->closing ? NULL : peer_table_by_identity(&net->peers, identity);
     if (peer != NULL) {
-        session_notify_close(peer->session);
+        notify_peer(peer);
         net_remove_peer(net, peer, NET_DROP_SESSION_KICKED);
         ended++;
     }
-    peer = net->peers.half_open.oldest;
+    peer = net->peers.queue[PEER_HANDSHAKE].oldest;
     while (peer != NULL) { /* at most half_open_max */
         struct peer *next = peer->newer;
         if (strcmp(peer->identity, identity) == 0) {
@@ -275,8 +289,9 @@ int net_kick(struct net *net, const char *name)
 void net_stats(const struct net *net, struct net_stats *out)
 {
     *out = net->stats;
-    out->sessions = net->peers.established.count;
-    out->half_open = net->peers.half_open.count;
+    out->sessions = peer_table_established(&net->peers);
+    out->sessions_parked = net->peers.queue[PEER_PARKED].count;
+    out->half_open = net->peers.queue[PEER_HANDSHAKE].count;
     out->pending = net->pending.waiting.count;
     out->bodies_partial = net->bodies.partial;
     out->bodies_partial_bytes = net->bodies.reserved_bytes;

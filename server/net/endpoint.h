@@ -5,6 +5,7 @@
  *   udp.c       sockets            address.c   addresses
  *   demux.c     the five rules     peer.c      table of peers
  *   dtls.c      TLS configuration  session.c   one TLS session
+ *   parking.c   idle sessions as bytes
  *   message.c   CoAP <-> struct    block.c     Block options, blobs
  *   exchange.c  request -> reply   pending.c   requests that wait
  *   upload.c    PUT with Block1    body.c      partial bodies
@@ -23,9 +24,11 @@
 #include "server/net/net.h"
 #include "server/net/peer.h"
 #include "server/net/pending.h"
+#include "server/net/session.h"
 #include "server/net/udp.h"
 
-#define NET_TICK_MS 100u /* resolution of every deadline here */
+#define NET_TICK_MS 100u     /* resolution of every deadline here */
+#define NET_SILENT_MS 60000u /* a session without any request since its handshake */
 #define NET_PLAIN_BYTES_MAX 2048u
 #define NET_MESSAGE_BYTES_MAX 1280u /* a CoAP message that we send */
 #define NET_BODY_BUSY_S 30          /* Max-Age when the budget of all uploads is used up */
@@ -39,6 +42,7 @@ struct net {
     struct net_stats stats;
     struct udp *udp;
     struct dtls dtls;
+    struct session_pool spares;
     struct peer_table peers;
     struct peer *listener; /* receives ClientHellos; becomes the peer when the cookie is right */
     struct pending_table pending;

@@ -145,11 +145,13 @@ struct net_config {
     uint32_t half_open_max;        /* unfinished handshakes; the oldest gives way. Default 1,024 */
     uint32_t handshake_timeout_ms; /* Default 30,000 */
     uint64_t idle_timeout_ms;      /* a session without authenticated records. Default 24 h */
-    uint64_t body_bytes_max;       /* one upload. Default PROTO_UPDATE_BYTES_MAX */
-    uint64_t body_bytes_device;    /* unfinished uploads of one device. Default: body_bytes_max */
-    uint64_t body_bytes_total;     /* … of all devices; beyond: 5.03. Default 256 MiB */
-    uint32_t body_expiry_ms;       /* an upload without a new block. Default 900,000 */
-    const char *well_known;        /* text of /.well-known/core (RFC 6690), copied; NULL: 4.04 */
+    uint32_t live_max;          /* sessions kept ready to use; others are parked. Default 1,024 */
+    uint32_t park_after_ms;     /* a session idle for so long is parked. Default 10,000 */
+    uint64_t body_bytes_max;    /* one upload. Default PROTO_UPDATE_BYTES_MAX */
+    uint64_t body_bytes_device; /* unfinished uploads of one device. Default: body_bytes_max */
+    uint64_t body_bytes_total;  /* … of all devices; beyond: 5.03. Default 256 MiB */
+    uint32_t body_expiry_ms;    /* an upload without a new block. Default 900,000 */
+    const char *well_known;     /* text of /.well-known/core (RFC 6690), copied; NULL: 4.04 */
     struct net_callbacks callbacks;
 };
 
@@ -197,6 +199,7 @@ int net_kick(struct net *net, const char *identity);
     X(HANDSHAKE_FAILED, "handshake failed: identity, key or cipher")                               \
     X(HANDSHAKE_TIMEOUT, "handshake not finished in time")                                         \
     X(HALF_OPEN_EVICTED, "unfinished handshake gave way to a newer one")                           \
+    X(SESSION_SILENT, "session without a request after its handshake")                             \
     X(SESSION_IDLE, "session idle for too long")                                                   \
     X(SESSION_EVICTED, "session gave way to a newer one")                                          \
     X(SESSION_REPLACED, "session replaced by a new handshake of its identity")                     \
@@ -236,10 +239,13 @@ struct net_stats {
     uint64_t handshakes; /* completed */
     uint64_t requests;   /* CoAP requests, repetitions not counted */
     uint64_t duplicates; /* answered from the cache */
+    uint64_t parked;     /* sessions serialised to save memory */
+    uint64_t unparked;   /* … and restored by their next record */
     uint64_t rebinds;    /* sessions that followed to a new address */
     uint64_t bodies;     /* uploads completed and handed over */
     uint64_t drops[NET_DROP_COUNT];
-    uint32_t sessions;             /* gauge: established */
+    uint32_t sessions;             /* gauge: established, parked ones included */
+    uint32_t sessions_parked;      /* gauge */
     uint32_t half_open;            /* gauge: handshakes in progress */
     uint32_t pending;              /* gauge: requests waiting for net_reply */
     uint32_t bodies_partial;       /* gauge */

@@ -38,11 +38,6 @@ static struct peer **identity_bucket(const struct peer_table *table, const char 
 
 /* --- Queues: oldest gives way first ------------------------------------------------------------- */
 
-static struct peer_queue *peer_queue_of(struct peer_table *table, const struct peer *peer)
-{
-    return peer->state == PEER_HANDSHAKE ? &table->half_open : &table->established;
-}
-
 static void queue_append(struct peer_queue *queue, struct peer *peer)
 {
     peer->newer = NULL;
@@ -53,6 +48,19 @@ static void queue_append(struct peer_queue *queue, struct peer *peer)
         queue->oldest = peer;
     }
     queue->newest = peer;
+    queue->count++;
+}
+
+static void queue_prepend(struct peer_queue *queue, struct peer *peer)
+{
+    peer->older = NULL;
+    peer->newer = queue->oldest;
+    if (queue->oldest != NULL) {
+        queue->oldest->older = peer;
+    } else {
+        queue->newest = peer;
+    }
+    queue->oldest = peer;
     queue->count++;
 }
 
@@ -71,6 +79,31 @@ static void queue_take(struct peer_queue *queue, struct peer *peer)
     peer->older = NULL;
     peer->newer = NULL;
     queue->count--;
+}
+
+/* Whether `to` may follow `from`: the diagram in peer.h. */
+static bool may_follow(enum peer_state from, enum peer_state to)
+{
+    switch (from) {
+    case PEER_HANDSHAKE:
+        return to == PEER_SILENT;
+    case PEER_SILENT:
+    case PEER_PARKED:
+        return to == PEER_LIVE;
+    case PEER_LIVE:
+        return to == PEER_PARKED || to == PEER_LIVE;
+    case PEER_STATES:
+        break;
+    }
+    return false;
+}
+
+/* Leaves the queue of its state; the caller puts it into the one of the new state. */
+static void set_state(struct peer_table *table, struct peer *peer, enum peer_state state)
+{
+    MYCEL_ASSERT(may_follow((enum peer_state)peer->state, state));
+    queue_take(&table->queue[peer->state], peer);
+    peer->state = (uint8_t)state;
 }
 
 /* --- Hash chains --------------------------------------------------------------------------------- */
@@ -130,7 +163,9 @@ int peer_table_init(struct peer_table *table, uint32_t peers_max, uint8_t worker
 
 void peer_table_deinit(struct peer_table *table)
 {
-    MYCEL_ASSERT(table->half_open.count == 0 && table->established.count == 0);
+    for (unsigned i = 0; i < PEER_STATES; i++) {
+        MYCEL_ASSERT(table->queue[i].count == 0);
+    }
     free(table->slot);
     free(table->by_address);
     free(table->by_identity);
@@ -196,18 +231,16 @@ void peer_table_add(struct peer_table *table, struct peer *peer, const struct ad
     peer->since_ms = now_ms;
     peer->active_ms = now_ms;
     address_insert(table, peer);
-    queue_append(&table->half_open, peer);
+    queue_append(&table->queue[PEER_HANDSHAKE], peer);
 }
 
 void peer_table_establish(struct peer_table *table, struct peer *peer, uint64_t now_ms)
 {
-    MYCEL_ASSERT(peer->state == PEER_HANDSHAKE && peer_is_added(peer));
-    MYCEL_ASSERT(peer->identity[0] != '\0');
-    queue_take(&table->half_open, peer);
-    peer->state = PEER_ESTABLISHED;
+    MYCEL_ASSERT(peer_is_added(peer) && peer->identity[0] != '\0');
+    set_state(table, peer, PEER_SILENT);
     peer->since_ms = now_ms;
     peer->active_ms = now_ms;
-    queue_append(&table->established, peer);
+    queue_append(&table->queue[PEER_SILENT], peer);
     struct peer **bucket = identity_bucket(table, peer->identity);
     peer->identity_next = *bucket;
     *bucket = peer;
@@ -216,30 +249,71 @@ void peer_table_establish(struct peer_table *table, struct peer *peer, uint64_t 
     address_insert(table, peer);
 }
 
+void peer_table_confirm(struct peer_table *table, struct peer *peer, uint64_t now_ms)
+{
+    peer->active_ms = now_ms;
+    if (table->queue[PEER_LIVE].newest != peer) {
+        set_state(table, peer, PEER_LIVE);
+        queue_append(&table->queue[PEER_LIVE], peer);
+    }
+}
+
+/* Forgets all cached replies but the newest: a device that idles will hardly repeat older ones. */
+static void recent_shrink(struct peer *peer)
+{
+    unsigned newest = (peer->recent_next + PEER_RECENT_MAX - 1u) % PEER_RECENT_MAX;
+    for (unsigned i = 0; i < PEER_RECENT_MAX; i++) {
+        if (i != newest) {
+            free(peer->recent[i].reply);
+            peer->recent[i] = (struct recent){.state = RECENT_EMPTY};
+        }
+    }
+}
+
+void peer_table_park(struct peer_table *table, struct peer *peer, uint8_t *blob, size_t bytes)
+{
+    MYCEL_ASSERT(peer->session == NULL && peer->parked == NULL && peer->pending == 0);
+    set_state(table, peer, PEER_PARKED);
+    queue_append(&table->queue[PEER_PARKED], peer);
+    peer->parked = blob;
+    peer->parked_bytes = bytes;
+    recent_shrink(peer);
+}
+
+/* A copy that is restored twice would use its nonces twice, and it holds the keys. */
+static void parked_wipe(struct peer *peer)
+{
+    if (peer->parked != NULL) {
+        explicit_bzero(peer->parked, peer->parked_bytes);
+        free(peer->parked);
+        peer->parked = NULL;
+    }
+}
+
+void peer_table_unpark(struct peer_table *table, struct peer *peer, struct session *session)
+{
+    set_state(table, peer, PEER_LIVE);
+    queue_prepend(&table->queue[PEER_LIVE], peer);
+    parked_wipe(peer);
+    peer->session = session;
+}
+
 void peer_table_remove(struct peer_table *table, struct peer *peer)
 {
     MYCEL_ASSERT(peer->session == NULL);
     if (peer_is_added(peer)) {
-        queue_take(peer_queue_of(table, peer), peer);
+        queue_take(&table->queue[peer->state], peer);
         address_take(table, peer);
     }
-    if (peer->state == PEER_ESTABLISHED) {
+    if (peer_is_established(peer)) {
         identity_take(table, peer);
     }
+    parked_wipe(peer);
     slot_give_back(table, peer_slot_of(peer->id));
     for (unsigned i = 0; i < PEER_RECENT_MAX; i++) {
         free(peer->recent[i].reply);
     }
     free(peer);
-}
-
-void peer_table_touch(struct peer_table *table, struct peer *peer, uint64_t now_ms)
-{
-    peer->active_ms = now_ms;
-    if (peer->state == PEER_ESTABLISHED && table->established.newest != peer) {
-        queue_take(&table->established, peer);
-        queue_append(&table->established, peer);
-    }
 }
 
 void peer_table_move(struct peer_table *table, struct peer *peer, const struct address *address)
@@ -272,18 +346,27 @@ struct peer *peer_table_by_cid(const struct peer_table *table, const uint8_t cid
     return match && peer_is_added(peer) ? peer : NULL;
 }
 
+static bool is_of_kind(const struct peer *peer, enum peer_kind kind)
+{
+    switch (kind) {
+    case PEERS_HALF_OPEN:
+        return !peer_is_established(peer);
+    case PEERS_ESTABLISHED:
+        return peer_is_established(peer);
+    case PEERS_WITHOUT_CID:
+        return peer_is_established(peer) && !peer->uses_cid;
+    }
+    return false;
+}
+
 struct peer *peer_table_by_address(const struct peer_table *table, const struct address *address,
-                                   enum peer_state state, bool plain)
+                                   enum peer_kind kind)
 {
     struct peer *peer = *address_bucket(table, address);
-    while (peer != NULL) {
-        if (peer->state == state && address_equal(&peer->address, address) &&
-            !(plain && peer->uses_cid)) {
-            return peer;
-        }
+    while (peer != NULL && !(is_of_kind(peer, kind) && address_equal(&peer->address, address))) {
         peer = peer->address_next;
     }
-    return NULL;
+    return peer;
 }
 
 struct peer *peer_table_by_identity(const struct peer_table *table, const char *identity)
@@ -293,4 +376,21 @@ struct peer *peer_table_by_identity(const struct peer_table *table, const char *
         peer = peer->identity_next;
     }
     return peer;
+}
+
+uint32_t peer_table_established(const struct peer_table *table)
+{
+    return table->queue[PEER_SILENT].count + table->queue[PEER_LIVE].count +
+           table->queue[PEER_PARKED].count;
+}
+
+struct peer *peer_table_least(const struct peer_table *table)
+{
+    static const enum peer_state order[] = {PEER_PARKED, PEER_LIVE, PEER_SILENT};
+    for (unsigned i = 0; i < sizeof order / sizeof order[0]; i++) {
+        if (table->queue[order[i]].oldest != NULL) {
+            return table->queue[order[i]].oldest;
+        }
+    }
+    return NULL;
 }

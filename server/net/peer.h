@@ -3,15 +3,19 @@
  * by address, by identity, or by a generation-tagged id. It owns the peers' memory and the order in
  * which they give way. It must never send, receive or decide: demux.c and session.c do.
  *
- *              peer_table_add                  peer_table_establish
- *   (nothing) ----------------> HANDSHAKE --------------------------> ESTABLISHED
- *                                   |                                      |
- *                                   +---------- peer_table_remove ---------+---> (nothing)
+ *              add                  establish              confirm           park
+ *   (nothing) -----> HANDSHAKE --------------> SILENT ------------> LIVE <---------> PARKED
+ *                        |                        |                 |    unpark       |
+ *                        +------------------------+-----------------+------ remove ---+--> (nothing)
  *
- * HANDSHAKE:   address verified by cookie and fixed; in the half-open queue, oldest first;
- *              `identity` may still be empty; never found by identity.
- * ESTABLISHED: `identity` authenticated, and the only established peer of that identity; in the
- *              idle queue, longest idle first; the address may follow authenticated records.
+ * HANDSHAKE: address verified by cookie and fixed; `identity` may still be empty; not found by it.
+ * SILENT:    `identity` authenticated, and the only established peer of that identity; the last
+ *            flight may be asked for again, so neither the address moves nor can it be parked.
+ * LIVE:      has sent an authentic record; the address follows such records.
+ * PARKED:    the same, but the TLS session is a few hundred serialised bytes; `session` is NULL.
+ *
+ * Each state has its queue. HANDSHAKE and SILENT: in order of entry. LIVE and PARKED: in order of
+ * activity, longest idle first (a peer unparked by a record that proves false comes first).
  */
 #ifndef MYCEL_SERVER_NET_PEER_H
 #define MYCEL_SERVER_NET_PEER_H
@@ -27,7 +31,7 @@
 #define PEER_SLOTS_MAX (1u << 24)
 #define PEER_RECENT_MAX 8u /* answered requests remembered for repetitions */
 
-enum peer_state { PEER_HANDSHAKE, PEER_ESTABLISHED };
+enum peer_state { PEER_HANDSHAKE, PEER_SILENT, PEER_LIVE, PEER_PARKED, PEER_STATES };
 
 /* Generation-tagged: slot in the low 32 bits, generation in the high. 0 is never valid. */
 typedef uint64_t peer_id;
@@ -58,6 +62,8 @@ struct peer {
     uint64_t since_ms;      /* when the state began */
     uint64_t active_ms;     /* last authentic record */
     struct session *session;
+    uint8_t *parked; /* PARKED: the session, serialised. Holds keys: wipe before freeing */
+    size_t parked_bytes;
     struct recent recent[PEER_RECENT_MAX];
     uint8_t hello_random[PEER_RANDOM_BYTES]; /* tells a repeated ClientHello from a new one */
     char identity[PROTO_IDENTITY_BYTES_MAX + 1];
@@ -81,8 +87,7 @@ struct peer_slot {
 };
 
 struct peer_table {
-    struct peer_queue half_open;
-    struct peer_queue established;
+    struct peer_queue queue[PEER_STATES];
     struct peer_slot *slot;
     uint32_t slots;
     uint32_t slots_used; /* slots below were used at least once */
@@ -108,26 +113,45 @@ struct peer *peer_table_new(struct peer_table *table, const uint8_t random[4]);
 void peer_table_add(struct peer_table *table, struct peer *peer, const struct address *address,
                     uint64_t now_ms);
 
-/* HANDSHAKE -> ESTABLISHED. No other established peer of the identity may exist. */
+/* HANDSHAKE -> SILENT. No other established peer of the identity may exist. */
 void peer_table_establish(struct peer_table *table, struct peer *peer, uint64_t now_ms);
+
+/* An authentic record has come: SILENT -> LIVE, and in any case the most recently active one. */
+void peer_table_confirm(struct peer_table *table, struct peer *peer, uint64_t now_ms);
+
+/* LIVE -> PARKED: `bytes` at `blob`, from malloc, now belong to the peer. Only the newest cached reply
+ * is kept. The session has to be taken away before. */
+void peer_table_park(struct peer_table *table, struct peer *peer, uint8_t *blob, size_t bytes);
+
+/* PARKED -> LIVE, as the first to be parked again: nothing is proved yet. */
+void peer_table_unpark(struct peer_table *table, struct peer *peer, struct session *session);
 
 /* Takes the peer out of everything and frees it; its id is dead from here on. The session has to be
  * freed before. */
 void peer_table_remove(struct peer_table *table, struct peer *peer);
 
-/* The peer is the most recently active one now. */
-void peer_table_touch(struct peer_table *table, struct peer *peer, uint64_t now_ms);
-
 /* The peer's records come from this address now. */
 void peer_table_move(struct peer_table *table, struct peer *peer, const struct address *address);
 
-/* Look-ups; NULL when there is none. By address: the newest of that state, and of the established
- * ones only those without connection ids if `plain`. */
+/* Look-ups; NULL when there is none. By address the newest: of those in HANDSHAKE, of the established
+ * ones, or of the established ones without connection ids. */
+enum peer_kind { PEERS_HALF_OPEN, PEERS_ESTABLISHED, PEERS_WITHOUT_CID };
 struct peer *peer_table_by_id(const struct peer_table *table, peer_id id);
 struct peer *peer_table_by_cid(const struct peer_table *table, const uint8_t cid[PEER_CID_BYTES]);
 struct peer *peer_table_by_address(const struct peer_table *table, const struct address *address,
-                                   enum peer_state state, bool plain);
+                                   enum peer_kind kind);
 struct peer *peer_table_by_identity(const struct peer_table *table, const char *identity);
+
+/* The one that gives way when there are too many; NULL when nobody is established. */
+struct peer *peer_table_least(const struct peer_table *table);
+
+/* Peers in any state but HANDSHAKE. */
+uint32_t peer_table_established(const struct peer_table *table);
+
+static inline bool peer_is_established(const struct peer *peer)
+{
+    return peer->state != PEER_HANDSHAKE;
+}
 
 /* Keyed hash of an identity string, for the tables that are keyed by one. */
 uint64_t peer_identity_hash(const char *identity, uint64_t secret);

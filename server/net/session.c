@@ -78,17 +78,15 @@ static int session_prepare(struct session *session)
                                PEER_CID_BYTES);
 }
 
-struct session *session_new(struct net *net, struct peer *peer)
+static struct session *session_create(struct net *net)
 {
     struct session *session = calloc(1, sizeof *session);
     if (session == NULL) {
         return NULL;
     }
     session->net = net;
-    session->peer = peer;
-    session->to = &peer->address;
     mbedtls_ssl_init(&session->ssl);
-    if (mbedtls_ssl_setup(&session->ssl, &net->dtls.config) != 0 || session_prepare(session) != 0) {
+    if (mbedtls_ssl_setup(&session->ssl, &net->dtls.config) != 0) {
         /* A set-up that fails forgets the configuration, which freeing then needs (mbedTLS 3.6.7). */
         session->ssl.MBEDTLS_PRIVATE(conf) = &net->dtls.config;
         session_free(session);
@@ -101,12 +99,87 @@ struct session *session_new(struct net *net, struct peer *peer)
     return session;
 }
 
+struct session *session_new(struct net *net, struct peer *peer)
+{
+    struct session_pool *pool = &net->spares;
+    struct session *session = pool->count > 0 ? pool->spare[--pool->count] : session_create(net);
+    if (session == NULL) {
+        return NULL;
+    }
+    session->peer = peer;
+    session->to = &peer->address;
+    if (session_prepare(session) != 0) {
+        session_free(session);
+        return NULL;
+    }
+    return session;
+}
+
 void session_free(struct session *session)
 {
     if (session != NULL) {
         mbedtls_ssl_free(&session->ssl);
         free(session);
     }
+}
+
+/* Keeps a context that was reset for the next session. */
+static void session_spare(struct session *session)
+{
+    struct session_pool *pool = &session->net->spares;
+    session->peer = NULL;
+    session->to = NULL;
+    session->timer_final_ms = 0;
+    if (pool->count < SESSION_SPARES_MAX) {
+        pool->spare[pool->count++] = session;
+    } else {
+        session_free(session);
+    }
+}
+
+void session_pool_free(struct session_pool *pool)
+{
+    while (pool->count > 0) {
+        session_free(pool->spare[--pool->count]);
+    }
+}
+
+/* --- Parking ------------------------------------------------------------------------------------- */
+
+int session_save(struct session *session, uint8_t **blob, size_t *bytes)
+{
+    uint8_t saved[SESSION_SAVED_BYTES_MAX];
+    uint8_t *copy = malloc(sizeof saved);
+    *bytes = 0;
+    if (copy == NULL) {
+        return MYCEL_E_NO_MEMORY;
+    }
+    int error = mbedtls_ssl_context_save(&session->ssl, saved, sizeof saved, bytes);
+    if (error == MBEDTLS_ERR_SSL_BAD_INPUT_DATA || error == MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL) {
+        free(copy);
+        return MYCEL_E_STATE;
+    }
+    memcpy(copy, saved, *bytes);
+    explicit_bzero(saved, sizeof saved);
+    uint8_t *shrunk = realloc(copy, *bytes); /* cannot grow; if it fails the copy is just larger */
+    *blob = shrunk != NULL ? shrunk : copy;
+    if (error == 0) {
+        session_spare(session);
+    } else { /* saved, but without memory to reset the context */
+        session_free(session);
+    }
+    return 0;
+}
+
+struct session *session_restore(struct net *net, struct peer *peer, const uint8_t *blob,
+                                size_t bytes)
+{
+    struct session *session = session_new(net, peer);
+    if (session != NULL && mbedtls_ssl_context_load(&session->ssl, blob, bytes) != 0) {
+        free(session); /* a load that fails has freed what is inside */
+        session = NULL;
+    }
+    return session;
 }
 
 /* --- Handshake ----------------------------------------------------------------------------------- */

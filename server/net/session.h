@@ -11,9 +11,18 @@
 
 #include "server/net/address.h"
 
+#define SESSION_SPARES_MAX 64u
+#define SESSION_SAVED_BYTES_MAX 1024u
+
 struct net;
 struct peer;
 struct session;
+
+/* Set-up contexts without a peer: making one costs more than restoring a session into it. */
+struct session_pool {
+    struct session *spare[SESSION_SPARES_MAX];
+    unsigned count;
+};
 
 enum session_result { SESSION_WANT, SESSION_DONE, SESSION_FAILED };
 
@@ -23,6 +32,19 @@ struct session *session_new(struct net *net, struct peer *peer);
 
 /* Frees it and wipes its keys. NULL is allowed. */
 void session_free(struct session *session);
+
+/* Serialises an established session and gives it up: on success `session` is gone and *blob (malloc,
+ * the caller's) holds all there is of it, keys included. Errors: STATE (not possible now: the session
+ * stays as it is), NO_MEMORY (likewise). */
+int session_save(struct session *session, uint8_t **blob, size_t *bytes);
+
+/* The other direction. A blob must not be restored twice. NULL when there is no memory or the blob is
+ * not one. */
+struct session *session_restore(struct net *net, struct peer *peer, const uint8_t *blob,
+                                size_t bytes);
+
+/* Frees the contexts that session_save has left for the next sessions. */
+void session_pool_free(struct session_pool *pool);
 
 /* A ClientHello from `from` for the listener's session. WANT: the cookie was right, the handshake
  * goes on, the session belongs to that address now. DONE: answered without keeping anything, ready

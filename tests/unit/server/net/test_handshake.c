@@ -357,13 +357,17 @@ static void test_idle_session_ends(void **state)
     (void)state;
     struct fixture f;
     struct client c;
+    struct client silent;
     struct client busy;
     struct reply r;
     fixture_init(&f);
     f.config.idle_timeout_ms = 400;
     fixture_open(&f);
+    client_init(&silent, &f, 3, true);
+    client_connect(&silent);
     client_init(&c, &f, 1, true);
     client_connect(&c);
+    ask_simple(&c, NET_GET, "once", &r);
     client_init(&busy, &f, 2, true);
     client_connect(&busy);
     for (unsigned i = 0; i < 6; i++) {
@@ -373,7 +377,9 @@ static void test_idle_session_ends(void **state)
     struct net_stats stats = fixture_stats(&f);
     assert_int_equal(stats.sessions, 1);
     assert_int_equal(stats.drops[NET_DROP_SESSION_IDLE], 1);
+    assert_int_equal(stats.drops[NET_DROP_SESSION_SILENT], 1);
     client_deinit(&busy);
+    client_deinit(&silent);
     client_deinit(&c);
     fixture_deinit(&f);
 }

@@ -97,12 +97,17 @@ static void fail_every(bool sticky)
     while (fired) {
         struct fixture f;
         struct client c;
+        struct client other;
         assert_true(++n < ALLOCATIONS_MAX);
         fixture_init(&f);
+        f.config.live_max = 1;
         fixture_open(&f);
         client_init(&c, &f, 1, true);
+        client_init(&other, &f, 3, true);
         alloc_fault_arm(n, sticky);
         bool good = whole_life(&c);
+        good = whole_life(&other) && good; /* parks the first */
+        good = whole_life(&c) && good;     /* and the second */
         fired = alloc_fault_fired();
         served += good;
         alloc_fault_arm(0, false);
@@ -111,6 +116,7 @@ static void fail_every(bool sticky)
         client_init(&c, &f, 2, true); /* memory is back: everybody is served */
         assert_true(whole_life(&c));
         client_deinit(&c);
+        client_deinit(&other);
         fixture_deinit(&f);
     }
     print_message("%u allocations failed in turn, %u lives went well\n", n - 1, served);

@@ -51,9 +51,9 @@ static void test_peer_look_ups(void **state)
     struct peer *with_cid = new_peer(&t, 3, "dev-b", 3);
     with_cid->uses_cid = true;
     assert_int_equal(old->cid[0], 5);
-    assert_ptr_equal(peer_table_by_address(&t, &a, PEER_HANDSHAKE, false), unfinished);
-    assert_ptr_equal(peer_table_by_address(&t, &a, PEER_ESTABLISHED, false), with_cid);
-    assert_ptr_equal(peer_table_by_address(&t, &a, PEER_ESTABLISHED, true), old);
+    assert_ptr_equal(peer_table_by_address(&t, &a, PEERS_HALF_OPEN), unfinished);
+    assert_ptr_equal(peer_table_by_address(&t, &a, PEERS_ESTABLISHED), with_cid);
+    assert_ptr_equal(peer_table_by_address(&t, &a, PEERS_WITHOUT_CID), old);
     assert_ptr_equal(peer_table_by_identity(&t, "dev-a"), old);
     assert_null(peer_table_by_identity(&t, "dev-c"));
     assert_ptr_equal(peer_table_by_cid(&t, with_cid->cid), with_cid);
@@ -65,8 +65,8 @@ static void test_peer_look_ups(void **state)
     }
     struct address b = address_of(4);
     peer_table_move(&t, old, &b);
-    assert_null(peer_table_by_address(&t, &a, PEER_ESTABLISHED, true));
-    assert_ptr_equal(peer_table_by_address(&t, &b, PEER_ESTABLISHED, true), old);
+    assert_null(peer_table_by_address(&t, &a, PEERS_WITHOUT_CID));
+    assert_ptr_equal(peer_table_by_address(&t, &b, PEERS_WITHOUT_CID), old);
     peer_table_remove(&t, unfinished);
     peer_table_remove(&t, old);
     peer_table_remove(&t, with_cid);
@@ -97,46 +97,96 @@ static void test_peer_generations(void **state)
     peer_table_deinit(&t);
 }
 
+/* One random step of a peer's life; keeps to the diagram in peer.h. */
+static void live_on(struct peer_table *t, struct peer *peer, uint64_t i, bool *gone)
+{
+    *gone = rng_below(1, 2, i, 4) == 0;
+    if (*gone) {
+        peer->session = NULL;
+        peer_table_remove(t, peer);
+        return;
+    }
+    switch ((enum peer_state)peer->state) {
+    case PEER_HANDSHAKE:
+        (void)snprintf(peer->identity, sizeof peer->identity, "dev-%u", peer->address.ip[3]);
+        peer_table_establish(t, peer, i);
+        break;
+    case PEER_LIVE:
+        if (i % 2 == 0) {
+            peer_table_park(t, peer, calloc(1, 32), 32);
+            break;
+        }
+        peer_table_confirm(t, peer, i);
+        break;
+    case PEER_SILENT:
+        peer_table_confirm(t, peer, i);
+        break;
+    case PEER_PARKED:
+        peer_table_unpark(t, peer, NULL);
+        assert_ptr_equal(t->queue[PEER_LIVE].oldest, peer);
+        peer_table_confirm(t, peer, i);
+        break;
+    case PEER_STATES:
+        break;
+    }
+}
+
+static void check_queues(const struct peer_table *t)
+{
+    for (unsigned state = 0; state < PEER_STATES; state++) {
+        const struct peer_queue *queue = &t->queue[state];
+        uint32_t count = 0;
+        uint64_t before = 0;
+        const struct peer *previous = NULL;
+        for (const struct peer *p = queue->oldest; p != NULL; p = p->newer) {
+            assert_int_equal(p->state, state);
+            assert_ptr_equal(p->older, previous);
+            assert_true(state == PEER_PARKED || p->active_ms >= before);
+            before = p->active_ms;
+            previous = p;
+            count++;
+        }
+        assert_ptr_equal(queue->newest, previous);
+        assert_int_equal(count, queue->count);
+    }
+}
+
 /* Random life against a list: queues keep their order, counts are right, nothing is lost. */
 static void test_peer_life(void **state)
 {
     (void)state;
     struct peer_table t;
     struct peer *alive[PEERS] = {NULL};
+    uint32_t total = 0;
     assert_int_equal(peer_table_init(&t, PEERS, 0, 7), 0);
+    assert_null(peer_table_least(&t));
     for (uint64_t i = 0; i < 20000; i++) {
         unsigned k = rng_below(1, 1, i, PEERS);
-        char identity[16];
-        (void)snprintf(identity, sizeof identity, "dev-%u", k);
+        bool gone = false;
         if (alive[k] == NULL) {
-            alive[k] = new_peer(&t, k, i % 3 == 0 ? NULL : identity, i);
-        } else if (i % 2 == 0) {
-            peer_table_remove(&t, alive[k]);
-            alive[k] = NULL;
+            alive[k] = new_peer(&t, k, NULL, i);
+            total++;
         } else {
-            peer_table_touch(&t, alive[k], i);
+            live_on(&t, alive[k], i, &gone);
         }
-        uint32_t count = 0;
-        uint64_t before = 0;
-        for (struct peer *p = t.established.oldest; p != NULL; p = p->newer) {
-            assert_true(p->active_ms >= before);
-            assert_int_equal(p->state, PEER_ESTABLISHED);
-            before = p->active_ms;
-            count++;
+        if (gone) {
+            alive[k] = NULL;
+            total--;
         }
-        assert_int_equal(count, t.established.count);
+        check_queues(&t);
+        assert_int_equal(peer_table_established(&t) + t.queue[PEER_HANDSHAKE].count, total);
     }
-    uint32_t total = t.established.count + t.half_open.count;
     for (unsigned k = 0; k < PEERS; k++) {
         struct address a = address_of(k);
         if (alive[k] != NULL) {
-            assert_ptr_equal(peer_table_by_address(&t, &a, alive[k]->state, false), alive[k]);
+            enum peer_kind kind =
+                alive[k]->state == PEER_HANDSHAKE ? PEERS_HALF_OPEN : PEERS_ESTABLISHED;
+            assert_ptr_equal(peer_table_by_address(&t, &a, kind), alive[k]);
             assert_ptr_equal(peer_table_by_id(&t, alive[k]->id), alive[k]);
             peer_table_remove(&t, alive[k]);
-            total--;
         }
     }
-    assert_int_equal(total, 0);
+    assert_int_equal(peer_table_established(&t), 0);
     peer_table_deinit(&t);
 }
 

@@ -6,6 +6,7 @@
 #include "client/runtime/internal.h"
 
 #define REQUESTS_ANSWER_MS 30000u
+#define REQUESTS_STALE_MS 5000u /* room for CoAP's first retransmission (RFC 7252 §4.8) */
 
 static const struct mycel_transport *transport(const struct client *c)
 {
@@ -102,11 +103,23 @@ void requests_collect(struct client *c, const struct client_state_ops *table)
     }
 }
 
+/* When an answer is overdue. A session that was quiet for long before is given up sooner: most likely
+ * the coordinator was restarted and has forgotten it, and a handshake costs less than listening. */
+static uint64_t due_ms(const struct client *c, const struct client_slot *slot)
+{
+    uint32_t limit = answer_ms(c);
+    if (slot->sent_ms - c->heard_ms >= limit && c->heard_ms <= slot->sent_ms) {
+        uint32_t stale = limit / 4u > REQUESTS_STALE_MS ? limit / 4u : REQUESTS_STALE_MS;
+        limit = stale < limit ? stale : limit;
+    }
+    return slot->sent_ms + limit;
+}
+
 void requests_expire(struct client *c)
 {
     for (unsigned i = 0; i < MYCEL_REQUEST_SLOTS; i++) {
         struct client_slot *slot = &c->slots[i];
-        if (!slot->busy || c->now_ms - slot->sent_ms < answer_ms(c)) {
+        if (!slot->busy || c->now_ms < due_ms(c, slot)) {
             continue;
         }
         if (c->heard_ms <= slot->sent_ms) {
@@ -143,7 +156,7 @@ uint32_t requests_wait_ms(const struct client *c)
     uint64_t wait = CLIENT_POLL_WAIT_MAX_MS;
     for (unsigned i = 0; i < MYCEL_REQUEST_SLOTS; i++) {
         if (c->slots[i].busy) {
-            uint64_t due = c->slots[i].sent_ms + answer_ms(c);
+            uint64_t due = due_ms(c, &c->slots[i]);
             uint64_t left = due > c->now_ms ? due - c->now_ms : 0;
             wait = left < wait ? left : wait;
         }

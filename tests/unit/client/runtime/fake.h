@@ -60,6 +60,7 @@ struct fake_net {
     uint32_t delay_max_ms;
     uint32_t seed;
     bool duplicate; /* every request reaches the coordinator twice */
+    bool forgotten; /* nothing gets through in this session: the coordinator was restarted */
     bool dead;      /* nothing gets through in either direction */
     int open_error;
     int send_error;

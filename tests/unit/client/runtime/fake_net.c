@@ -184,7 +184,7 @@ static uint32_t chance(struct fake_net *n, uint32_t below)
 static bool is_lost(struct fake_net *n)
 {
     n->messages++;
-    return n->dead || n->messages == n->lose_message || chance(n, 100) < n->loss_percent;
+    return n->dead || n->forgotten || n->messages == n->lose_message || chance(n, 100) < n->loss_percent;
 }
 
 static int net_open(void *ctx)
@@ -195,6 +195,7 @@ static int net_open(void *ctx)
         return n->open_error;
     }
     n->open = true;
+    n->forgotten = false;
     n->opens++;
     return 0;
 }

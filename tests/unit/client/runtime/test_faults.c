@@ -114,6 +114,23 @@ static void test_dead_peer_backs_off(void **state)
     assert_int_equal(w->net.opens, w->net.send_count); /* each attempt shakes hands anew */
 }
 
+/* After a long sleep a forgotten session is noticed sooner than a peer that is dead altogether. */
+static void test_forgotten_session(void **state)
+{
+    (void)state;
+    struct fake_world *w = fake_world(100, CODEC_F32);
+    w->coordinator.window = (mycel_Window){.earliest_ms = 600000, .latest_ms = 600000};
+    w->coordinator.has_work = false;
+    fake_run(w, 1000);
+    w->net.forgotten = true;
+    w->coordinator.has_work = true;
+    uint32_t sent = w->net.send_count;
+    assert_true(fake_run_until(w, MYCEL_CLIENT_FETCH, HOUR));
+    assert_in_range(w->net.sends[sent + 1].at_ms - w->net.sends[sent].at_ms, 8000, 8500);
+    assert_true(fake_run_round(w, HOUR));
+    assert_int_equal(w->net.opens, 2);
+}
+
 static void test_cannot_open(void **state)
 {
     (void)state;
@@ -243,6 +260,7 @@ int main(void)
         cmocka_unit_test(test_refused_sends),
         cmocka_unit_test(test_session_breaks_in_each_state),
         cmocka_unit_test(test_dead_peer_backs_off),
+        cmocka_unit_test(test_forgotten_session),
         cmocka_unit_test(test_cannot_open),
         cmocka_unit_test(test_backoff_starts_over_after_success),
         cmocka_unit_test(test_forgets_the_partial_body),

@@ -169,8 +169,10 @@ static void add_device(struct demo *d, uint32_t number)
         fleet_argument(p, "--in-order");
     }
     argue(p, "pause", "10ms");
+    argue(p, "patience", "3s"); /* a killed coordinator is back within a second */
     argue(p, "backoff", "100ms");
     argue(p, "backoff-max", "1s");
+    argue(p, "patience", "3s"); /* a coordinator that was killed has forgotten the sessions */
 }
 
 int demo_prepare(struct demo *d)

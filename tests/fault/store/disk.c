@@ -26,7 +26,8 @@ struct file {
     char name[DISK_NAME_BYTES];
     bool live_exists;
     bool durable_exists;
-    bool fresh; /* created since the last sync: the changes start from nothing, not from `durable` */
+    bool
+        fresh; /* created since the last sync: the changes start from nothing, not from `durable` */
     struct image live;
     struct image durable;
     struct change *first;
@@ -206,7 +207,8 @@ static void survive(struct file *file, enum disk_fate fate, uint64_t seed, uint6
             resize(&file->durable, 0);
             file->durable_exists = true;
         }
-        for (const struct change *c = file->first; c != NULL && fate != DISK_LOSE_ALL; c = c->next) {
+        for (const struct change *c = file->first; c != NULL && fate != DISK_LOSE_ALL;
+             c = c->next) {
             if (fate == DISK_KEEP_ALL) {
                 apply(&file->durable, c);
             } else {
@@ -373,6 +375,20 @@ enum disk_result disk_truncate(struct disk *disk, int number, uint64_t bytes)
     return verdict == GO ? DISK_OK : DISK_FAILED;
 }
 
+/* A new file's first sync syncs its folder as well, as SQLite's Unix VFS does: whatever was created or
+ * removed there before is certain from now on. */
+static void sync_folder(struct disk *disk)
+{
+    for (int i = 0; i < disk->count; i++) {
+        struct file *file = &disk->files[i];
+        if (file->fresh) {
+            resize(&file->durable, 0);
+            file->fresh = false;
+        }
+        file->durable_exists = file->live_exists;
+    }
+}
+
 enum disk_result disk_sync(struct disk *disk, int number)
 {
     struct file *file = &disk->files[number];
@@ -385,9 +401,7 @@ enum disk_result disk_sync(struct disk *disk, int number)
         return DISK_FAILED;
     }
     if (file->fresh) {
-        resize(&file->durable, 0);
-        file->durable_exists = true;
-        file->fresh = false;
+        sync_folder(disk);
     }
     for (const struct change *change = file->first; change != NULL; change = change->next) {
         apply(&file->durable, change);

@@ -4,8 +4,9 @@
  * sync of its file. It must never help: whatever POSIX and the hardware leave open goes wrong here.
  *
  * At a power cut each unsynced write is cut into sectors, and each sector arrives, does not, or is torn;
- * so later writes may arrive without earlier ones. A file created or removed since its last sync may be
- * there or not. A failed sync forgets what it should have written, as Linux does.
+ * so later writes may arrive without earlier ones. A file created or removed may be there or not until
+ * the first sync of a new file decides that for its whole folder. A failed sync forgets what it should
+ * have written, as Linux does.
  */
 #ifndef TESTS_FAULT_STORE_DISK_H
 #define TESTS_FAULT_STORE_DISK_H

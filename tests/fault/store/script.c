@@ -53,7 +53,7 @@ static void receipt_of(uint32_t round, uint32_t device, char receipt[RECEIPT_BYT
 
 /* --- steps ------------------------------------------------------------------------------------ */
 
-static int ensure_open(struct script *s)
+int script_open(struct script *s)
 {
     if (s->store != NULL) {
         return MYCEL_OK;
@@ -61,9 +61,8 @@ static int ensure_open(struct script *s)
     const struct store_options options = {
         .folder = s->folder, .create = true, .check = true, .vfs = s->vfs};
     int code = store_open(&options, &s->store, NULL);
-    return code != MYCEL_OK
-               ? code
-               : store_exec(s->store, "PRAGMA wal_autocheckpoint = " CHECKPOINT_PAGES);
+    return code != MYCEL_OK ? code
+                            : store_exec(s->store, "PRAGMA wal_autocheckpoint = " CHECKPOINT_PAGES);
 }
 
 static int ensure_devices(struct script *s)
@@ -308,7 +307,7 @@ static int ensure_tidy(struct script *s)
 
 int script_run(struct script *s)
 {
-    int code = ensure_open(s);
+    int code = script_open(s);
     if (code == MYCEL_OK) {
         code = ensure_devices(s);
     }
@@ -342,8 +341,8 @@ static int check_receipt(struct script *s, uint32_t round, uint32_t device)
         s->lost++;
         return MYCEL_OK;
     }
-    s->wrong += code == MYCEL_OK &&
-                (bytes != sizeof expected || memcmp(receipt, expected, bytes) != 0);
+    s->wrong +=
+        code == MYCEL_OK && (bytes != sizeof expected || memcmp(receipt, expected, bytes) != 0);
     return code;
 }
 

@@ -24,6 +24,9 @@ struct script {
     unsigned wrong;
 };
 
+/* Opens the store if it is not open. */
+int script_open(struct script *script);
+
 /* Opens the store if it is not open and does all that is missing. 0, or the first error. */
 int script_run(struct script *script);
 

@@ -167,7 +167,7 @@ says err '^~~~~~'
 run 2 run create --state "$state" --model "$model" --goal 5 --min 6
 run 2 run create --state "$state" --model "$model" --rounds many
 run 2 run create --state "$state" --model "$model" --strategy fedvag
-says err "did you mean 'fedavg'?"
+says err 'did you mean "fedavg"?'
 run 2 run create --state "$state" --model "$model" --name 'Not This'
 run 0 run create --state "$state" --model "$model" --seed 7 --name first --rounds 3 --goal 4 --json
 json 'j["id"] == 1 and j["params"] == 25450 and j["seed"] == 7'

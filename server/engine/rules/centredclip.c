@@ -28,23 +28,15 @@ static double distance_to_centre(const struct rule_round *round, const struct ru
     return sqrt(square);
 }
 
-static int add(struct rule_round *round, const struct rule_update *update, float gain)
+static int terms(const struct rule_round *round, const struct rule_update *update, float gain,
+                 struct rule_terms *terms)
 {
     double distance = distance_to_centre(round, update, gain);
     double radius = (double)rule_value(round, RADIUS);
     double kept = distance > radius ? radius / distance : 1.0;
-    int64_t fixed;
-    float pull = gain * (float)kept;
-    int error = rule_term_check(round, update, 1, pull);
-    if (!error) {
-        error = rule_scalar(kept, &fixed);
-    }
-    if (error) {
-        return error;
-    }
-    round->scalar[0] += fixed;
-    rule_sum(round, 0, update, 1, pull);
-    return 0;
+    terms->sum[0].weight = 1;
+    terms->sum[0].gain = gain * (float)kept;
+    return rule_scalar(kept, &terms->scalar[0]);
 }
 
 static double factor(const struct rule_round *round)
@@ -64,7 +56,7 @@ static void apply(struct rule_round *round, const struct rule_tile *tile)
     }
 }
 
-static const struct rule_ops ops = {.sums = 1, .add = add, .factor = factor, .apply = apply};
+static const struct rule_ops ops = {.sums = 1, .terms = terms, .factor = factor, .apply = apply};
 
 const struct rule rule_centredclip = {
     .name = "centredclip",

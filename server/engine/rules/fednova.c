@@ -17,19 +17,16 @@ static double path_length(const struct rule_round *round, uint32_t steps)
     return r > 0 ? (k - r * (1.0 - pow(r, k)) / (1.0 - r)) / (1.0 - r) : k;
 }
 
-static int add(struct rule_round *round, const struct rule_update *update, float gain)
+static int terms(const struct rule_round *round, const struct rule_update *update, float gain,
+                 struct rule_terms *terms)
 {
     double path = path_length(round, update->steps);
-    float normalised = (float)((double)gain / path);
-    int error = rule_term_check(round, update, update->weight, normalised);
-    if (error) {
-        return error;
-    }
-    /* Weight < 2^30 and path · 2^10 < 2^34: steps are bounded and 1 / (1 - r) is at most 10. */
+    /* Weight < 2^30 and path · 2^10 < 2^34: steps are bounded and 1 / (1 − r) is at most 10. */
     uint64_t product = (uint64_t)update->weight * (uint64_t)rint(ldexp(path, PATH_BITS));
-    round->scalar[0] += (int64_t)(product & 0xffffffffu);
-    round->scalar[1] += (int64_t)(product >> 32);
-    rule_sum(round, 0, update, update->weight, normalised);
+    terms->scalar[0] = (int64_t)(product & 0xffffffffu);
+    terms->scalar[1] = (int64_t)(product >> 32);
+    terms->sum[0].weight = update->weight;
+    terms->sum[0].gain = (float)((double)gain / path);
     return 0;
 }
 
@@ -41,7 +38,7 @@ static double factor(const struct rule_round *round)
     return ldexp(paths, -PATH_BITS) / (weight * weight);
 }
 
-static const struct rule_ops ops = {.sums = 1, .add = add, .factor = factor};
+static const struct rule_ops ops = {.sums = 1, .terms = terms, .factor = factor};
 
 const struct rule rule_fednova = {
     .name = "fednova",

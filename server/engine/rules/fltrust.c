@@ -23,7 +23,8 @@ static double product_with_reference(const struct rule_round *round,
     return product;
 }
 
-static int add(struct rule_round *round, const struct rule_update *update, float gain)
+static int terms(const struct rule_round *round, const struct rule_update *update, float gain,
+                 struct rule_terms *terms)
 {
     (void)gain; /* the length is replaced anyway */
     double norm = sqrt((double)update->stats.squared_norm);
@@ -32,18 +33,9 @@ static int add(struct rule_round *round, const struct rule_update *update, float
     if (!(trust > 0)) {
         return 0;
     }
-    int64_t fixed;
-    float pull = (float)(trust * round->reference_norm / norm) * update->scale;
-    int error = rule_term_check(round, update, 1, pull);
-    if (!error) {
-        error = rule_scalar(trust, &fixed);
-    }
-    if (error) {
-        return error;
-    }
-    round->scalar[0] += fixed;
-    rule_sum(round, 0, update, 1, pull);
-    return 0;
+    terms->sum[0].weight = 1;
+    terms->sum[0].gain = (float)(trust * round->reference_norm / norm) * update->scale;
+    return rule_scalar(trust, &terms->scalar[0]);
 }
 
 static double factor(const struct rule_round *round)
@@ -52,7 +44,7 @@ static double factor(const struct rule_round *round)
     return trust > 0 ? 1.0 / trust : 0;
 }
 
-static const struct rule_ops ops = {.sums = 1, .add = add, .factor = factor};
+static const struct rule_ops ops = {.sums = 1, .terms = terms, .factor = factor};
 
 const struct rule rule_fltrust = {
     .name = "fltrust",

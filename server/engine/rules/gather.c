@@ -29,7 +29,7 @@ void rule_reduce_shares(const struct rule_round *round, uint32_t count, float *d
     double sum[RULE_TILE] = {0};
     for (uint32_t u = 0; u < round->updates; u++) {
         double share = round->entries[u].share;
-        const float *row = round->rows + (size_t)u * RULE_TILE;
+        const float *row = round->rows + (size_t)u * ROBUST_ROW;
         for (uint32_t i = 0; share != 0 && i < count; i++) {
             sum[i] += share * (double)row[i];
         }

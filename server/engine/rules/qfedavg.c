@@ -10,25 +10,17 @@ enum { LR, Q };
 
 #define LOSS_MIN 1e-6 /* F^(q-1) of a loss of zero would be infinite */
 
-static int add(struct rule_round *round, const struct rule_update *update, float gain)
+static int terms(const struct rule_round *round, const struct rule_update *update, float gain,
+                 struct rule_terms *terms)
 {
     double q = (double)rule_value(round, Q);
     double loss = fmax((double)update->loss, LOSS_MIN);
     double power = pow(loss, q);
     double square = (double)update->stats.squared_norm * (double)gain * (double)gain;
     double smoothness = 1.0 / (double)round->setup.learning_rate;
-    int64_t denominator;
-    float pull = (float)power * gain;
-    int error = rule_term_check(round, update, 1, pull);
-    if (!error) {
-        error = rule_scalar(q * pow(loss, q - 1.0) * smoothness * square + power, &denominator);
-    }
-    if (error) {
-        return error;
-    }
-    round->scalar[0] += denominator;
-    rule_sum(round, 0, update, 1, pull);
-    return 0;
+    terms->sum[0].weight = 1;
+    terms->sum[0].gain = (float)power * gain;
+    return rule_scalar(q * pow(loss, q - 1.0) * smoothness * square + power, &terms->scalar[0]);
 }
 
 static double factor(const struct rule_round *round)
@@ -37,7 +29,7 @@ static double factor(const struct rule_round *round)
     return denominator > 0 ? 1.0 / denominator : 0;
 }
 
-static const struct rule_ops ops = {.sums = 1, .add = add, .factor = factor};
+static const struct rule_ops ops = {.sums = 1, .terms = terms, .factor = factor};
 
 const struct rule rule_qfedavg = {
     .name = "qfedavg",

@@ -1,11 +1,16 @@
 /*
- * The loops of the gathering rules, over rows of RULE_TILE floats (one row for each update). One body,
+ * The loops of the gathering rules, over one row of up to RULE_TILE floats for each update. One body,
  * compiled for each instruction set that pays; all of them give the same bits.
  */
 #ifndef MYCEL_ENGINE_RULES_ROBUST_H
 #define MYCEL_ENGINE_RULES_ROBUST_H
 
 #include <stdint.h>
+
+#include "server/engine/rules/rules.h"
+
+/* Floats from one row to the next. Not a power of two: the rows of a column would share one cache set. */
+#define ROBUST_ROW (RULE_TILE + 16u)
 
 /* out[i] = mean of rows[·][i] without the `drop` smallest and the `drop` largest; 2·drop < n. With
  * 2·drop = n − 1 or n − 2 that is the median. A NaN cannot occur: frames were scanned. */

@@ -1,122 +1,217 @@
 /*
  * The body of the gathering rules' loops, included once for each instruction set with ROBUST_NAME(name)
- * defined. Fused multiply-adds are written as such, so that every instruction set gives the same bits.
+ * defined. Sixteen neighbouring coordinates are worked on at once, as two of the compilers' own vectors
+ * of eight, which become whatever the target has. Fused multiply-adds are written as such, so that
+ * every instruction set gives the same bits.
  */
 #include <math.h>
 #include <string.h>
 
 #include "common/assert.h"
 #include "server/engine/rules/robust.h"
-#include "server/engine/rules/rules.h"
 
 #define LANES 16u
+#define VECTORS 2u
 
-/* ---- order statistics ----------------------------------------------------------------------- */
+typedef float f32x8 __attribute__((vector_size(32)));
+typedef int32_t s32x8 __attribute__((vector_size(32)));
 
-/* The bits of a float as an integer of the same order (−0 below +0). */
-static inline int32_t key_of(float x)
+/* ---- keys ----------------------------------------------------------------------------------- */
+
+/* From the bits of floats to integers of the same order (−0 below +0), and back. */
+static inline void flip_negative(s32x8 *bits)
 {
-    int32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits ^ (int32_t)((uint32_t)(bits >> 31) >> 1);
+    *bits ^= (*bits >> 31) & 0x7fffffff;
 }
 
-static inline float key_value(int32_t key)
+/* Of each lane: chosen ? a : b, where chosen is all ones or all zeros. */
+static inline void choose(s32x8 *out, const s32x8 *chosen, const s32x8 *a, const s32x8 *b)
 {
-    float x;
-    key ^= (int32_t)((uint32_t)(key >> 31) >> 1);
-    memcpy(&x, &key, sizeof x);
-    return x;
+    *out = (*a & *chosen) | (*b & ~*chosen);
+}
+
+static inline void key_value(const s32x8 *key, f32x8 *value)
+{
+    s32x8 bits = *key;
+    flip_negative(&bits);
+    memcpy(value, &bits, sizeof *value);
 }
 
 /* LANES columns of the rows, as keys, side by side. */
 struct columns {
-    int32_t keys[RULE_GATHER_MAX][LANES];
+    uint32_t rows;
+    s32x8 keys[RULE_GATHER_MAX][VECTORS];
 };
 
-static void columns_load(struct columns *columns, const float *rows, uint32_t n, uint32_t first,
-                         uint32_t lanes)
+static void columns_load(struct columns *columns, const float *rows, uint32_t n, uint32_t lanes)
 {
+    columns->rows = n;
     for (uint32_t u = 0; u < n; u++) {
-        const float *row = rows + (size_t)u * RULE_TILE + first;
-        if (lanes == LANES) {
-            for (uint32_t i = 0; i < LANES; i++) {
-                columns->keys[u][i] = key_of(row[i]);
-            }
-        } else {
-            for (uint32_t i = 0; i < LANES; i++) {
-                columns->keys[u][i] = key_of(row[i < lanes ? i : 0]);
-            }
+        float padded[LANES] = {0};
+        const float *row = rows + (size_t)u * ROBUST_ROW;
+        __builtin_prefetch(row +
+                           LANES); /* what the next columns need: too many streams for hardware */
+        if (lanes < LANES) {
+            memcpy(padded, row, lanes * sizeof *row);
+            row = padded;
+        }
+        for (uint32_t v = 0; v < VECTORS; v++) {
+            s32x8 key;
+            memcpy(&key, row + 8u * v, sizeof key);
+            flip_negative(&key);
+            columns->keys[u][v] = key;
         }
     }
 }
 
-static void columns_bounds(const struct columns *columns, uint32_t n, int32_t *low, int32_t *high)
+/* ---- order statistics ----------------------------------------------------------------------- */
+
+/* For each lane an interval of keys that is known to hold the wanted rank. */
+struct bracket {
+    s32x8 low, high;
+    s32x8 below, up_to; /* keys < low, keys ≤ high */
+};
+
+/* Halving by value closes in fastest on numbers of similar size; halving by key is sure to end. */
+#define HALVINGS_BY_VALUE 16u
+#define HALVINGS_MAX (HALVINGS_BY_VALUE + 32u)
+#define HALVINGS_BEFORE_SNAP 8u
+
+/* Moves both ends to the nearest keys inside, which ends the search among equal values. */
+static void bracket_snap(const struct columns *columns, uint32_t v, struct bracket *b)
 {
-    for (uint32_t i = 0; i < LANES; i++) {
-        low[i] = high[i] = columns->keys[0][i];
+    s32x8 low = b->high, high = b->low;
+    for (uint32_t u = 0; u < columns->rows; u++) {
+        s32x8 key = columns->keys[u][v];
+        s32x8 lowers = (key >= b->low) & (key < low), raises = (key <= b->high) & (key > high);
+        choose(&low, &lowers, &key, &low);
+        choose(&high, &raises, &key, &high);
     }
-    for (uint32_t u = 1; u < n; u++) {
-        for (uint32_t i = 0; i < LANES; i++) {
-            int32_t key = columns->keys[u][i];
-            low[i] = key < low[i] ? key : low[i];
-            high[i] = key > high[i] ? key : high[i];
-        }
-    }
+    b->low = low;
+    b->high = high;
 }
 
-/* Of each lane the key of rank `rank` (from 0, ascending), by halving [low, high], which must hold it.
- * At most 32 halvings. */
-static void columns_select(const struct columns *columns, uint32_t n, uint32_t rank,
-                           const int32_t *bound_low, const int32_t *bound_high, int32_t *selected)
+static void bracket_open(const struct columns *columns, uint32_t v, struct bracket *b)
 {
-    int32_t low[LANES], high[LANES];
-    memcpy(low, bound_low, sizeof low);
-    memcpy(high, bound_high, sizeof high);
-    for (uint32_t halving = 0; halving < 32u; halving++) {
-        int32_t middle[LANES], at_most[LANES] = {0}, open = 0;
-        for (uint32_t i = 0; i < LANES; i++) {
-            middle[i] = (low[i] & high[i]) + ((low[i] ^ high[i]) >> 1); /* floor of the mean */
-        }
-        for (uint32_t u = 0; u < n; u++) {
-            for (uint32_t i = 0; i < LANES; i++) {
-                at_most[i] += columns->keys[u][i] <= middle[i];
-            }
-        }
-        for (uint32_t i = 0; i < LANES; i++) {
-            int32_t lower = at_most[i] > (int32_t)rank;
-            high[i] = lower ? middle[i] : high[i];
-            low[i] = lower || low[i] == high[i] ? low[i] : middle[i] + 1;
-            open |= low[i] != high[i];
-        }
-        if (!open) {
+    *b = (struct bracket){.low = (s32x8){0} + INT32_MIN, .high = (s32x8){0} + INT32_MAX};
+    b->up_to = (s32x8){0} + (int32_t)columns->rows;
+    bracket_snap(columns, v, b);
+}
+
+static int bracket_is_closed(const struct bracket *b)
+{
+    s32x8 closed = (b->up_to - b->below == 1) | (b->low == b->high);
+    int32_t lanes[8], all = -1;
+    memcpy(lanes, &closed, sizeof lanes);
+    for (uint32_t i = 0; i < 8u; i++) {
+        all &= lanes[i];
+    }
+    return all != 0;
+}
+
+/* A key in [low, high − 1] near the middle. */
+static void bracket_middle(const struct bracket *b, uint32_t halving, s32x8 *middle)
+{
+    s32x8 last = b->high - 1, outside;
+    if (halving < HALVINGS_BY_VALUE) {
+        f32x8 low, high;
+        key_value(&b->low, &low);
+        key_value(&b->high, &high);
+        low = low * 0.5f + high * 0.5f;
+        memcpy(middle, &low, sizeof low);
+        flip_negative(middle);
+    } else {
+        *middle = (b->low & b->high) + ((b->low ^ b->high) >> 1); /* floor of the mean */
+    }
+    outside = *middle < b->low;
+    choose(middle, &outside, &b->low, middle);
+    outside = *middle > last;
+    choose(middle, &outside, &last, middle);
+}
+
+static void bracket_halve(struct bracket *b, const s32x8 *middle, const s32x8 *count, int32_t rank)
+{
+    s32x8 lower = *count > rank, next = *middle + 1;
+    choose(&b->high, &lower, middle, &b->high);
+    choose(&b->up_to, &lower, count, &b->up_to);
+    choose(&b->low, &lower, &b->low, &next);
+    choose(&b->below, &lower, &b->below, count);
+}
+
+/* Of each lane the key of a rank (from 0, ascending), by narrowing the bracket. */
+static void columns_select(const struct columns *columns, uint32_t rank,
+                           const struct bracket start[VECTORS], s32x8 selected[VECTORS])
+{
+    struct bracket b[VECTORS] = {start[0], start[1]};
+    for (uint32_t halving = 0; halving < HALVINGS_MAX; halving++) {
+        s32x8 middle[VECTORS], count[VECTORS];
+        if (bracket_is_closed(&b[0]) && bracket_is_closed(&b[1])) {
             break;
         }
+        if (halving % HALVINGS_BEFORE_SNAP == HALVINGS_BEFORE_SNAP - 1u) {
+            bracket_snap(columns, 0, &b[0]);
+            bracket_snap(columns, 1, &b[1]);
+        }
+        bracket_middle(&b[0], halving, &middle[0]);
+        bracket_middle(&b[1], halving, &middle[1]);
+        count[0] = count[1] = (s32x8){0} + (int32_t)columns->rows;
+        for (uint32_t u = 0; u < columns->rows; u++) {
+            count[0] += columns->keys[u][0] > middle[0]; /* a comparison that holds is −1 */
+            count[1] += columns->keys[u][1] > middle[1];
+        }
+        bracket_halve(&b[0], &middle[0], &count[0], (int32_t)rank);
+        bracket_halve(&b[1], &middle[1], &count[1], (int32_t)rank);
     }
-    memcpy(selected, low, sizeof low);
+    for (uint32_t v = 0; v < VECTORS; v++) {
+        bracket_snap(columns, v, &b[v]);
+        selected[v] = b[v].low;
+    }
 }
 
-/* Mean of the ranks drop … n − drop − 1, whose lowest and highest keys are given. */
-static void columns_mean(const struct columns *columns, uint32_t n, uint32_t kept,
-                         const int32_t *lowest, const int32_t *highest, float *mean)
+/* Mean of the two middle ranks rank and rank + 1, given the first one's key. */
+static void columns_pair(const struct columns *columns, uint32_t v, uint32_t rank,
+                         const s32x8 *first, f32x8 *mean)
 {
-    float sum[LANES] = {0}, inside[LANES] = {0}, below[LANES] = {0};
-    for (uint32_t u = 0; u < n; u++) {
-        for (uint32_t i = 0; i < LANES; i++) {
-            int32_t key = columns->keys[u][i];
-            float is_inside = (float)(key > lowest[i] && key < highest[i]);
-            sum[i] += is_inside > 0 ? key_value(key) : 0.0f;
-            inside[i] += is_inside;
-            below[i] += (float)(key <= lowest[i]);
-        }
+    s32x8 count = {0}, second = (s32x8){0} + INT32_MAX, again;
+    f32x8 low, high;
+    for (uint32_t u = 0; u < columns->rows; u++) {
+        s32x8 key = columns->keys[u][v], nearer = (key > *first) & (key < second);
+        count -= key <= *first;
+        choose(&second, &nearer, &key, &second);
     }
-    for (uint32_t i = 0; i < LANES; i++) {
-        float low = key_value(lowest[i]), high = key_value(highest[i]);
-        float drop = ((float)n - (float)kept) * 0.5f;
-        /* Copies of the lowest kept value among the kept ranks, and of the highest. */
-        float lows = fminf(below[i] - drop, (float)kept);
-        float highs = (float)kept - inside[i] - lows;
-        mean[i] = (sum[i] + lows * low + highs * high) / (float)kept;
+    again = count > (int32_t)rank + 1; /* the same value holds both ranks */
+    choose(&second, &again, first, &second);
+    key_value(first, &low);
+    key_value(&second, &high);
+    *mean = low * 0.5f + high * 0.5f;
+}
+
+/* Mean of `kept` ranks from `drop` on, given the lowest and the highest key among them. */
+static void columns_mean(const struct columns *columns, uint32_t v, uint32_t drop, uint32_t kept,
+                         const s32x8 *lowest, const s32x8 *highest, f32x8 *mean)
+{
+    f32x8 sum = {0}, low, high;
+    s32x8 inside = {0}, up_to_low = {0}, lows, limit = (s32x8){0} + (int32_t)kept;
+    for (uint32_t u = 0; u < columns->rows; u++) {
+        s32x8 key = columns->keys[u][v], is_inside = (key > *lowest) & (key < *highest);
+        f32x8 value;
+        inside -= is_inside;
+        up_to_low -= key <= *lowest;
+        flip_negative(&key);
+        key &= is_inside;
+        memcpy(&value, &key, sizeof value);
+        sum += value;
+    }
+    /* Copies of the lowest value that are among the kept; what is missing are copies of the highest. */
+    lows = up_to_low - (int32_t)drop;
+    s32x8 too_many = lows > limit;
+    choose(&lows, &too_many, &limit, &lows);
+    key_value(lowest, &low);
+    key_value(highest, &high);
+    for (uint32_t i = 0; i < 8u; i++) {
+        float ends =
+            (float)lows[i] * low[i] + (float)((int32_t)kept - inside[i] - lows[i]) * high[i];
+        (*mean)[i] = (sum[i] + ends) / (float)kept;
     }
 }
 
@@ -124,20 +219,27 @@ void ROBUST_NAME(trimmed)(const float *rows, uint32_t n, uint32_t count, uint32_
 {
     MYCEL_ASSERT(n > 0 && n <= RULE_GATHER_MAX && 2u * drop < n);
     struct columns columns; /* 64 KB at most; of few updates only the first part is touched */
+    uint32_t kept = n - 2u * drop;
     for (uint32_t first = 0; first < count; first += LANES) {
         uint32_t lanes = count - first < LANES ? count - first : LANES;
-        int32_t low[LANES], high[LANES], lowest[LANES], highest[LANES];
-        float mean[LANES];
-        columns_load(&columns, rows, n, first, lanes);
-        columns_bounds(&columns, n, low, high);
-        columns_select(&columns, n, drop, low, high, lowest);
-        columns_select(&columns, n, n - drop - 1u, lowest, high, highest);
-        if (n - 2u * drop <= 2u) {
-            for (uint32_t i = 0; i < LANES; i++) {
-                mean[i] = 0.5f * key_value(lowest[i]) + 0.5f * key_value(highest[i]);
+        struct bracket all[VECTORS];
+        s32x8 lowest[VECTORS], highest[VECTORS];
+        f32x8 mean[VECTORS];
+        columns_load(&columns, rows + first, n, lanes);
+        bracket_open(&columns, 0, &all[0]);
+        bracket_open(&columns, 1, &all[1]);
+        columns_select(&columns, drop, all, lowest);
+        if (kept > 2u) {
+            columns_select(&columns, n - drop - 1u, all, highest);
+        }
+        for (uint32_t v = 0; v < VECTORS; v++) {
+            if (kept == 1u) {
+                key_value(&lowest[v], &mean[v]);
+            } else if (kept == 2u) {
+                columns_pair(&columns, v, drop, &lowest[v], &mean[v]);
+            } else {
+                columns_mean(&columns, v, drop, kept, &lowest[v], &highest[v], &mean[v]);
             }
-        } else {
-            columns_mean(&columns, n, n - 2u * drop, lowest, highest, mean);
         }
         memcpy(out + first, mean, lanes * sizeof *out);
     }
@@ -183,7 +285,7 @@ static void gram_rows(const float *rows, uint32_t n, uint32_t first, const float
 {
     for (uint32_t i = 0; i < GRAM_ROWS; i++) {
         uint32_t row = first + i < n ? first + i : n - 1u;
-        list[i] = rows + (size_t)row * RULE_TILE;
+        list[i] = rows + (size_t)row * ROBUST_ROW;
     }
 }
 

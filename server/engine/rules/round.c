@@ -1,17 +1,16 @@
 /*
- * One round of any rule: memory, what may enter, fixed-point sums, and the tiles that turn them into the
- * next model. What distinguishes the rules is behind struct rule_ops.
+ * A round up to its last update: memory, persistent state, what may enter, and the fixed-point sums. What
+ * distinguishes the rules is behind struct rule_ops; what becomes of the sums is in finish.c.
  */
 #include <math.h>
 #include <mycel/error.h>
 #include <string.h>
 
 #include "common/assert.h"
+#include "server/engine/rules/robust.h"
 #include "server/engine/rules/rule_internal.h"
 
 #define STEPS_MAX (1u << 20)
-#define STATE_ROUNDS 0 /* places in the head of the state */
-#define STATE_CLIP 1
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
@@ -37,7 +36,7 @@ static struct layout layout_of(const struct rule_setup *setup)
     at.sums = layout_part(&at.total, rule->ops->sums * vector);
     at.delta = layout_part(&at.total, RULE_TILE * sizeof(float));
     at.entries = layout_part(&at.total, gathers ? updates * sizeof(struct rule_entry) : 0);
-    at.rows = layout_part(&at.total, gathers ? updates * RULE_TILE * sizeof(float) : 0);
+    at.rows = layout_part(&at.total, gathers ? updates * ROBUST_ROW * sizeof(float) : 0);
     at.matrix =
         layout_part(&at.total, rule->ops->needs_matrix ? updates * updates * sizeof(double) : 0);
     return at;
@@ -69,7 +68,7 @@ void rule_state_init(const struct rule_strategy *strategy, uint32_t params, floa
     uint64_t floats = rule_state_floats(strategy, params);
     float *vectors = state + RULE_STATE_HEAD;
     memset(state, 0, RULE_STATE_HEAD * sizeof *state);
-    state[STATE_CLIP] = strategy->clip == RULE_CLIP_NONE ? 0 : strategy->clip_norm;
+    state[RULE_STATE_CLIP] = strategy->clip == RULE_CLIP_NONE ? 0 : strategy->clip_norm;
     for (uint64_t i = 0; i < floats - RULE_STATE_HEAD; i++) {
         uint32_t vector = (uint32_t)(i / params);
         vectors[i] = ops->state_initial ? ops->state_initial(strategy->params, vector) : 0;
@@ -82,7 +81,7 @@ float rule_state_clip(const struct rule_strategy *strategy, const float *state)
     case RULE_CLIP_FIXED:
         return strategy->clip_norm;
     case RULE_CLIP_ADAPTIVE:
-        return state[STATE_CLIP];
+        return state[RULE_STATE_CLIP];
     default:
         return 0;
     }
@@ -91,19 +90,6 @@ float rule_state_clip(const struct rule_strategy *strategy, const float *state)
 float *rule_state_vector(const struct rule_round *round, uint32_t index, uint32_t first)
 {
     return round->setup.state + RULE_STATE_HEAD + (size_t)index * round->setup.params + first;
-}
-
-/* C := C exp(−rate (share below C − quantile)): Andrew et al., NeurIPS 2021, without the noise. */
-static void clip_adapt(struct rule_round *round)
-{
-    const struct rule_strategy *strategy = round->setup.strategy;
-    if (strategy->clip != RULE_CLIP_ADAPTIVE) {
-        return;
-    }
-    float below = 1.0f - (float)round->clipped / (float)round->updates;
-    float *clip = &round->setup.state[STATE_CLIP];
-    *clip *= expf(-strategy->clip_rate * (below - strategy->clip_quantile));
-    *clip = fminf(fmaxf(*clip, 1e-6f), 1e6f);
 }
 
 /* ---- begin ---------------------------------------------------------------------------------- */
@@ -149,32 +135,6 @@ int rule_begin(struct rule_round *round, const struct rule_setup *setup)
 }
 
 /* ---- sums ----------------------------------------------------------------------------------- */
-
-static struct codec_term term_of(const struct rule_round *round, const struct rule_update *update,
-                                 uint32_t weight, float gain)
-{
-    return (struct codec_term){
-        .gain = gain,
-        .weight = weight,
-        .max_abs = update->stats.max_abs,
-        .frac_bits = round->frac_bits,
-    };
-}
-
-int rule_term_check(const struct rule_round *round, const struct rule_update *update,
-                    uint32_t weight, float gain)
-{
-    struct codec_term term = term_of(round, update, weight, gain);
-    return codec_term_check(&term);
-}
-
-void rule_sum(struct rule_round *round, uint32_t index, const struct rule_update *update,
-              uint32_t weight, float gain)
-{
-    struct codec_term term = term_of(round, update, weight, gain);
-    uint32_t params = round->setup.params;
-    codec_accumulate(update->frame, &term, 0, params, round->sums + (size_t)index * params);
-}
 
 int rule_scalar(double value, int64_t *fixed)
 {
@@ -225,52 +185,107 @@ static float update_gain(const struct rule_round *round, const struct rule_updat
     return update->scale * (round->clip_norm / sqrtf(update->stats.squared_norm));
 }
 
-static int entry_add(struct rule_round *round, const struct rule_update *update, float gain)
+/* The weight and gain with which the update enters one of the round's sums. */
+static struct codec_term term_of(const struct rule_round *round, const struct rule_update *update,
+                                 uint32_t weight, float gain)
 {
-    int error = rule_term_check(round, update, update->weight, gain);
-    if (!error) {
+    return (struct codec_term){
+        .gain = gain,
+        .weight = weight,
+        .max_abs = update->stats.max_abs,
+        .frac_bits = round->frac_bits,
+    };
+}
+
+/* What the update adds, checked: an update that fails has changed nothing. */
+static int update_terms(const struct rule_round *round, const struct rule_update *update,
+                        struct rule_terms *terms)
+{
+    const struct rule_ops *ops = round->setup.strategy->rule->ops;
+    float gain = update_gain(round, update);
+    *terms = (struct rule_terms){0};
+    terms->sum[0].weight = update->weight;
+    terms->sum[0].gain = gain;
+    int error = update_check(round, update);
+    if (!error && ops->terms) {
+        *terms = (struct rule_terms){0};
+        error = ops->terms(round, update, gain, terms);
+    }
+    for (uint32_t i = 0; i < RULE_SUMS_MAX && !error; i++) {
+        if (terms->sum[i].weight > 0) {
+            struct codec_term term =
+                term_of(round, update, terms->sum[i].weight, terms->sum[i].gain);
+            error = codec_term_check(&term);
+        }
+    }
+    return error;
+}
+
+static void update_count(struct rule_round *round, const struct rule_update *update,
+                         const struct rule_terms *terms)
+{
+    if (round->setup.strategy->rule->kind == RULE_GATHERING) {
         round->entries[round->updates] = (struct rule_entry){
             .frame = *update->frame,
             .stats = update->stats,
             .device = update->device,
             .weight = update->weight,
-            .gain = gain,
+            .gain = terms->sum[0].gain,
         };
     }
-    return error;
-}
-
-static int sum_add(struct rule_round *round, const struct rule_update *update, float gain)
-{
-    int error = rule_term_check(round, update, update->weight, gain);
-    if (!error) {
-        rule_sum(round, 0, update, update->weight, gain);
-    }
-    return error;
-}
-
-int rule_add(struct rule_round *round, const struct rule_update *update)
-{
-    const struct rule *rule = round->setup.strategy->rule;
-    int error = update_check(round, update);
-    if (error) {
-        return error;
-    }
-    float gain = update_gain(round, update);
-    if (rule->kind == RULE_GATHERING) {
-        error = entry_add(round, update, gain);
-    } else if (rule->ops->add) {
-        error = rule->ops->add(round, update, gain);
-    } else {
-        error = sum_add(round, update, gain);
-    }
-    if (error) {
-        return error;
+    for (uint32_t i = 0; i < RULE_SCALARS_MAX; i++) {
+        round->scalar[i] += terms->scalar[i];
     }
     round->updates++;
     round->weight += update->weight;
     round->clipped += (uint32_t)is_clipped(round, update);
-    return 0;
+}
+
+/* Adds all terms of one update to the sums of coordinates first … first + count − 1. */
+static void terms_add(struct rule_round *round, const struct rule_update *update,
+                      const struct rule_terms *terms, uint32_t first, uint32_t count)
+{
+    for (uint32_t i = 0; i < round->setup.strategy->rule->ops->sums; i++) {
+        if (terms->sum[i].weight > 0) {
+            struct codec_term term =
+                term_of(round, update, terms->sum[i].weight, terms->sum[i].gain);
+            int64_t *sum = round->sums + (size_t)i * round->setup.params + first;
+            codec_accumulate(update->frame, &term, first, count, sum);
+        }
+    }
+}
+
+int rule_add_batch(struct rule_round *round, const struct rule_update *updates, uint32_t count,
+                   int *status)
+{
+    struct rule_terms terms[RULE_BATCH_MAX];
+    int taken = 0;
+    MYCEL_ASSERT(count <= RULE_BATCH_MAX);
+    for (uint32_t u = 0; u < count; u++) {
+        status[u] = update_terms(round, &updates[u], &terms[u]);
+        if (status[u] == 0) {
+            update_count(round, &updates[u], &terms[u]);
+            taken++;
+        }
+    }
+    /* Tile by tile, so that the sums stay in the cache while the updates pass through. */
+    for (uint32_t first = 0; first < round->setup.params; first += RULE_TILE) {
+        uint32_t left = round->setup.params - first;
+        for (uint32_t u = 0; u < count; u++) {
+            if (status[u] == 0) {
+                terms_add(round, &updates[u], &terms[u], first,
+                          left < RULE_TILE ? left : RULE_TILE);
+            }
+        }
+    }
+    return taken;
+}
+
+int rule_add(struct rule_round *round, const struct rule_update *update)
+{
+    int status;
+    rule_add_batch(round, update, 1, &status);
+    return status;
 }
 
 int rule_merge(struct rule_round *into, const struct rule_round *from)
@@ -293,127 +308,5 @@ int rule_merge(struct rule_round *into, const struct rule_round *from)
     into->updates += from->updates;
     into->clipped += from->clipped;
     into->weight += from->weight;
-    return 0;
-}
-
-/* ---- finish --------------------------------------------------------------------------------- */
-
-/* By device: the order of arrival must not be seen. Few entries, often sorted already. */
-static void entries_sort(struct rule_round *round)
-{
-    for (uint32_t i = 1; i < round->updates; i++) {
-        struct rule_entry entry = round->entries[i];
-        uint32_t j = i;
-        for (; j > 0 && round->entries[j - 1u].device > entry.device; j--) {
-            round->entries[j] = round->entries[j - 1u];
-        }
-        round->entries[j] = entry;
-    }
-}
-
-void rule_rows(struct rule_round *round, uint32_t first, uint32_t count)
-{
-    for (uint32_t u = 0; u < round->updates; u++) {
-        const struct rule_entry *entry = &round->entries[u];
-        float *row = round->rows + (size_t)u * RULE_TILE;
-        codec_decode(&entry->frame, first, count, row);
-        for (uint32_t i = 0; entry->gain != 1.0f && i < count; i++) {
-            row[i] *= entry->gain;
-        }
-    }
-}
-
-static void tile_reduce(struct rule_round *round, uint32_t first, uint32_t count, double factor)
-{
-    const struct rule *rule = round->setup.strategy->rule;
-    if (rule->kind == RULE_GATHERING) {
-        rule_rows(round, first, count);
-        rule->ops->reduce(round, count, round->delta);
-        return;
-    }
-    const int64_t *sum = round->sums + first;
-    for (uint32_t i = 0; i < count; i++) {
-        round->delta[i] = (float)((double)sum[i] * factor);
-    }
-}
-
-static void tile_apply(struct rule_round *round, const struct rule_tile *tile)
-{
-    const struct rule_ops *ops = round->setup.strategy->rule->ops;
-    if (ops->apply) {
-        ops->apply(round, tile);
-        return;
-    }
-    float rate = rule_value(round, 0); /* every rule's first parameter is lr */
-    for (uint32_t i = 0; i < tile->count; i++) {
-        tile->next[i] = tile->base[i] + rate * tile->delta[i];
-    }
-}
-
-/* Σ (next − base)², or NaN/infinity if a parameter is not finite. `before` is the base. */
-static double tile_step(const float *before, const float *next, uint32_t count)
-{
-    double square = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        double step = (double)next[i] - (double)before[i];
-        square += step * step;
-    }
-    return square;
-}
-
-static double sum_factor(const struct rule_round *round)
-{
-    const struct rule_ops *ops = round->setup.strategy->rule->ops;
-    double factor = ops->factor ? ops->factor(round) : 1.0 / (double)round->weight;
-    return factor * rule_sum_unit(round);
-}
-
-static double tiles_run(struct rule_round *round, const float *base, float *next)
-{
-    double factor = sum_factor(round), step = 0;
-    for (uint32_t first = 0; first < round->setup.params; first += RULE_TILE) {
-        float before[RULE_TILE]; /* base and next may be the same memory */
-        uint32_t left = round->setup.params - first;
-        uint32_t count = left < RULE_TILE ? left : RULE_TILE;
-        memcpy(before, base + first, count * sizeof *before);
-        tile_reduce(round, first, count, factor);
-        tile_apply(round, &(struct rule_tile){.first = first,
-                                              .count = count,
-                                              .delta = round->delta,
-                                              .base = before,
-                                              .next = next + first});
-        step += tile_step(before, next + first, count);
-    }
-    return step;
-}
-
-int rule_finish(struct rule_round *round, const float *base, float *next,
-                struct rule_result *result)
-{
-    const struct rule *rule = round->setup.strategy->rule;
-    if (round->updates == 0) {
-        return MYCEL_E_STATE;
-    }
-    if (rule->kind == RULE_GATHERING) {
-        entries_sort(round);
-        if (rule->ops->prepare) {
-            rule->ops->prepare(round);
-        }
-    }
-    double step = tiles_run(round, base, next);
-    if (!isfinite(step)) {
-        return MYCEL_E_NONFINITE;
-    }
-    clip_adapt(round);
-    round->setup.state[STATE_ROUNDS] += 1.0f;
-    if (result) {
-        *result = (struct rule_result){
-            .updates = round->updates,
-            .weight = round->weight,
-            .clipped = round->clipped,
-            .clip_norm = round->clip_norm,
-            .step_norm = (float)sqrt(step),
-        };
-    }
     return 0;
 }

@@ -4,6 +4,11 @@
 
 #include "server/engine/rules/rules.h"
 
+#define RULE_STATE_ROUNDS 0 /* places in the head of the state: rounds so far, */
+#define RULE_STATE_CLIP 1   /* and the adaptive clip's norm */
+
+#define RULE_SUMS_MAX 2u
+#define RULE_SCALARS_MAX 2u
 #define RULE_SCALAR_BITS 20
 #define RULE_SCALAR_MAX 0x1p25 /* of one term: 2^17 updates stay below 2^62 */
 
@@ -25,12 +30,22 @@ struct rule_entry {
     double share; /* of the result, as the rule decides */
 };
 
+/* What one update adds to a streaming rule's sums. */
+struct rule_terms {
+    struct {
+        uint32_t weight; /* 0: nothing is added */
+        float gain;
+    } sum[RULE_SUMS_MAX];
+    int64_t scalar[RULE_SCALARS_MAX];
+};
+
 struct rule_ops {
     uint32_t sums; /* streaming: int64 vectors, 1 or 2 */
 
-    /* Streaming, NULL: one sum of weight × gain × delta. Else adds the update its own way, after the
-     * common checks; must change nothing if it fails. */
-    int (*add)(struct rule_round *round, const struct rule_update *update, float gain);
+    /* Streaming, NULL: one sum of weight × gain × delta. Else what the update, which has passed the
+     * common checks, adds. 0 or an error. `terms` is zeroed. */
+    int (*terms)(const struct rule_round *round, const struct rule_update *update, float gain,
+                 struct rule_terms *terms);
 
     /* Streaming, NULL: 1 / Σ n. Else the factor from sums[0] (as a real number) to the aggregate. */
     double (*factor)(const struct rule_round *round);
@@ -39,7 +54,7 @@ struct rule_ops {
     void (*prepare)(struct rule_round *round);
 
     /* Gathering: the aggregate of a tile, from all decoded and scaled updates (round->rows, one row
-     * of RULE_TILE each). */
+     * of ROBUST_ROW each). */
     void (*reduce)(const struct rule_round *round, uint32_t count, float *delta);
 
     /* Whether round->matrix is needed: updates_max² doubles. */
@@ -64,14 +79,6 @@ static inline float rule_value(const struct rule_round *round, uint32_t index)
 
 /* State vector number `index`, from coordinate `first`. */
 float *rule_state_vector(const struct rule_round *round, uint32_t index, uint32_t first);
-
-/* Adds weight × gain × delta to sum number `index`; the terms must have been checked. */
-void rule_sum(struct rule_round *round, uint32_t index, const struct rule_update *update,
-              uint32_t weight, float gain);
-
-/* Whether such a term may be added: 0, MYCEL_E_WEIGHT or MYCEL_E_NORM. */
-int rule_term_check(const struct rule_round *round, const struct rule_update *update,
-                    uint32_t weight, float gain);
 
 /* Real → fixed-point scalar; MYCEL_E_NORM if it is not below RULE_SCALAR_MAX. */
 int rule_scalar(double value, int64_t *fixed);

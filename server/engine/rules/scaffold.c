@@ -8,18 +8,13 @@
 enum { LR };
 enum { SUM_DELTA, SUM_DRIFT };
 
-static int add(struct rule_round *round, const struct rule_update *update, float gain)
+static int terms(const struct rule_round *round, const struct rule_update *update, float gain,
+                 struct rule_terms *terms)
 {
-    float drift = gain / ((float)update->steps * round->setup.learning_rate);
-    int error = rule_term_check(round, update, update->weight, gain);
-    if (!error) {
-        error = rule_term_check(round, update, 1, drift);
-    }
-    if (error) {
-        return error;
-    }
-    rule_sum(round, SUM_DELTA, update, update->weight, gain);
-    rule_sum(round, SUM_DRIFT, update, 1, drift);
+    terms->sum[SUM_DELTA].weight = update->weight;
+    terms->sum[SUM_DELTA].gain = gain;
+    terms->sum[SUM_DRIFT].weight = 1;
+    terms->sum[SUM_DRIFT].gain = gain / ((float)update->steps * round->setup.learning_rate);
     return 0;
 }
 
@@ -37,7 +32,7 @@ static void apply(struct rule_round *round, const struct rule_tile *tile)
     }
 }
 
-static const struct rule_ops ops = {.sums = 2, .add = add, .apply = apply};
+static const struct rule_ops ops = {.sums = 2, .terms = terms, .apply = apply};
 
 const struct rule rule_scaffold = {
     .name = "scaffold",

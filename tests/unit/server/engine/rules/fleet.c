@@ -123,9 +123,16 @@ struct rule_result fleet_run(const struct fleet *fleet, const struct rule_setup 
         setups[c].work = allocate(setups[c].work_bytes);
         assert_int_equal(rule_begin(&rounds[c], &setups[c]), 0);
     }
-    for (uint32_t i = 0; i < fleet->devices; i++) {
-        uint32_t device = order ? order[i] : i;
-        assert_int_equal(rule_add(&rounds[i % contexts], &fleet->updates[device]), 0);
+    for (uint32_t i = 0; i < fleet->devices;) {
+        /* One by one, and in batches. */
+        struct rule_update batch[3];
+        int status[3];
+        uint32_t count = order && fleet->devices - i >= 3u ? 1u + order[i] % 3u : 1u;
+        for (uint32_t b = 0; b < count; b++) {
+            batch[b] = fleet->updates[order ? order[i + b] : i + b];
+        }
+        assert_int_equal(rule_add_batch(&rounds[i % contexts], batch, count, status), count);
+        i += count;
     }
     for (uint32_t c = 1; c < contexts; c++) {
         assert_int_equal(rule_merge(&rounds[0], &rounds[c]), 0);

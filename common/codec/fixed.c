@@ -68,6 +68,12 @@ void codec_accumulate(const struct codec_frame *frame, const struct codec_term *
     const struct codec_ops *ops = codec_ops_of((int)frame->header.codec);
     MYCEL_ASSERT(ops && first <= frame->header.params && count <= frame->header.params - first);
     struct kernel_term scaled = term_scale(term);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    if (frame->header.codec == CODEC_F32) { /* the codes are the values */
+        kernel_accumulate(frame->codes + 4u * (size_t)first, &scaled, count, acc);
+        return;
+    }
+#endif
     while (count > 0) {
         float values[CODEC_BLOCK_PARAMS_MAX];
         struct codec_block block = codec_frame_block(frame, first >> frame->block_log2);

@@ -24,7 +24,7 @@ struct kernel_stats {
  * X(result, name, parameters, arguments):
  *
  * accumulate  acc[i] += (weight · round(multiplier · values[i])) << shift, to nearest, ties to even. Terms
- *             beyond ±2^30 count as that.
+ *             beyond ±2^30 give something, but nothing undefined. `values` are floats of any alignment.
  * scan        Sum of squares in a fixed order (16 lanes, then halves), largest magnitude, and whether
  *             all are finite.
  * hadamard    x := H x / √size in place, H the Walsh–Hadamard matrix; size a power of two from 8 to 1024.
@@ -32,7 +32,7 @@ struct kernel_stats {
  */
 #define KERNEL_TABLE(X)                                                                            \
     X(void, accumulate,                                                                            \
-      (const float *values, const struct kernel_term *term, uint32_t count, int64_t *acc),         \
+      (const void *values, const struct kernel_term *term, uint32_t count, int64_t *acc),          \
       (values, term, count, acc))                                                                  \
     X(struct kernel_stats, scan, (const float *values, uint32_t count), (values, count))           \
     X(void, hadamard, (float *x, uint32_t size), (x, size))                                        \

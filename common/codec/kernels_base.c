@@ -12,12 +12,15 @@ static inline int32_t round_term(float x)
     return (int32_t)rintf(x);
 }
 
-void kernel_accumulate_base(const float *restrict values, const struct kernel_term *term,
-                            uint32_t count, int64_t *restrict acc)
+void kernel_accumulate_base(const void *values, const struct kernel_term *term, uint32_t count,
+                            int64_t *acc)
 {
+    const uint8_t *bytes = values;
     float multiplier = term->multiplier;
     int64_t weight = (int64_t)term->weight * ((int64_t)1 << term->shift);
     for (uint32_t i = 0; i < count; i++) {
-        acc[i] += round_term(values[i] * multiplier) * weight;
+        float value;
+        memcpy(&value, bytes + 4u * (size_t)i, sizeof value);
+        acc[i] += round_term(value * multiplier) * weight;
     }
 }

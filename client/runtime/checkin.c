@@ -27,7 +27,8 @@ uint32_t checkin_sleep_step(struct client *c)
         int rc = journal_finish(c);
         if (rc < 0) {
             c->job_failures = client_count_up(c->job_failures);
-            client_pause(c, window_backoff(c, c->job_failures), rc, "the journal cannot be written");
+            client_pause(c, window_backoff(c, c->job_failures), rc,
+                         "the journal cannot be written");
             return (uint32_t)(c->wake_ms - c->now_ms);
         }
         c->journal_stale = false;
@@ -42,9 +43,10 @@ uint32_t checkin_sleep_step(struct client *c)
     uint32_t recheck = client_setting(c->config->idle_recheck_ms, CHECKIN_IDLE_RECHECK_MS);
     uint32_t pause = window_between(c, recheck, recheck + recheck / 2u);
     c->wake_ms = c->now_ms + pause;
-    client_emit(c, &(struct mycel_event){.kind = MYCEL_EVENT_PAUSED,
-                                         .wait_ms = pause,
-                                         .text = conditions.idle ? "no training data" : "not idle"});
+    struct mycel_event event = {.kind = MYCEL_EVENT_PAUSED,
+                                .wait_ms = pause,
+                                .text = conditions.idle ? "no training data" : "not idle"};
+    client_emit(c, &event);
     return pause;
 }
 
@@ -88,7 +90,8 @@ uint32_t checkin_step(struct client *c)
         return wait;
     }
     int bytes = encode_checkin(c);
-    MYCEL_ASSERT(bytes > 0); /* init checked every string, and the limit covers the largest message */
+    /* init checked every string, and the limit covers the largest message */
+    MYCEL_ASSERT(bytes > 0);
     struct mycel_request request = {
         .method = MYCEL_POST,
         .path = {PROTO_PATH_CHECKIN, NULL},
@@ -97,7 +100,8 @@ uint32_t checkin_step(struct client *c)
         .payload_bytes = (size_t)bytes,
     };
     if (requests_send(c, &request, 0) > 0) {
-        client_emit(c, &(struct mycel_event){.kind = MYCEL_EVENT_CHECKIN});
+        struct mycel_event event = {.kind = MYCEL_EVENT_CHECKIN};
+        client_emit(c, &event);
     }
     return c->state == MYCEL_CLIENT_CHECKIN ? requests_wait_ms(c) : 0;
 }
@@ -108,8 +112,9 @@ static void take_window(struct client *c, const mycel_Window *window)
     c->failures = 0;
     c->job_failures = 0;
     uint32_t pause = client_sleep(c, window);
-    client_emit(c, &(struct mycel_event){
-                       .kind = MYCEL_EVENT_WINDOW, .code = window->reason, .wait_ms = pause});
+    struct mycel_event event = {
+        .kind = MYCEL_EVENT_WINDOW, .code = window->reason, .wait_ms = pause};
+    client_emit(c, &event);
 }
 
 static void take_lease(struct client *c, const mycel_Lease *lease)
@@ -127,7 +132,8 @@ static void take_lease(struct client *c, const mycel_Lease *lease)
     c->failures = 0;
     client_lease_starts(c, lease->deadline_ms);
     client_set_state(c, MYCEL_CLIENT_FETCH);
-    client_emit(c, &(struct mycel_event){.kind = MYCEL_EVENT_LEASE, .bytes = c->job.model_bytes});
+    struct mycel_event event = {.kind = MYCEL_EVENT_LEASE, .bytes = c->job.model_bytes};
+    client_emit(c, &event);
 }
 
 void checkin_answer(struct client *c, const struct mycel_response *r, uint32_t block)

@@ -98,10 +98,9 @@ uint8_t client_count_up(uint8_t count)
 void client_pause(struct client *c, uint32_t pause_ms, int code, const char *text)
 {
     c->wake_ms = c->now_ms + pause_ms;
-    client_emit(c, &(struct mycel_event){.kind = MYCEL_EVENT_PROBLEM,
-                                         .code = code,
-                                         .wait_ms = pause_ms,
-                                         .text = text});
+    struct mycel_event event = {
+        .kind = MYCEL_EVENT_PROBLEM, .code = code, .wait_ms = pause_ms, .text = text};
+    client_emit(c, &event);
 }
 
 void client_fail(struct client *c, int code, const char *text)

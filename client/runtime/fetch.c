@@ -103,8 +103,8 @@ static uint32_t verify(struct client *c)
         discard(c);
     } else {
         client_set_state(c, MYCEL_CLIENT_TRAIN);
-        client_emit(c, &(struct mycel_event){.kind = MYCEL_EVENT_FETCHED,
-                                             .bytes = c->job.model_bytes});
+        struct mycel_event event = {.kind = MYCEL_EVENT_FETCHED, .bytes = c->job.model_bytes};
+        client_emit(c, &event);
     }
     return 0;
 }
@@ -161,9 +161,8 @@ static bool is_block_of_model(const struct client *c, const struct mycel_respons
     uint32_t expected = left < size ? left : size;
     return r->payload_bytes == expected && r->block.more == (expected < left) &&
            (r->size2 == 0 || r->size2 == job->model_bytes) &&
-           (r->etag_bytes == 0 ||
-            (r->etag_bytes == MYCEL_ETAG_BYTES_MAX &&
-             memcmp(r->etag, job->model_sha256, MYCEL_ETAG_BYTES_MAX) == 0));
+           (r->etag_bytes == 0 || (r->etag_bytes == MYCEL_ETAG_BYTES_MAX &&
+                                   memcmp(r->etag, job->model_sha256, MYCEL_ETAG_BYTES_MAX) == 0));
 }
 
 void fetch_answer(struct client *c, const struct mycel_response *r, uint32_t asked)

@@ -23,14 +23,15 @@
 #define CLIENT_POLL_WAIT_MAX_MS 3600000u
 #define CLIENT_SEND_RETRY_MS 50u /* the transport took nothing: offer it again after this */
 
-#define CLIENT_FETCH_PERSIST_MS 5000u   /* what took longer to download is written down */
-#define CLIENT_FETCH_REPEATS_MAX 2u     /* downloads with a wrong hash before the lease is dropped */
-#define CLIENT_UPLOAD_REPEATS_MAX 8u    /* "blocks are missing" so often before pauses */
+#define CLIENT_FETCH_PERSIST_MS 5000u /* what took longer to download is written down */
+#define CLIENT_FETCH_REPEATS_MAX 2u   /* downloads with a wrong hash before the lease is dropped */
+#define CLIENT_UPLOAD_REPEATS_MAX 8u  /* "blocks are missing" so often before pauses */
 
 #define CLIENT_WINDOW_MAX_MS 604800000u /* nobody can put a device to sleep for more than a week */
 #define CLIENT_RETRY_AFTER_MAX_S 3600u
 
-_Static_assert(CLIENT_CHUNK_PARAMS == CODEC_BLOCK_PARAMS_MAX, "one chunk is one codec block at most");
+_Static_assert(CLIENT_CHUNK_PARAMS == CODEC_BLOCK_PARAMS_MAX,
+               "one chunk is one codec block at most");
 _Static_assert(MYCEL_CLIENT_SCRATCH_BYTES >= 2u * CLIENT_CHUNK_PARAMS * sizeof(float),
                "a chunk of the delta and one of the base must fit");
 _Static_assert(MYCEL_CLIENT_SCRATCH_BYTES >= PROTO_MESSAGE_BYTES_MAX, "messages are encoded there");
@@ -101,7 +102,7 @@ enum client_train_stage {
 struct client_train {
     uint64_t running_since_ms; /* without a pause */
     uint32_t train_ms;         /* before that */
-    uint32_t position; /* parameters done in the current stage */
+    uint32_t position;         /* parameters done in the current stage */
     uint32_t head_bytes;
     float squared_norm;
     float scale;
@@ -136,8 +137,8 @@ struct client {
     struct client_slot slots[MYCEL_REQUEST_SLOTS];
     struct client_job job;
     struct client_progress progress;
-    struct sha256 sha; /* of the model in FETCH, of the body in TRAIN */
-    uint32_t hashed;   /* bytes that went into it */
+    struct sha256 sha;    /* of the model in FETCH, of the body in TRAIN */
+    uint32_t hashed;      /* bytes that went into it */
     uint8_t state;        /* enum mycel_client_state */
     uint8_t failures;     /* of the network in a row */
     uint8_t job_failures; /* jobs dropped in a row */

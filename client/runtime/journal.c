@@ -18,7 +18,8 @@
 
 _Static_assert(JOURNAL_HEAD_BYTES + mycel_Lease_size + JOURNAL_CRC_BYTES <= MYCEL_JOURNAL_BYTES_MAX,
                "a record must fit what ports were promised");
-_Static_assert(MYCEL_CLIENT_SCRATCH_BYTES >= MYCEL_JOURNAL_BYTES_MAX, "records are made in scratch");
+_Static_assert(MYCEL_CLIENT_SCRATCH_BYTES >= MYCEL_JOURNAL_BYTES_MAX,
+               "records are made in scratch");
 
 static void put_u16(uint8_t *p, uint32_t v)
 {
@@ -63,8 +64,8 @@ static uint32_t crc32_of(const uint8_t *data, size_t bytes)
 static int read_record(struct client *c, uint8_t **record)
 {
     uint8_t *p = c->config->scratch;
-    int n = c->port->store->read(c->port->store_ctx, MYCEL_AREA_JOURNAL, 0, p,
-                                 MYCEL_JOURNAL_BYTES_MAX);
+    int n =
+        c->port->store->read(c->port->store_ctx, MYCEL_AREA_JOURNAL, 0, p, MYCEL_JOURNAL_BYTES_MAX);
     if (n < 0) {
         return n;
     }

@@ -13,7 +13,7 @@
 /* Codecs with a residual need an area for it that lives as long as the run; until the store has one
  * they are not offered. */
 #define LEASE_CODECS_BUILT                                                                         \
-    (1u << CODEC_F32 | 1u << CODEC_F16 | 1u << CODEC_INT8 | 1u << CODEC_INT4 | 1u << CODEC_EDEN2 |  \
+    (1u << CODEC_F32 | 1u << CODEC_F16 | 1u << CODEC_INT8 | 1u << CODEC_INT4 | 1u << CODEC_EDEN2 | \
      1u << CODEC_DRIVE1)
 
 uint32_t lease_codecs(const struct mycel_client_config *config)

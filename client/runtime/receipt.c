@@ -8,9 +8,10 @@ static void erase(struct client *c, enum mycel_area area)
 {
     int rc = c->port->store->erase(c->port->store_ctx, area);
     if (rc < 0) {
-        client_emit(c, &(struct mycel_event){.kind = MYCEL_EVENT_PROBLEM,
-                                             .code = rc,
-                                             .text = "a finished job's data cannot be erased"});
+        struct mycel_event event = {.kind = MYCEL_EVENT_PROBLEM,
+                                    .code = rc,
+                                    .text = "a finished job's data cannot be erased"};
+        client_emit(c, &event);
     }
 }
 
@@ -30,9 +31,10 @@ uint32_t receipt_step(struct client *c)
     c->job_failures = 0;
     mycel_Window window = {.earliest_ms = receipt.earliest_ms, .latest_ms = receipt.latest_ms};
     uint32_t pause = client_sleep(c, &window);
-    client_emit(c, &(struct mycel_event){.kind = MYCEL_EVENT_RECEIPT,
-                                         .code = receipt.status,
-                                         .wait_ms = pause,
-                                         .text = receipt.late ? "late" : ""});
+    struct mycel_event event = {.kind = MYCEL_EVENT_RECEIPT,
+                                .code = receipt.status,
+                                .wait_ms = pause,
+                                .text = receipt.late ? "late" : ""};
+    client_emit(c, &event);
     return 0;
 }

@@ -73,8 +73,7 @@ int requests_send(struct client *c, const struct mycel_request *request, uint32_
         return rc;
     }
     if (rc > 0) {
-        c->slots[slot] =
-            (struct client_slot){.sent_ms = c->now_ms, .block = block, .busy = true};
+        c->slots[slot] = (struct client_slot){.sent_ms = c->now_ms, .block = block, .busy = true};
     }
     return rc;
 }

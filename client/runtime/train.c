@@ -33,10 +33,11 @@ static int prepare(struct client *c)
     rc = c->port->trainer->prepare(c->port->trainer_ctx, &plan, &column);
     c->trainer_ready = rc >= 0;
     if (rc < 0) {
-        client_emit(c, &(struct mycel_event){.kind = MYCEL_EVENT_PROBLEM,
-                                             .code = rc,
-                                             .column = column,
-                                             .text = "the trainer refuses the model"});
+        struct mycel_event event = {.kind = MYCEL_EVENT_PROBLEM,
+                                    .code = rc,
+                                    .column = column,
+                                    .text = "the trainer refuses the model"};
+        client_emit(c, &event);
     }
     return rc;
 }
@@ -84,11 +85,12 @@ static int step(struct client *c)
         return MYCEL_E_WEIGHT;
     }
     t->train_ms += (uint32_t)(c->now_ms - t->running_since_ms);
-    client_emit(c, &(struct mycel_event){.kind = MYCEL_EVENT_TRAINED,
-                                         .steps = result.steps,
-                                         .wait_ms = t->train_ms,
-                                         .loss_first = result.loss_first,
-                                         .loss_last = result.loss_last});
+    struct mycel_event event = {.kind = MYCEL_EVENT_TRAINED,
+                                .steps = result.steps,
+                                .wait_ms = t->train_ms,
+                                .loss_first = result.loss_first,
+                                .loss_last = result.loss_last};
+    client_emit(c, &event);
     return 0;
 }
 
@@ -113,8 +115,8 @@ static bool is_paused(struct client *c)
         return false;
     }
     struct mycel_conditions conditions = {.idle = false};
-    c->port->platform->conditions(c->port->platform_ctx, t->stage == CLIENT_TRAIN_STEP && !t->paused,
-                                  &conditions);
+    c->port->platform->conditions(c->port->platform_ctx,
+                                  t->stage == CLIENT_TRAIN_STEP && !t->paused, &conditions);
     if (conditions.idle == !t->paused) {
         return t->paused;
     }
@@ -132,8 +134,8 @@ static uint32_t wait_for_idle(struct client *c)
     uint32_t recheck = client_setting(c->config->idle_recheck_ms, TRAIN_IDLE_RECHECK_MS);
     uint32_t pause = window_between(c, recheck, recheck + recheck / 2u);
     c->wake_ms = c->now_ms + pause;
-    client_emit(c, &(struct mycel_event){
-                       .kind = MYCEL_EVENT_PAUSED, .wait_ms = pause, .text = "not idle"});
+    struct mycel_event event = {.kind = MYCEL_EVENT_PAUSED, .wait_ms = pause, .text = "not idle"};
+    client_emit(c, &event);
     return pause;
 }
 
@@ -155,8 +157,8 @@ uint32_t train_step(struct client *c)
     if (rc == 0 && t->stage == CLIENT_TRAIN_PERSIST) {
         client_release_trainer(c);
         client_set_state(c, MYCEL_CLIENT_ENCODED);
-        client_emit(c, &(struct mycel_event){.kind = MYCEL_EVENT_ENCODED,
-                                             .bytes = c->progress.body_bytes});
+        struct mycel_event event = {.kind = MYCEL_EVENT_ENCODED, .bytes = c->progress.body_bytes};
+        client_emit(c, &event);
     } else if (rc == 0) {
         t->stage++;
         t->position = 0;

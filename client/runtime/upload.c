@@ -88,7 +88,8 @@ static uint32_t fill_window(struct client *c, const char *name)
             return requests_wait_ms(c);
         }
     }
-    if (blocks_complete(&u->blocks) && requests_count(c) == 0 && send_block(c, name, u->final) < 0) {
+    if (blocks_complete(&u->blocks) && requests_count(c) == 0 &&
+        send_block(c, name, u->final) < 0) {
         return 0;
     }
     return requests_wait_ms(c);

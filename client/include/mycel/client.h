@@ -38,18 +38,18 @@ enum mycel_client_state {
 
 /* Settings. Zero in a numeric field means its default. Kept by pointer: must outlive the client. */
 struct mycel_client_config {
-    const char *device_class; /* ≤ 23 characters, e.g. "linux"; NULL: none */
+    const char *device_class;                /* ≤ 23 characters, e.g. "linux"; NULL: none */
     const char *tags[MYCEL_CLIENT_TAGS_MAX]; /* "key=value", ≤ 31 characters each; NULL ends */
 
-    uint32_t model_bytes_max;  /* largest model accepted; default 64 MiB */
-    uint32_t codecs;           /* bit i: Codec i may be used; default: all that need no residual */
-    uint32_t steps_per_poll;   /* optimizer steps in one poll; default 16 */
-    uint32_t answer_ms;        /* a silent peer is given up after this long; default 30,000 */
-    uint32_t backoff_min_ms;   /* first pause after a failure; doubles; default 1,000 */
-    uint32_t backoff_max_ms;   /* longest pause after failures; default 600,000 (10 min) */
-    uint32_t sleep_min_ms;     /* shortest pause between check-ins, whatever is asked; default 1,000 */
-    uint32_t idle_recheck_ms;  /* pause while the idle policy says no; default 30,000 */
-    uint32_t start_spread_ms;  /* first check-in is uniform in 0 … this; default 0: at once */
+    uint32_t model_bytes_max; /* largest model accepted; default 64 MiB */
+    uint32_t codecs;          /* bit i: Codec i may be used; default: all that need no residual */
+    uint32_t steps_per_poll;  /* optimizer steps in one poll; default 16 */
+    uint32_t answer_ms;       /* a silent peer is given up after this long; default 30,000 */
+    uint32_t backoff_min_ms;  /* first pause after a failure; doubles; default 1,000 */
+    uint32_t backoff_max_ms;  /* longest pause after failures; default 600,000 (10 min) */
+    uint32_t sleep_min_ms; /* shortest pause between check-ins, whatever is asked; default 1,000 */
+    uint32_t idle_recheck_ms; /* pause while the idle policy says no; default 30,000 */
+    uint32_t start_spread_ms; /* first check-in is uniform in 0 … this; default 0: at once */
 
     void *scratch;        /* aligned for uint64_t; used during poll only */
     size_t scratch_bytes; /* at least MYCEL_CLIENT_SCRATCH_BYTES */

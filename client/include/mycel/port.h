@@ -123,15 +123,15 @@ struct mycel_store {
 
 /* What the coordinator asks for; units as in proto/mycel.proto. */
 struct mycel_plan {
-    const char *model; /* one-line model description, NUL-terminated, untrusted */
-    uint32_t params;   /* number of parameters the lease speaks of */
-    uint32_t epochs;   /* ≥ 1 */
-    uint32_t batch;    /* ≥ 1 */
-    uint32_t steps_max;  /* 0: no limit */
+    const char *model;  /* one-line model description, NUL-terminated, untrusted */
+    uint32_t params;    /* number of parameters the lease speaks of */
+    uint32_t epochs;    /* ≥ 1 */
+    uint32_t batch;     /* ≥ 1 */
+    uint32_t steps_max; /* 0: no limit */
     float learning_rate;
     float momentum;
     float prox_mu; /* 0: off */
-    uint64_t seed;   /* of order and dropout; 0: samples in the order in which they stand */
+    uint64_t seed; /* of order and dropout; 0: samples in the order in which they stand */
 };
 
 struct mycel_train_result {
@@ -197,7 +197,7 @@ struct mycel_event {
     uint32_t column; /* of the model description, when code speaks of one; else 0 */
     float loss_first;
     float loss_last;
-    const char *text; /* a peer's words (untrusted, printable ASCII only) or the place; never NULL */
+    const char *text; /* a peer's words (untrusted, but printable ASCII) or the place; not NULL */
 };
 
 struct mycel_platform {

@@ -81,7 +81,8 @@ static void read_block(const coap_opt_t *option, enum mycel_block_kind kind,
     block->szx = (uint8_t)(value & 7u);
 }
 
-static void read_option(struct mycel_response *r, coap_option_num_t number, const coap_opt_t *option)
+static void read_option(struct mycel_response *r, coap_option_num_t number,
+                        const coap_opt_t *option)
 {
     uint32_t length = coap_opt_length(option);
     const uint8_t *value = coap_opt_value(option);
@@ -145,8 +146,8 @@ static coap_response_t on_response(coap_session_t *session, const coap_pdu_t *se
     return COAP_RESPONSE_OK;
 }
 
-static void on_nack(coap_session_t *session, const coap_pdu_t *sent, const coap_nack_reason_t reason,
-                    const coap_mid_t mid)
+static void on_nack(coap_session_t *session, const coap_pdu_t *sent,
+                    const coap_nack_reason_t reason, const coap_mid_t mid)
 {
     (void)mid;
     struct coap_transport *t = transport_of(session);

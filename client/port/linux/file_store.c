@@ -108,8 +108,8 @@ static int store_sync(void *ctx, enum mycel_area area)
 static int store_save(void *ctx, const void *data, size_t bytes)
 {
     struct file_store *s = ctx;
-    int fd = openat(s->folder, JOURNAL_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-                    0600);
+    int fd =
+        openat(s->folder, JOURNAL_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
         return error_of_errno();
     }
@@ -146,7 +146,8 @@ static int open_folder(struct file_store *s, const char *path)
         return error_of_errno();
     }
     /* The folder will hold what the device learned from its data: nobody else's business. */
-    return (status.st_mode & 077) != 0 || status.st_uid != geteuid() ? MYCEL_E_PERMISSION : MYCEL_OK;
+    return (status.st_mode & 077) != 0 || status.st_uid != geteuid() ? MYCEL_E_PERMISSION
+                                                                     : MYCEL_OK;
 }
 
 static int open_files(struct file_store *s)

@@ -19,7 +19,8 @@
 uint64_t host_now_ms(void)
 {
     struct timespec now;
-    (void)clock_gettime(CLOCK_BOOTTIME, &now); /* cannot fail with this clock on any Linux we run on */
+    /* cannot fail with this clock on any Linux of the last decade */
+    (void)clock_gettime(CLOCK_BOOTTIME, &now);
     return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
 }
 
@@ -29,7 +30,8 @@ static uint64_t random_bits(void *ctx)
     uint64_t value = 0;
     while (getrandom(&value, sizeof value, 0) != (ssize_t)sizeof value) {
         if (errno != EINTR) {
-            return host_now_ms() * 0x9E3779B97F4A7C15u; /* spreads a little; keys never come from here */
+            /* Spreads a little; keys never come from here. */
+            return host_now_ms() * 0x9E3779B97F4A7C15u;
         }
     }
     return value;
@@ -109,8 +111,8 @@ static void conditions(void *ctx, bool training, struct mycel_conditions *out)
     if (p->looked_ms == 0 || now_ms - p->looked_ms >= LOOK_AGAIN_MS ||
         training != p->looked_while_training) {
         uint8_t percent = battery_percent(p->power_path);
-        bool power_allows = percent == ON_MAINS || (p->policy.on_battery &&
-                                                    percent >= p->policy.battery_min_percent);
+        bool power_allows = percent == ON_MAINS ||
+                            (p->policy.on_battery && percent >= p->policy.battery_min_percent);
         p->conditions.battery_percent = percent;
         p->conditions.idle = power_allows && load_allows(p, training);
         p->looked_ms = now_ms;

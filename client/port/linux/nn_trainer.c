@@ -67,11 +67,10 @@ static int make_context(struct nn_trainer *t, const struct mycel_plan *plan)
     if (t->plan.arena_bytes > NN_TRAINER_ARENA_BYTES_MAX) {
         return MYCEL_E_NO_MEMORY;
     }
-    size_t bytes = ((size_t)t->plan.arena_bytes + MYCEL_NN_ALIGN - 1u) / MYCEL_NN_ALIGN *
-                   MYCEL_NN_ALIGN;
+    size_t bytes =
+        ((size_t)t->plan.arena_bytes + MYCEL_NN_ALIGN - 1u) / MYCEL_NN_ALIGN * MYCEL_NN_ALIGN;
     t->arena = aligned_alloc(MYCEL_NN_ALIGN, bytes);
-    return t->arena == NULL ? MYCEL_E_NO_MEMORY
-                            : mycel_nn_init(&t->nn, &t->plan, t->arena, bytes);
+    return t->arena == NULL ? MYCEL_E_NO_MEMORY : mycel_nn_init(&t->nn, &t->plan, t->arena, bytes);
 }
 
 static int prepare(void *ctx, const struct mycel_plan *plan, uint32_t *column)
@@ -188,4 +187,5 @@ static void result(void *ctx, struct mycel_train_result *out)
     *out = ((const struct nn_trainer *)ctx)->result;
 }
 
-const struct mycel_trainer nn_trainer_table = {samples, prepare, load, step, weights, result, release};
+const struct mycel_trainer nn_trainer_table = {samples, prepare, load,   step,
+                                               weights, result,  release};

@@ -85,8 +85,10 @@ static void put_text(const struct progress *p, const struct mycel_event *e)
         (void)fprintf(p->out, "%s: checking in\n", p->device);
         break;
     case MYCEL_EVENT_LEASE:
-        (void)fprintf(p->out, "%s: run %" PRIu32 " round %" PRIu32 ": work to do, model of %" PRIu32
-                              " bytes\n", p->device, e->run, e->round, e->bytes);
+        (void)fprintf(p->out,
+                      "%s: run %" PRIu32 " round %" PRIu32 ": work to do, model of %" PRIu32
+                      " bytes\n",
+                      p->device, e->run, e->round, e->bytes);
         break;
     case MYCEL_EVENT_WINDOW:
         (void)fprintf(p->out, "%s: no work, back in %.1f s\n", p->device, wait_s);
@@ -103,8 +105,8 @@ static void put_text(const struct progress *p, const struct mycel_event *e)
                       e->bytes);
         break;
     case MYCEL_EVENT_RECEIPT:
-        (void)fprintf(p->out, "%s: round %" PRIu32 ": %s%s%s, back in %.1f s\n", p->device, e->round,
-                      e->code == 0 ? "received" : mycel_error_text(e->code),
+        (void)fprintf(p->out, "%s: round %" PRIu32 ": %s%s%s, back in %.1f s\n", p->device,
+                      e->round, e->code == 0 ? "received" : mycel_error_text(e->code),
                       e->text[0] != '\0' ? ", " : "", e->text, wait_s);
         break;
     case MYCEL_EVENT_PAUSED:
@@ -134,11 +136,13 @@ void progress_end(const struct progress *progress, uint32_t rounds, uint64_t byt
         put_string(progress->out, progress->device);
         (void)fprintf(progress->out,
                       ",\"rounds\":%" PRIu32 ",\"bytes_up\":%" PRIu64 ",\"bytes_down\":%" PRIu64
-                      "}\n", rounds, bytes_sent, bytes_received);
+                      "}\n",
+                      rounds, bytes_sent, bytes_received);
     } else {
         (void)fprintf(progress->out,
                       "%s: ended after %" PRIu32 " rounds, %" PRIu64 " bytes up, %" PRIu64
-                      " bytes down\n", progress->device, rounds, bytes_sent, bytes_received);
+                      " bytes down\n",
+                      progress->device, rounds, bytes_sent, bytes_received);
     }
     (void)fflush(progress->out);
 }

@@ -72,8 +72,9 @@ static int open_transport(struct runner *r)
     size_t key_bytes = 0;
     int rc = key_file_read(r->options->key_file, key, &key_bytes);
     if (rc < 0) {
-        return fail(r, rc, rc == MYCEL_E_PERMISSION ? "the key file must be readable by its owner only"
-                                                    : "the key file cannot be read");
+        return fail(r, rc,
+                    rc == MYCEL_E_PERMISSION ? "the key file must be readable by its owner only"
+                                             : "the key file cannot be read");
     }
     struct coap_transport_config config = {.coordinator = r->options->coordinator,
                                            .identity = r->options->identity,
@@ -105,9 +106,9 @@ static int open_client(struct runner *r)
     host_platform_init(&r->platform, &policy);
     r->platform.on_event = on_event;
     r->platform.event_ctx = r;
-    r->port = (struct mycel_port){&coap_transport_table, r->transport, &file_store_table, &r->store,
-                                  &nn_trainer_table,     &r->trainer,  &host_platform_table,
-                                  &r->platform};
+    r->port = (struct mycel_port){
+        &coap_transport_table, r->transport, &file_store_table,    &r->store,
+        &nn_trainer_table,     &r->trainer,  &host_platform_table, &r->platform};
     r->config = (struct mycel_client_config){
         .device_class = o->device_class != NULL ? o->device_class : "linux",
         .codecs = CODECS_ALL,

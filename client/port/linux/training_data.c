@@ -46,7 +46,8 @@ static int cut(const struct client_options *options, const struct dataset *whole
     uint32_t *indices = NULL;
     uint32_t count = 0;
     int rc = partition_indices(whole, &spec, options->slices, options->slice,
-                               least_of(whole, options->slices), options->partition_seed, &indices, &count);
+                               least_of(whole, options->slices), options->partition_seed, &indices,
+                               &count);
     if (rc < 0) {
         return refuse(rc, problem, "the data set cannot be cut like that");
     }

@@ -53,8 +53,8 @@ struct fake_net {
     uint32_t generation[MYCEL_REQUEST_SLOTS];
     bool open;
     unsigned opens;
-    uint32_t messages;      /* requests and answers so far */
-    uint32_t lose_message;  /* number of the one that gets lost, from 1; 0: none */
+    uint32_t messages;     /* requests and answers so far */
+    uint32_t lose_message; /* number of the one that gets lost, from 1; 0: none */
     uint32_t loss_percent;
     uint32_t delay_min_ms;
     uint32_t delay_max_ms;
@@ -65,7 +65,7 @@ struct fake_net {
     int open_error;
     int send_error;
     int receive_error;
-    int send_refusals; /* so many sends are answered "not now" */
+    int send_refusals;                      /* so many sends are answered "not now" */
     struct fake_send sends[FAKE_SENDS_MAX]; /* a ring */
     uint32_t send_count;
 };
@@ -78,16 +78,16 @@ struct fake_coordinator {
     uint8_t model_szx;
     uint8_t body[FAKE_BODY_MAX];
     bool have[FAKE_BODY_MAX / 1024u + 1u];
-    uint32_t body_bytes;  /* of the partial body; 0: nothing known */
-    uint32_t forget_at;   /* forgets the partial body when that many PUTs came */
+    uint32_t body_bytes; /* of the partial body; 0: nothing known */
+    uint32_t forget_at;  /* forgets the partial body when that many PUTs came */
     uint32_t puts;
-    bool done;            /* a receipt was given */
+    bool done; /* a receipt was given */
     int32_t status;
     bool late;
     uint8_t digest[32];
     uint8_t first_body[FAKE_BODY_MAX]; /* as first completed */
     uint32_t first_bytes;
-    unsigned commits;  /* complete bodies that were new */
+    unsigned commits; /* complete bodies that were new */
     unsigned checkins;
     mycel_CheckIn last_checkin;
     fake_tamper_fn tamper;

@@ -32,8 +32,7 @@ static void answer_checkin(struct fake_coordinator *k, const struct mycel_reques
     }
     r->code = CODE_2_04;
     r->content_format = PROTO_FORMAT_MESSAGE;
-    r->payload_bytes =
-        encoded(WIRE_ENCODE(mycel_CheckInReply, &reply, payload, 1100));
+    r->payload_bytes = encoded(WIRE_ENCODE(mycel_CheckInReply, &reply, payload, 1100));
 }
 
 static void answer_model(struct fake_coordinator *k, const struct mycel_request *q,
@@ -88,8 +87,7 @@ static void put_status(struct fake_coordinator *k, struct mycel_response *r, uin
     }
     r->code = code;
     r->content_format = PROTO_FORMAT_MESSAGE;
-    r->payload_bytes =
-        encoded(WIRE_ENCODE(mycel_UploadStatus, &status, payload, 1100));
+    r->payload_bytes = encoded(WIRE_ENCODE(mycel_UploadStatus, &status, payload, 1100));
 }
 
 static bool is_complete(const struct fake_coordinator *k)
@@ -184,7 +182,8 @@ static uint32_t chance(struct fake_net *n, uint32_t below)
 static bool is_lost(struct fake_net *n)
 {
     n->messages++;
-    return n->dead || n->forgotten || n->messages == n->lose_message || chance(n, 100) < n->loss_percent;
+    return n->dead || n->forgotten || n->messages == n->lose_message ||
+           chance(n, 100) < n->loss_percent;
 }
 
 static int net_open(void *ctx)
@@ -237,8 +236,8 @@ static int net_send(void *ctx, unsigned slot, const struct mycel_request *q)
         n->send_refusals--;
         return 0;
     }
-    n->sends[n->send_count++ % FAKE_SENDS_MAX] = (struct fake_send){
-        w->now_ms, q->method, q->path[0][0], q->block.number, q->block.more};
+    n->sends[n->send_count++ % FAKE_SENDS_MAX] =
+        (struct fake_send){w->now_ms, q->method, q->path[0][0], q->block.number, q->block.more};
     n->generation[slot]++;
     if (!is_lost(n)) {
         deliver(w, slot, q);

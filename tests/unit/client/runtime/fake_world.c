@@ -100,10 +100,8 @@ static int trainer_weights(void *ctx, uint32_t first, float *values, uint32_t co
 static void trainer_result(void *ctx, struct mycel_train_result *result)
 {
     struct fake_trainer *t = &((struct fake_world *)ctx)->trainer;
-    *result = (struct mycel_train_result){.samples = t->samples,
-                                          .steps = t->steps_total,
-                                          .loss_first = 2.5f,
-                                          .loss_last = t->loss};
+    *result = (struct mycel_train_result){
+        .samples = t->samples, .steps = t->steps_total, .loss_first = 2.5f, .loss_last = t->loss};
 }
 
 static void trainer_release(void *ctx)

@@ -191,10 +191,8 @@ static void never_complete(struct fake_world *w, const struct mycel_request *q,
                            struct mycel_response *r, uint8_t *payload)
 {
     if (q->method == MYCEL_PUT && !q->block.more) {
-        mycel_UploadStatus status = {.size = q->size1,
-                                     .block_bytes = 1024,
-                                     .missing = {0},
-                                     .missing_count = 1};
+        mycel_UploadStatus status = {
+            .size = q->size1, .block_bytes = 1024, .missing = {0}, .missing_count = 1};
         w->coordinator.done = false;
         w->coordinator.commits = 0;
         r->code = CODE_4_08;

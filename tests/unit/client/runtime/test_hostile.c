@@ -145,9 +145,9 @@ static void test_impossible_leases(void **state)
 {
     (void)state;
     static const lease_fn leases[] = {
-        no_plan,  no_epochs,     absurd_epochs, no_batch,   absurd_batch, nan_rate,
-        infinite_rate, negative_rate, nan_clip, negative_clip, no_model,  no_params,
-        wrong_bytes,   huge_bytes,  huge_params, no_deadline, unknown_codec, residual_codec};
+        no_plan,       no_epochs,     absurd_epochs, no_batch,      absurd_batch,  nan_rate,
+        infinite_rate, negative_rate, nan_clip,      negative_clip, no_model,      no_params,
+        wrong_bytes,   huge_bytes,    huge_params,   no_deadline,   unknown_codec, residual_codec};
     for (size_t i = 0; i < sizeof leases / sizeof leases[0]; i++) {
         struct fake_world *w = fake_world(100, CODEC_F32);
         mycel_Lease good = w->coordinator.lease;
@@ -231,20 +231,11 @@ BLOCK(a_request, r->code = 1)
 static void test_wrong_blocks(void **state)
 {
     (void)state;
-    static const block_fn blocks[] = {other_number,
-                                      larger_size,
-                                      smaller_size_other_offset,
-                                      not_the_last,
-                                      too_short,
-                                      empty,
-                                      other_etag,
-                                      short_etag,
-                                      other_total,
-                                      no_block,
-                                      wrong_block_option,
-                                      success_of_another_kind,
-                                      code_zero,
-                                      a_request};
+    static const block_fn blocks[] = {other_number, larger_size,        smaller_size_other_offset,
+                                      not_the_last, too_short,          empty,
+                                      other_etag,   short_etag,         other_total,
+                                      no_block,     wrong_block_option, success_of_another_kind,
+                                      code_zero,    a_request};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) {
         struct fake_world *w = attacked('m', 3000);
         attack.change = blocks[i];
@@ -305,8 +296,9 @@ static void refuse(struct fake_world *w, const struct mycel_request *q, struct m
 static void test_every_refusal_of_everything(void **state)
 {
     (void)state;
-    static const uint8_t codes[] = {0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x88, 0x89, 0x8C, 0x8D,
-                                    0x8F, 0x9D, 0xA0, 0xA1, 0xA2, 0xA3, 0xA4, 0xA5, 0xC0, 0xE1, 0x00};
+    static const uint8_t codes[] = {0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x88,
+                                    0x89, 0x8C, 0x8D, 0x8F, 0x9D, 0xA0, 0xA1, 0xA2,
+                                    0xA3, 0xA4, 0xA5, 0xC0, 0xE1, 0x00};
     for (size_t i = 0; i < sizeof codes; i++) {
         for (const char *resource = "cmu"; *resource != '\0'; resource++) {
             struct fake_world *w = fake_world(600, CODEC_F32);

@@ -62,10 +62,8 @@ static void test_power_cut_at_every_operation(void **state)
 {
     (void)state;
     for (unsigned variant = 0; variant < 4; variant++) {
-        struct cut cut = {.operation = 1,
-                          .after = variant & 1u,
-                          .keeps_unsynced = variant & 2u,
-                          .params = 9000};
+        struct cut cut = {
+            .operation = 1, .after = variant & 1u, .keeps_unsynced = variant & 2u, .params = 9000};
         while (run_with_cut(&cut)) {
             cut.operation++;
         }

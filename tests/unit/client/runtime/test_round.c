@@ -76,7 +76,7 @@ static void test_checkin_says_who_it_is(void **state)
 static void test_every_size_around_a_block(void **state)
 {
     (void)state;
-    static const uint32_t params[] = {1,   2,   255, 256, 257,  512,  513, 767,
+    static const uint32_t params[] = {1,   2,   255,  256,  257,  512,  513,  767,
                                       768, 769, 1023, 1024, 1025, 8191, 8192, 9000};
     for (size_t i = 0; i < sizeof params / sizeof params[0]; i++) {
         struct fake_world *w = fake_world(params[i], CODEC_F32);
@@ -92,8 +92,8 @@ static void test_every_offered_codec(void **state)
         struct fake_world *w = fake_world(5000, (enum codec_id)codec);
         assert_true(fake_run_round(w, MINUTE));
         struct wire_update update;
-        assert_int_equal(wire_update_split(&update, w->coordinator.first_body,
-                                           w->coordinator.first_bytes), 0);
+        assert_int_equal(
+            wire_update_split(&update, w->coordinator.first_body, w->coordinator.first_bytes), 0);
         struct codec_frame frame;
         struct codec_stats stats;
         assert_int_equal(codec_open(&frame, update.frame, update.frame_bytes), 0);

@@ -23,7 +23,7 @@ static char folder[64];
 static int setup(void **state)
 {
     (void)state;
-    strcpy(folder, "/tmp/mycel-test-XXXXXX"); // NOLINT: a literal into a larger buffer
+    snprintf(folder, sizeof folder, "/tmp/mycel-test-XXXXXX");
     return mkdtemp(folder) == NULL;
 }
 
@@ -147,8 +147,13 @@ static void test_key_file_refuses(void **state)
     uint8_t key[PROTO_PSK_BYTES_MAX];
     size_t bytes = 0;
     static const char *const texts[] = {
-        "", "\n", "0001", "000102030405060708090a0b0c0d0e", "000102030405060708090a0b0c0d0e0",
-        "000102030405060708090a0b0c0d0e0g", "000102030405060708090a0b0c0d0e0f\n\n",
+        "",
+        "\n",
+        "0001",
+        "000102030405060708090a0b0c0d0e",
+        "000102030405060708090a0b0c0d0e0",
+        "000102030405060708090a0b0c0d0e0g",
+        "000102030405060708090a0b0c0d0e0f\n\n",
         "000102030405060708090a0b0c0d0e0f000102030405060708090a0b0c0d0e0f00"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         write_file("key", texts[i], 0600);
@@ -264,9 +269,9 @@ static void test_addresses(void **state)
     assert_int_equal(port_of("::1"), 5684);
     assert_int_equal(port_of("[::1]"), 5684);
     assert_int_equal(port_of("[::1]:77"), 77);
-    static const char *const bad[] = {"",       ":5",      "127.0.0.1:",  "127.0.0.1:0", "[::1",
-                                      "[::1]x", "[]:5",    "127.0.0.1:65536", "127.0.0.1:5x",
-                                      "127.0.0.1:-5"};
+    static const char *const bad[] = {
+        "",       ":5",   "127.0.0.1:",      "127.0.0.1:0",  "[::1",
+        "[::1]x", "[]:5", "127.0.0.1:65536", "127.0.0.1:5x", "127.0.0.1:-5"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_int_equal(endpoint_name_resolve(bad[i], 5684, &name), MYCEL_E_INVALID);
     }
@@ -317,9 +322,10 @@ static void test_lines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_store_areas),      TEST(test_store_journal),     TEST(test_store_refuses),
-        TEST(test_key_file),         TEST(test_key_file_refuses),  TEST(test_load_policy),
-        TEST(test_power_policy),     cmocka_unit_test(test_clock_and_chance),
+        TEST(test_store_areas),           TEST(test_store_journal),
+        TEST(test_store_refuses),         TEST(test_key_file),
+        TEST(test_key_file_refuses),      TEST(test_load_policy),
+        TEST(test_power_policy),          cmocka_unit_test(test_clock_and_chance),
         cmocka_unit_test(test_addresses), cmocka_unit_test(test_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

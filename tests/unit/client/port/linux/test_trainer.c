@@ -233,12 +233,9 @@ static void test_data_problems(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_street_crossing),
-        cmocka_unit_test(test_cutting_does_not_matter),
-        cmocka_unit_test(test_targets_as_labels),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_steps_max),
-        cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_street_crossing),   cmocka_unit_test(test_cutting_does_not_matter),
+        cmocka_unit_test(test_targets_as_labels), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_steps_max),         cmocka_unit_test(test_slices),
         cmocka_unit_test(test_data_problems),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

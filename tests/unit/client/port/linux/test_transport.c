@@ -95,11 +95,10 @@ static int setup(void **state)
         w.model[i] = (uint8_t)(i * 7u);
     }
     assert_int_equal(uv_loop_init(&w.loop), 0);
-    struct net_config config = {.address = {"127.0.0.1"},
-                                .addresses = 1,
-                                .callbacks = {.psk_lookup = psk_lookup,
-                                              .handler = handler,
-                                              .body_admit = body_admit}};
+    struct net_config config = {
+        .address = {"127.0.0.1"},
+        .addresses = 1,
+        .callbacks = {.psk_lookup = psk_lookup, .handler = handler, .body_admit = body_admit}};
     assert_int_equal(net_open(&w.net, &w.loop, &config), 0);
     w.blob = net_blob_new(w.model, MODEL_BYTES, (const uint8_t *)"etagetag", NULL, NULL);
     snprintf(w.address, sizeof w.address, "127.0.0.1:%u", (unsigned)net_port(w.net));
@@ -153,9 +152,8 @@ static int answer_within(struct mycel_response *r, int ms)
 
 static void get(unsigned slot, const char *first, const char *second)
 {
-    struct mycel_request q = {.method = MYCEL_GET,
-                              .path = {first, second},
-                              .content_format = MYCEL_FORMAT_NONE};
+    struct mycel_request q = {
+        .method = MYCEL_GET, .path = {first, second}, .content_format = MYCEL_FORMAT_NONE};
     assert_int_equal(coap_transport_table.send(w.transport, slot, &q), 1);
 }
 
@@ -209,16 +207,14 @@ static void put_block(unsigned slot, uint32_t number, const uint8_t *body, uint3
 {
     uint32_t offset = number * 1024u;
     uint32_t left = total - offset;
-    struct mycel_request q = {.method = MYCEL_PUT,
-                              .path = {"u", "key"},
-                              .content_format = PROTO_FORMAT_UPDATE,
-                              .block = {.kind = MYCEL_BLOCK_1,
-                                        .number = number,
-                                        .szx = 6,
-                                        .more = left > 1024},
-                              .size1 = total,
-                              .payload = body + offset,
-                              .payload_bytes = left > 1024 ? 1024 : left};
+    struct mycel_request q = {
+        .method = MYCEL_PUT,
+        .path = {"u", "key"},
+        .content_format = PROTO_FORMAT_UPDATE,
+        .block = {.kind = MYCEL_BLOCK_1, .number = number, .szx = 6, .more = left > 1024},
+        .size1 = total,
+        .payload = body + offset,
+        .payload_bytes = left > 1024 ? 1024 : left};
     assert_int_equal(coap_transport_table.send(w.transport, slot, &q), 1);
 }
 

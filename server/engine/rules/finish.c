@@ -5,7 +5,6 @@
 #include <mycel/error.h>
 #include <string.h>
 
-#include "server/engine/rules/robust.h"
 #include "server/engine/rules/rule_internal.h"
 
 /* By device: the order of arrival must not be seen. Few entries, often sorted already. */
@@ -21,24 +20,11 @@ static void entries_sort(struct rule_round *round)
     }
 }
 
-void rule_rows(struct rule_round *round, uint32_t first, uint32_t count)
-{
-    for (uint32_t u = 0; u < round->updates; u++) {
-        const struct rule_entry *entry = &round->entries[u];
-        float *row = round->rows + (size_t)u * ROBUST_ROW;
-        codec_decode(&entry->frame, first, count, row);
-        for (uint32_t i = 0; entry->gain != 1.0f && i < count; i++) {
-            row[i] *= entry->gain;
-        }
-    }
-}
-
 static void tile_reduce(struct rule_round *round, uint32_t first, uint32_t count, double factor)
 {
     const struct rule *rule = round->setup.strategy->rule;
     if (rule->kind == RULE_GATHERING) {
-        rule_rows(round, first, count);
-        rule->ops->reduce(round, count, round->delta);
+        rule->ops->reduce(round, first, count, round->delta);
         return;
     }
     const int64_t *sum = round->sums + first;

@@ -7,6 +7,18 @@
 #include "server/engine/rules/robust.h"
 #include "server/engine/rules/rule_internal.h"
 
+void rule_rows(struct rule_round *round, uint32_t first, uint32_t count)
+{
+    for (uint32_t u = 0; u < round->updates; u++) {
+        const struct rule_entry *entry = &round->entries[u];
+        float *row = round->rows + (size_t)u * ROBUST_ROW;
+        codec_decode(&entry->frame, first, count, row);
+        for (uint32_t i = 0; entry->gain != 1.0f && i < count; i++) {
+            row[i] *= entry->gain;
+        }
+    }
+}
+
 void rule_gram(struct rule_round *round)
 {
     uint32_t n = round->updates, params = round->setup.params;
@@ -24,14 +36,17 @@ void rule_gram(struct rule_round *round)
     }
 }
 
-void rule_reduce_shares(const struct rule_round *round, uint32_t count, float *delta)
+void rule_reduce_shares(struct rule_round *round, uint32_t first, uint32_t count, float *delta)
 {
     double sum[RULE_TILE] = {0};
     for (uint32_t u = 0; u < round->updates; u++) {
-        double share = round->entries[u].share;
-        const float *row = round->rows + (size_t)u * ROBUST_ROW;
-        for (uint32_t i = 0; share != 0 && i < count; i++) {
-            sum[i] += share * (double)row[i];
+        const struct rule_entry *entry = &round->entries[u];
+        if (entry->share > 0) {
+            double share = entry->share * (double)entry->gain;
+            codec_decode(&entry->frame, first, count, round->rows);
+            for (uint32_t i = 0; i < count; i++) {
+                sum[i] += share * (double)round->rows[i];
+            }
         }
     }
     for (uint32_t i = 0; i < count; i++) {

@@ -2,8 +2,9 @@
 #include "server/engine/rules/robust.h"
 #include "server/engine/rules/rule_internal.h"
 
-static void reduce(const struct rule_round *round, uint32_t count, float *delta)
+static void reduce(struct rule_round *round, uint32_t first, uint32_t count, float *delta)
 {
+    rule_rows(round, first, count);
     robust_trimmed(round->rows, round->updates, count, (round->updates - 1u) / 2u, delta);
 }
 

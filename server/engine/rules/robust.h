@@ -16,8 +16,18 @@
  * 2·drop = n − 1 or n − 2 that is the median. A NaN cannot occur: frames were scanned. */
 void robust_trimmed(const float *rows, uint32_t n, uint32_t count, uint32_t drop, float *out);
 
-/* matrix[i·stride + j] += ⟨row i, row j⟩ for j ≤ i. */
+/* matrix[i·stride + j] += ⟨row i, row j⟩ for j ≤ i. Within a chunk in f32, eight lanes wide, with fused
+ * multiply-adds; chunks are added in double. */
 void robust_gram(const float *rows, uint32_t n, uint32_t count, double *matrix, uint32_t stride);
+
+#define ROBUST_GRAM_CHUNK 1024u /* of a row, so that a few rows fit the innermost cache */
+#define ROBUST_GRAM_LANES 8u
+
+static inline float robust_lanes_sum(const float lanes[ROBUST_GRAM_LANES])
+{
+    return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) +
+           ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+}
 
 #define ROBUST_VARIANT(suffix)                                                                     \
     void robust_trimmed_##suffix(const float *rows, uint32_t n, uint32_t count, uint32_t drop,     \

@@ -1,14 +1,15 @@
 /*
- * The body of the gathering rules' loops, included once for each instruction set with ROBUST_NAME(name)
- * defined. Sixteen neighbouring coordinates are worked on at once, as two of the compilers' own vectors
- * of eight, which become whatever the target has. Fused multiply-adds are written as such, so that
- * every instruction set gives the same bits.
+ * The search for order statistics, included once for each instruction set with ROBUST_NAME(name) defined. Sixteen neighbouring coordinates are worked on at once, as two of the compilers' own vectors
+ * of eight, which become whatever the target has.
  */
-#include <math.h>
 #include <string.h>
 
 #include "common/assert.h"
 #include "server/engine/rules/robust.h"
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
 
 #define LANES 16u
 #define VECTORS 2u
@@ -28,6 +29,26 @@ static inline void flip_negative(s32x8 *bits)
 static inline void choose(s32x8 *out, const s32x8 *chosen, const s32x8 *a, const s32x8 *b)
 {
     *out = (*a & *chosen) | (*b & ~*chosen);
+}
+
+static inline void lower_to(s32x8 *least, const s32x8 *key)
+{
+#if defined(__AVX2__)
+    *least = (s32x8)_mm256_min_epi32((__m256i)*least, (__m256i)*key);
+#else
+    s32x8 less = *key < *least;
+    choose(least, &less, key, least);
+#endif
+}
+
+static inline void raise_to(s32x8 *most, const s32x8 *key)
+{
+#if defined(__AVX2__)
+    *most = (s32x8)_mm256_max_epi32((__m256i)*most, (__m256i)*key);
+#else
+    s32x8 more = *key > *most;
+    choose(most, &more, key, most);
+#endif
 }
 
 static inline void key_value(const s32x8 *key, f32x8 *value)
@@ -82,10 +103,12 @@ static void bracket_snap(const struct columns *columns, uint32_t v, struct brack
 {
     s32x8 low = b->high, high = b->low;
     for (uint32_t u = 0; u < columns->rows; u++) {
-        s32x8 key = columns->keys[u][v];
-        s32x8 lowers = (key >= b->low) & (key < low), raises = (key <= b->high) & (key > high);
-        choose(&low, &lowers, &key, &low);
-        choose(&high, &raises, &key, &high);
+        s32x8 key = columns->keys[u][v], outside = key < b->low, from_low, from_high;
+        choose(&from_low, &outside, &b->high, &key);
+        lower_to(&low, &from_low);
+        outside = key > b->high;
+        choose(&from_high, &outside, &b->low, &key);
+        raise_to(&high, &from_high);
     }
     b->low = low;
     b->high = high;
@@ -93,9 +116,13 @@ static void bracket_snap(const struct columns *columns, uint32_t v, struct brack
 
 static void bracket_open(const struct columns *columns, uint32_t v, struct bracket *b)
 {
-    *b = (struct bracket){.low = (s32x8){0} + INT32_MIN, .high = (s32x8){0} + INT32_MAX};
-    b->up_to = (s32x8){0} + (int32_t)columns->rows;
-    bracket_snap(columns, v, b);
+    b->below = (s32x8){0};
+    b->up_to = b->below + (int32_t)columns->rows;
+    b->low = b->high = columns->keys[0][v];
+    for (uint32_t u = 1; u < columns->rows; u++) {
+        lower_to(&b->low, &columns->keys[u][v]);
+        raise_to(&b->high, &columns->keys[u][v]);
+    }
 }
 
 static int bracket_is_closed(const struct bracket *b)
@@ -138,6 +165,18 @@ static void bracket_halve(struct bracket *b, const s32x8 *middle, const s32x8 *c
     choose(&b->below, &lower, &b->below, count);
 }
 
+/* The least key that is not below the bracket. */
+static void columns_least(const struct columns *columns, uint32_t v, const struct bracket *b,
+                          s32x8 *least)
+{
+    *least = b->high;
+    for (uint32_t u = 0; u < columns->rows; u++) {
+        s32x8 key = columns->keys[u][v], outside = key < b->low;
+        choose(&key, &outside, &b->high, &key);
+        lower_to(least, &key);
+    }
+}
+
 /* Of each lane the key of a rank (from 0, ascending), by narrowing the bracket. */
 static void columns_select(const struct columns *columns, uint32_t rank,
                            const struct bracket start[VECTORS], s32x8 selected[VECTORS])
@@ -163,8 +202,7 @@ static void columns_select(const struct columns *columns, uint32_t rank,
         bracket_halve(&b[1], &middle[1], &count[1], (int32_t)rank);
     }
     for (uint32_t v = 0; v < VECTORS; v++) {
-        bracket_snap(columns, v, &b[v]);
-        selected[v] = b[v].low;
+        columns_least(columns, v, &b[v], &selected[v]);
     }
 }
 
@@ -242,68 +280,5 @@ void ROBUST_NAME(trimmed)(const float *rows, uint32_t n, uint32_t count, uint32_
             }
         }
         memcpy(out + first, mean, lanes * sizeof *out);
-    }
-}
-
-/* ---- inner products ------------------------------------------------------------------------- */
-
-#define GRAM_LANES 8u
-#define GRAM_ROWS 3u
-
-static float lanes_sum(const float *lanes)
-{
-    return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) +
-           ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
-}
-
-/* Products of up to GRAM_ROWS × GRAM_ROWS rows; missing ones repeat the last. */
-static void gram_block(const float *const *a, const float *const *b, uint32_t count,
-                       float products[GRAM_ROWS][GRAM_ROWS])
-{
-    float sums[GRAM_ROWS][GRAM_ROWS][GRAM_LANES] = {{{0}}};
-    uint32_t whole = count - count % GRAM_LANES;
-    for (uint32_t k = 0; k < whole; k += GRAM_LANES) {
-        for (uint32_t i = 0; i < GRAM_ROWS; i++) {
-            for (uint32_t j = 0; j < GRAM_ROWS; j++) {
-                for (uint32_t l = 0; l < GRAM_LANES; l++) {
-                    sums[i][j][l] = fmaf(a[i][k + l], b[j][k + l], sums[i][j][l]);
-                }
-            }
-        }
-    }
-    for (uint32_t i = 0; i < GRAM_ROWS; i++) {
-        for (uint32_t j = 0; j < GRAM_ROWS; j++) {
-            for (uint32_t k = whole; k < count; k++) {
-                sums[i][j][k - whole] = fmaf(a[i][k], b[j][k], sums[i][j][k - whole]);
-            }
-            products[i][j] = lanes_sum(sums[i][j]);
-        }
-    }
-}
-
-static void gram_rows(const float *rows, uint32_t n, uint32_t first, const float **list)
-{
-    for (uint32_t i = 0; i < GRAM_ROWS; i++) {
-        uint32_t row = first + i < n ? first + i : n - 1u;
-        list[i] = rows + (size_t)row * ROBUST_ROW;
-    }
-}
-
-void ROBUST_NAME(gram)(const float *rows, uint32_t n, uint32_t count, double *matrix,
-                       uint32_t stride)
-{
-    for (uint32_t i = 0; i < n; i += GRAM_ROWS) {
-        for (uint32_t j = 0; j <= i; j += GRAM_ROWS) {
-            const float *a[GRAM_ROWS], *b[GRAM_ROWS];
-            float products[GRAM_ROWS][GRAM_ROWS];
-            gram_rows(rows, n, i, a);
-            gram_rows(rows, n, j, b);
-            gram_block(a, b, count, products);
-            for (uint32_t r = 0; r < GRAM_ROWS && i + r < n; r++) {
-                for (uint32_t c = 0; c < GRAM_ROWS && j + c <= i + r; c++) {
-                    matrix[(size_t)(i + r) * stride + j + c] += (double)products[r][c];
-                }
-            }
-        }
     }
 }

@@ -53,9 +53,8 @@ struct rule_ops {
     /* Gathering: decides on shares or the like before the tiles. NULL: nothing to do. */
     void (*prepare)(struct rule_round *round);
 
-    /* Gathering: the aggregate of a tile, from all decoded and scaled updates (round->rows, one row
-     * of ROBUST_ROW each). */
-    void (*reduce)(const struct rule_round *round, uint32_t count, float *delta);
+    /* Gathering: the aggregate of coordinates first … first + count − 1, at most RULE_TILE. */
+    void (*reduce)(struct rule_round *round, uint32_t first, uint32_t count, float *delta);
 
     /* Whether round->matrix is needed: updates_max² doubles. */
     int needs_matrix;
@@ -84,14 +83,15 @@ float *rule_state_vector(const struct rule_round *round, uint32_t index, uint32_
 int rule_scalar(double value, int64_t *fixed);
 double rule_scalar_value(const struct rule_round *round, uint32_t index);
 
-/* Gathering: decodes and scales coordinates first … first + count − 1 of all updates into round->rows. */
+/* Gathering: decodes and scales these coordinates of all updates into round->rows, one row of ROBUST_ROW
+ * for each. */
 void rule_rows(struct rule_round *round, uint32_t first, uint32_t count);
 
 /* Gathering: fills round->matrix with the inner products of all pairs of updates. */
 void rule_gram(struct rule_round *round);
 
-/* Gathering: delta = Σ share × row, for updates with a share. */
-void rule_reduce_shares(const struct rule_round *round, uint32_t count, float *delta);
+/* Gathering: delta = Σ share × update; those without a share are not even decoded. */
+void rule_reduce_shares(struct rule_round *round, uint32_t first, uint32_t count, float *delta);
 
 /* The value of a sum's coordinate, as a real number. */
 double rule_sum_unit(const struct rule_round *round);

@@ -14,8 +14,9 @@ static uint32_t dropped(const struct rule_round *round)
     return b < most ? b : most;
 }
 
-static void reduce(const struct rule_round *round, uint32_t count, float *delta)
+static void reduce(struct rule_round *round, uint32_t first, uint32_t count, float *delta)
 {
+    rule_rows(round, first, count);
     robust_trimmed(round->rows, round->updates, count, dropped(round), delta);
 }
 

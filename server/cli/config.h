@@ -54,7 +54,6 @@ struct config_serve {
     uint64_t port;
     const char *data;
     const char *labels;
-    uint64_t pace_ms;
     uint64_t sessions_max;
 };
 

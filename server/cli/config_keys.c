@@ -49,9 +49,6 @@ static const struct config_key keys[] = {
           .help = "Held-out set that scores each version: IDX (may be gzipped) or CSV"),
     SERVE(.name = "eval-labels", .type = SETTING_TEXT, .argument = "FILE", .min = 1,
           .max = PATH_MAX - 1, IN(serve.labels), .help = "Its labels, if --eval-data is IDX"),
-    SERVE(.name = "pace", .type = SETTING_DURATION, .argument = "TIME", .fallback = "60s", .min = 1,
-          .max = 86400e3, IN(serve.pace_ms),
-          .help = "Over how long the devices' check-ins are spread, where a run does not say"),
     SERVE(.name = "sessions-max", .type = SETTING_COUNT, .argument = "N", .fallback = "10000",
           .min = 1, .max = 1000000, IN(serve.sessions_max), .help = "DTLS sessions at most"),
 

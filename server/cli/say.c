@@ -86,6 +86,21 @@ const char *say_size(uint64_t bytes, char out[SAY_SIZE_BYTES])
     return out;
 }
 
+const char *say_count(uint64_t count, char out[SAY_COUNT_BYTES])
+{
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%" PRIu64, count);
+    size_t used = 0;
+    for (int i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0) {
+            out[used++] = ',';
+        }
+        out[used++] = digits[i];
+    }
+    out[used] = '\0';
+    return out;
+}
+
 const char *say_hex(const uint8_t *bytes, size_t count, char *out)
 {
     static const char digits[] = "0123456789abcdef";

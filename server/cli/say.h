@@ -12,6 +12,7 @@
 
 #define SAY_TIME_BYTES 24u
 #define SAY_SIZE_BYTES 16u
+#define SAY_COUNT_BYTES 28u
 
 /* "mycel: <message>\n" on stderr. */
 __attribute__((format(printf, 1, 2))) void say_error(const char *format, ...);
@@ -37,6 +38,9 @@ const char *say_time(uint64_t wall_ms, char out[SAY_TIME_BYTES]);
 
 /* "12.3 MB" (powers of 1000). Returns out. */
 const char *say_size(uint64_t bytes, char out[SAY_SIZE_BYTES]);
+
+/* "25,450". Returns out. */
+const char *say_count(uint64_t count, char out[SAY_COUNT_BYTES]);
 
 /* "<sha256>" as 64 lower-case hexadecimal digits and a NUL. Returns out. */
 const char *say_hex(const uint8_t *bytes, size_t count, char *out);

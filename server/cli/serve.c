@@ -84,7 +84,6 @@ int serve_run(const struct invocation *call)
         .log_level = (enum log_level)c->log_level,
         .eval_images = c->serve.data,
         .eval_labels = c->serve.labels,
-        .pace_ms = (uint32_t)c->serve.pace_ms,
         .sessions_max = (uint32_t)c->serve.sessions_max,
         .ready_file = options->ready_file,
     };

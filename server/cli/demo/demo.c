@@ -267,7 +267,8 @@ static int train(struct demo *d, struct watch *w)
     snprintf(path, sizeof path, "%.*s/coordinator.log", FOLDER_BYTES_MAX, d->folder);
     w->log = fopen(path, "ae");
     progress_init(&d->progress, d->run);
-    view_begin(&d->view, &(struct view_start){.state = d->state,
+    view_begin(&d->view, &(struct view_start){.folder = d->folder,
+                                              .state = d->state,
                                               .partition = d->options->partition,
                                               .params = d->params,
                                               .seed = d->options->seed,

@@ -230,6 +230,15 @@ static void say_outcome(const struct demo *d, double accuracy, bool reached)
                  view_color(v, VIEW_PLAIN), d->target);
 }
 
+/* A path as a person writes it: "~/…" at home. */
+static void say_path(const char *label, const char *path)
+{
+    const char *home = getenv("HOME");
+    size_t bytes = home ? strlen(home) : 0;
+    bool at_home = bytes > 1 && strncmp(path, home, bytes) == 0 && path[bytes] == '/';
+    (void)printf("%s%s%s\n", label, at_home ? "~" : "", at_home ? path + bytes : path);
+}
+
 static void say_verdict(const struct demo *d, const struct model_source *s, const char *path,
                         double accuracy, bool reached)
 {
@@ -246,11 +255,11 @@ static void say_verdict(const struct demo *d, const struct model_source *s, cons
         return;
     }
     say_outcome(d, accuracy, reached);
-    (void)printf("After %zu rounds in %.1f s: %s up and %s down, as counted at the coordinator's "
-                 "socket.\n",
+    (void)printf("After %zu rounds in %.1f s: %s up and %s down, counted at the socket.\n",
                  d->progress.count, (double)(demo_now_ms() - d->start_ms) / 1000.0,
                  say_size(d->progress.bytes_up, up), say_size(d->progress.bytes_down, down));
-    (void)printf("Model: %s\n       sha256 %s\n", path[0] ? path : d->state, hash);
+    say_path("Model: ", path[0] ? path : d->state);
+    (void)printf("       sha256 %s\n", hash);
 }
 
 int demo_result(struct demo *d)

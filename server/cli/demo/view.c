@@ -80,6 +80,7 @@ static void erase_panel(struct view *v)
 void view_begin(struct view *v, const struct view_start *start)
 {
     const struct task *t = v->task;
+    char params[SAY_COUNT_BYTES];
     if (v->json) {
         (void)say_json_line(json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:I, s:s, s:I}", "event",
                                       "start", "task", t->name, "model", t->model, "params",
@@ -90,13 +91,13 @@ void view_begin(struct view *v, const struct view_start *start)
         return;
     }
     (void)printf("%s%s%s\n", view_color(v, VIEW_BOLD), t->title, view_color(v, VIEW_PLAIN));
-    (void)printf("model        %s (%" PRIu32 " parameters)\n", t->model, start->params);
+    (void)printf("model        %s (%s parameters)\n", t->model, say_count(start->params, params));
     (void)printf("devices      %" PRIu32
                  " processes, each with its own key and its own share of the "
                  "data (%s)\n",
                  v->devices, start->partition);
-    (void)printf("coordinator  127.0.0.1:%u, CoAP over DTLS; state in %s\n\n", start->port,
-                 start->state);
+    (void)printf("coordinator  127.0.0.1:%u, CoAP over DTLS; everything in %s\n\n", start->port,
+                 start->folder);
     (void)printf("%s  round  devices  %s       up      down      time%s\n", view_color(v, VIEW_DIM),
                  t->classes ? "accuracy       gain" : "    loss     change",
                  view_color(v, VIEW_PLAIN));

@@ -25,7 +25,7 @@ struct view {
 
 /* What view_start() announces. */
 struct view_start {
-    const char *state; /* folder */
+    const char *folder, *state;
     const char *partition;
     uint32_t params;
     uint64_t seed;

@@ -8,13 +8,17 @@ set(MYCEL_TEST_ENVIRONMENT
   "MYCEL_BIN=${CMAKE_BINARY_DIR}/bin/mycel"
   "MYCEL_SOURCE_DIR=${PROJECT_SOURCE_DIR}")
 
-# A test or bench executable: shells' liberties, knows where the sources (golden files) are.
+# Flags of tests and benches: the shells' liberties, and where sources (golden files) and program are.
+function(mycel_test_flags target)
+  target_link_libraries(${target} PRIVATE mycel_flags ${ARGN})
+  target_compile_definitions(${target} PRIVATE _GNU_SOURCE
+    MYCEL_SOURCE_DIR="${PROJECT_SOURCE_DIR}" MYCEL_BIN="${MYCEL_BIN_DIR}/mycel")
+endfunction()
+
 function(mycel_test_executable target)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
   add_executable(${target} ${ARG_SOURCES})
-  target_link_libraries(${target} PRIVATE mycel_flags ${ARG_LINKS})
-  target_compile_definitions(${target} PRIVATE _GNU_SOURCE
-    MYCEL_SOURCE_DIR="${PROJECT_SOURCE_DIR}" MYCEL_BIN="${MYCEL_BIN_DIR}/mycel")
+  mycel_test_flags(${target} ${ARG_LINKS})
 endfunction()
 
 # mycel_unit_test(<name> SOURCES <file>... [LINKS <target>...] [TIMEOUT <s>] [LABEL <label>])
@@ -35,7 +39,8 @@ endfunction()
 
 # mycel_unit_tests(<folder> [LINKS <target>...] [TIMEOUT <s>] [LABEL <label>])
 #
-# Each <folder>/test_*.c is one test; the folder's other C files are helpers, linked into all.
+# Each <folder>/test_*.c is one test; the folder's other C files are helpers, compiled once and linked
+# into all.
 function(mycel_unit_tests folder)
   cmake_parse_arguments(ARG "" "TIMEOUT;LABEL" "LINKS" ${ARGN})
   set(dir ${CMAKE_CURRENT_SOURCE_DIR}/${folder})
@@ -43,6 +48,12 @@ function(mycel_unit_tests folder)
   file(GLOB helpers CONFIGURE_DEPENDS ${dir}/*.c)
   list(FILTER helpers EXCLUDE REGEX "/test_[^/]*\\.c$")
   file(RELATIVE_PATH group ${PROJECT_SOURCE_DIR}/tests ${dir})
+  if(helpers)
+    string(REPLACE "/" "_" helper_target ${group}_helpers)
+    add_library(${helper_target} OBJECT ${helpers})
+    mycel_test_flags(${helper_target} ${ARG_LINKS} cmocka::cmocka)
+    set(helpers $<TARGET_OBJECTS:${helper_target}>)
+  endif()
   foreach(test IN LISTS tests)
     get_filename_component(stem ${test} NAME_WE)
     string(REGEX REPLACE "^test_" "" stem ${stem})

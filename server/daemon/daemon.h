@@ -21,7 +21,6 @@ struct daemon_options {
     enum log_level log_level;
     const char *eval_images; /* held-out set (IDX or CSV); NULL: versions are not scored */
     const char *eval_labels; /* with IDX images */
-    uint32_t pace_ms;        /* spread of check-ins over a new round; default 60,000 */
     uint32_t sessions_max;   /* DTLS sessions; default 10,000 */
     const char *ready_file;  /* created with "PORT\n" once requests are served; NULL: none */
 };

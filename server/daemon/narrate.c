@@ -1,6 +1,8 @@
 /* Tells the log what has become durable: called once for each row of a committed batch. */
 #include "server/daemon/shell.h"
 
+#include <math.h>
+
 static const char *device_name(const struct shell *shell, uint32_t device)
 {
     const struct roster_entry *entry = roster_get(shell->roster, device);
@@ -48,8 +50,7 @@ static void tell_run(struct shell *shell, const struct engine_action_run *row)
     }
     LOG(&shell->log, LOG_INFO, "run_ended", log_uint("run", row->run),
         log_text("state", engine_phase_name(row->phase)),
-        log_real("best_accuracy", row->learned.best),
-        log_uint("best_version", row->learned.best_version));
+        log_real("best_accuracy", row->learned.evaluated ? row->learned.best : NAN));
 }
 
 static void tell_metrics(struct shell *shell, const struct engine_action_metrics *row)

@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 DEMO_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test bench lint format install clean
+.PHONY: help deps build demo test test-faults bench lint format install clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,8 +25,12 @@ demo: build ## train a model with ten local clients (DEMO_ARGS="--rounds 5 …")
 test: build-release build-asan ## run all tests, then again under ASan and UBSan
 	@tests/run.sh $(JOBS) release asan
 
+test-faults: build ## run every fault sweep in full (crashes, allocations, I/O, bit flips)
+	@python3 -B tests/fault/run.py build/release/faults.tsv
+
 bench: build ## run all benches, keep their lines in build/bench.jsonl
-	@MYCEL_BIN=$(CURDIR)/build/release/bin/mycel python3 -B tests/bench/run.py build/release/benches.tsv build/bench.jsonl
+	@MYCEL_BIN=$(CURDIR)/build/release/bin/mycel \
+		python3 -B tests/bench/run.py build/release/benches.tsv build/bench.jsonl
 
 format: ## rewrite all C files with clang-format
 	@tests/lint/format.sh . --fix
@@ -38,4 +42,4 @@ install: build ## install into PREFIX (default /usr/local)
 	@cmake --install build/release --prefix $(PREFIX)
 
 clean: ## remove what was built, except mbedTLS and libcoap
-	@rm -rf build/release build/debug build/asan build/tsan
+	@rm -rf build/release build/debug build/asan build/tsan build/bench.jsonl

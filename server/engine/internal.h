@@ -41,7 +41,7 @@ struct share {
     bool eligible; /* the run's class, tags, … fit it */
     uint32_t accepted;
     uint32_t counted_round; /* last round whose sum it is part of */
-    uint32_t verdict_round; /* last lease that got a receipt: its key is used up */
+    uint32_t verdict_round; /* newest lease that got a receipt: its key is used up */
     uint32_t verdict_attempt;
     float utility; /* samples × last loss of its last accepted update */
 };
@@ -78,6 +78,7 @@ struct run {
     struct engine_spec spec;
     enum engine_phase phase;
     struct engine_version base; /* newest durable version */
+    uint64_t ended_batch;       /* that stores the end of the run */
     uint32_t evaluated_version;
     bool evaluating; /* EVALUATE is out for `base` */
     struct engine_learned learned;

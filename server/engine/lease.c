@@ -75,9 +75,7 @@ void lease_restore(struct engine *e, uint32_t device_slot, uint32_t run_slot,
 
     lease_drop(e, device_slot);
     lease->what = *what;
-    lease->what.seed = plan_seed(run, what);
     lease->run_slot = run_slot;
-    lease->batch = 0;
     lease->state = LEASE_OVER;
     index_key(e, device_slot);
     if (left_ms > 0) {

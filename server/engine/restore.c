@@ -55,7 +55,9 @@ static int restore_share(struct engine *e, const struct engine_event_share *row)
 
         share->accepted = row->accepted;
         share->counted_round = row->last_round;
+        share->eligible = true; /* it was; its next check-in may say otherwise */
         e->runs[run_slot].accepted += row->accepted;
+        e->runs[run_slot].eligible++;
     }
     return rc;
 }
@@ -115,6 +117,20 @@ static void restore_tally(struct run *run, uint32_t counted_round, uint64_t weig
     tally->weight += weight;
 }
 
+/* A lease that was given up for the one that this receipt answers stays given up. */
+static void drop_older_lease(struct engine *e, uint32_t device_slot, uint32_t run_slot,
+                             const struct engine_receipt *receipt)
+{
+    const struct lease *lease = &e->devices[device_slot].lease;
+    const struct engine_lease *what = &lease->what;
+
+    if (lease->state != LEASE_NONE && lease->run_slot == run_slot &&
+        (what->round < receipt->round ||
+         (what->round == receipt->round && what->attempt < receipt->attempt))) {
+        lease_drop(e, device_slot);
+    }
+}
+
 static int restore_update(struct engine *e, const struct engine_event_restore_update *row)
 {
     const struct engine_receipt *receipt = &row->receipt;
@@ -126,13 +142,13 @@ static int restore_update(struct engine *e, const struct engine_event_restore_up
         return rc;
     }
     struct run *run = &e->runs[run_slot];
-
     struct share *share = share_of(e, device_slot, run_slot);
     uint64_t weight = update_weight(&run->spec, &row->report);
 
     receipt_keep(e, receipt, 0);
-    share->verdict_round = receipt->round;
-    share->verdict_attempt = receipt->attempt > 0 ? receipt->attempt : run->round.attempt;
+    update_mark(share, receipt->round,
+                receipt->attempt > 0 ? receipt->attempt : run->round.attempt);
+    drop_older_lease(e, device_slot, run_slot, receipt);
     if (receipt->counted_round > 0) {
         restore_tally(run, receipt->counted_round, weight);
         update_learn(e, device_slot, run_slot, receipt, &row->report, row->norm);

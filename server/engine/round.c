@@ -38,7 +38,6 @@ static void begin_attempt(const struct engine *e, struct round *round)
     memset(round->plain_seats, 0, sizeof round->plain_seats);
     round->opened_ms = e->now_ms;
     round->started = false;
-    round->summed = false;
 }
 
 static void open(struct engine *e, struct run *run)

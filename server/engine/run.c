@@ -17,10 +17,12 @@ uint32_t run_find(const struct engine *e, uint32_t id)
     return ENGINE_NO_SLOT;
 }
 
-/* A slot of an ended run is free once nothing that it waits for can come any more. */
-static bool is_reusable(const struct run *run)
+/* A slot of an ended run is free once that end is durable (else a restart would find one run too
+ * many) and nothing that it waits for can come any more. */
+static bool is_reusable(const struct engine *e, const struct run *run)
 {
-    return !run_is_open(run) && !run->evaluating && run->round.state != ENGINE_ROUND_PUBLISH;
+    return !run_is_open(run) && e->committed >= run->ended_batch && !run->evaluating &&
+           run->round.state != ENGINE_ROUND_PUBLISH;
 }
 
 static uint32_t find_room(struct engine *e)
@@ -29,7 +31,7 @@ static uint32_t find_room(struct engine *e)
         return e->run_count++;
     }
     for (uint32_t slot = 0; slot < e->run_count; slot++) {
-        if (is_reusable(&e->runs[slot])) {
+        if (is_reusable(e, &e->runs[slot])) {
             return slot;
         }
     }
@@ -113,6 +115,7 @@ static void end(struct engine *e, uint32_t run_slot, enum engine_phase phase,
     lease_end_of_run(e, run_slot, LEASE_END_ALL);
     emit_run(e, run);
     emit_audit(e, what, run, 0, 0);
+    run->ended_batch = emit_batch(e);
 }
 
 int run_stop(struct engine *e, uint32_t run_slot)

@@ -220,6 +220,15 @@ static void store_update(struct engine *e, const struct run *run,
     row->scale_q16 = stats_staleness_q16(run->spec.staleness_discount ? verdict->staleness : 0);
 }
 
+void update_mark(struct share *share, uint32_t round, uint32_t attempt)
+{
+    if (round > share->verdict_round ||
+        (round == share->verdict_round && attempt > share->verdict_attempt)) {
+        share->verdict_round = round;
+        share->verdict_attempt = attempt;
+    }
+}
+
 static void book(struct engine *e, uint32_t device_slot, const struct engine_receipt *receipt,
                  const struct engine_event_update *update)
 {
@@ -227,8 +236,7 @@ static void book(struct engine *e, uint32_t device_slot, const struct engine_rec
     struct run *run = &e->runs[run_slot];
     struct share *share = share_of(e, device_slot, run_slot);
 
-    share->verdict_round = receipt->round;
-    share->verdict_attempt = receipt->attempt;
+    update_mark(share, receipt->round, receipt->attempt);
     if (receipt->counted_round > 0) {
         round_count(e, run, update_weight(&run->spec, &update->report));
         update_learn(e, device_slot, run_slot, receipt, &update->report, update->norm);

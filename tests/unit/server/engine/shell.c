@@ -420,9 +420,9 @@ void shell_dump(const struct shell *shell, char *text, size_t bytes)
     for (uint32_t i = 0; i < shell->round_count; i++) {
         const struct engine_action_round *row = &shell->rounds[i].row;
 
-        fprintf(out, "round %u/%u %s accepted %u weight %llu version %u\n", row->run, row->round,
-                engine_round_name(row->state), row->accepted, (unsigned long long)row->weight,
-                row->version);
+        fprintf(out, "round %u/%u %s accepted %u rejected %u weight %llu version %u\n", row->run,
+                row->round, engine_round_name(row->state), row->accepted, row->rejected,
+                (unsigned long long)row->weight, row->version);
     }
     for (uint32_t i = 0; i < shell->update_count; i++) {
         const struct engine_receipt *receipt = &shell->updates[i].row.receipt;

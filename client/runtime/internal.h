@@ -143,6 +143,7 @@ struct client {
     uint8_t failures;     /* of the network in a row */
     uint8_t job_failures; /* jobs dropped in a row */
     bool session_open;
+    bool session_proven; /* it brought an answer */
     bool trainer_ready; /* prepare succeeded: release is owed */
     bool journal_stale; /* a job is over, but the journal could not be told */
     bool resumed;       /* the job comes from before the last start */

@@ -29,6 +29,7 @@ uint32_t requests_open(struct client *c)
         return (uint32_t)(c->wake_ms - c->now_ms);
     }
     c->session_open = true;
+    c->session_proven = false;
     c->heard_ms = c->now_ms;
     return 0;
 }
@@ -87,7 +88,9 @@ void requests_collect(struct client *c, const struct client_state_ops *table)
             return;
         }
         if (rc < 0) {
-            client_fail(c, rc, "the session broke");
+            client_fail(c, rc,
+                        c->session_proven ? "the session broke"
+                                          : "no session came about; are name and key right?");
             return;
         }
         /* A port that misbehaves must not be able to complete a request twice. */
@@ -95,6 +98,7 @@ void requests_collect(struct client *c, const struct client_state_ops *table)
             continue;
         }
         c->slots[r.slot].busy = false;
+        c->session_proven = true;
         c->heard_ms = c->now_ms;
         if (table[c->state].answer != NULL) {
             table[c->state].answer(c, &r, c->slots[r.slot].block);
@@ -122,7 +126,9 @@ void requests_expire(struct client *c)
             continue;
         }
         if (c->heard_ms <= slot->sent_ms) {
-            client_fail(c, MYCEL_E_TIMEOUT, "the coordinator does not answer");
+            client_fail(c, MYCEL_E_TIMEOUT,
+                        c->session_proven ? "the coordinator does not answer"
+                                          : "no answer at all; are address, name and key right?");
             return;
         }
         /* Others were answered since: this one alone got lost, its state sends it again. */

@@ -36,7 +36,8 @@ static int prepare(struct client *c)
         struct mycel_event event = {.kind = MYCEL_EVENT_PROBLEM,
                                     .code = rc,
                                     .column = column,
-                                    .text = "the trainer refuses the model"};
+                                    .text =
+                                        "the model cannot be trained here, or not with these data"};
         client_emit(c, &event);
     }
     return rc;

@@ -185,10 +185,11 @@ static const struct command table[] = {
      .group = "This program",
      .summary = "Check the configuration; show every value and its origin",
      .help = "Values come from flags, else from the environment, else from the file, else from the "
-             "default. An unknown key or a value out of bounds is an error with its file and line. "
+             "default. The file is FILE, or $MYCEL_CONFIG, or ~/.config/mycel/mycel.conf, or "
+             "/etc/mycel/mycel.conf. An unknown key or a value out of bounds is an error with its "
+             "file and line. "
              "The output is a valid configuration file.\n\n"
              "  mycel config check /etc/mycel/mycel.conf",
-     .config = CONFIG_GROUP_STATE,
      .settings = &config_check_settings,
      .run = config_check_run},
     {.name = "help",

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <mycel/error.h>
+
 #include "server/cli/exits.h"
 #include "server/cli/say.h"
 #include "server/cli/suggest.h"
@@ -95,29 +97,23 @@ static void print_text(const struct config *c)
 int config_check_run(const struct invocation *call)
 {
     const struct check_options *options = call->options;
-    struct config *named = NULL;
-    const struct config *c = call->config;
-    int result = EXIT_CODE_OK;
-    if (call->words_count > 0) {
-        named = calloc(1, sizeof *named);
-        if (named == NULL) {
-            say_error("out of memory");
-            return EXIT_CODE_FAILED;
-        }
-        int error = config_load(named, call->words[0], NULL);
-        if (error < 0) {
-            say_error("%s", named->message);
-            free(named);
-            return exit_of_error(error);
-        }
-        c = named;
+    struct config *c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        say_error("out of memory");
+        return EXIT_CODE_FAILED;
     }
-    warn_unknown_variables();
-    if (options->json) {
-        result = print_json(c);
+    int result = config_load(c, call->words_count > 0 ? call->words[0] : NULL, NULL);
+    int code = exit_of_error(result);
+    if (result < 0) {
+        say_error("%s", c->message);
     } else {
+        warn_unknown_variables();
+    }
+    if (result == MYCEL_OK && options->json) {
+        code = print_json(c);
+    } else if (result == MYCEL_OK) {
         print_text(c);
     }
-    free(named);
-    return result;
+    free(c);
+    return code;
 }

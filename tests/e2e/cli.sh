@@ -118,6 +118,20 @@ run 2 serve --listen localhost --state "$state"
 says err 'no numeric address'
 run 3 serve --eval-data missing.gz --state "$state"
 
+# --- client: what it refuses -------------------------------------------------------------------
+printf '00112233445566778899aabbccddeeff\n' >open.key
+chmod 644 open.key
+client=(client --directory d --data missing.csv --identity a)
+run 2 "${client[@]}"
+says err '--key-file is missing'
+run 3 "${client[@]}" --key-file missing.key
+run 4 "${client[@]}" --key-file open.key
+says err 'chmod 600'
+chmod 600 open.key
+run 3 "${client[@]}" --key-file open.key
+run 2 "${client[@]}" --key-file open.key --slice 1
+says err '--slices'
+
 # --- devices ----------------------------------------------------------------------------------
 run 3 device list --state "$state"
 says err 'no coordinator state'

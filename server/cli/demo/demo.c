@@ -132,8 +132,25 @@ static bool take_signals(int fd)
 
 /* ---- processes ---------------------------------------------------------------------------- */
 
+/* The last words of a process that ended by itself; "" if there are none. */
+static const char *last_line(const char *path, char *out, size_t out_bytes)
+{
+    char line[512];
+    FILE *log = path ? fopen(path, "re") : NULL;
+    out[0] = '\0';
+    while (log != NULL && fgets(line, sizeof line, log) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        snprintf(out, out_bytes, ": %.200s", line);
+    }
+    if (log != NULL) {
+        (void)fclose(log);
+    }
+    return out;
+}
+
 static void report_exits(struct demo *d)
 {
+    char words[256];
     struct fleet_exit exit;
     while (fleet_reap(&d->fleet, demo_now_ms(), &exit)) {
         const char *next = exit.restarted ? "; starting it again" : "; it is left alone";
@@ -144,8 +161,8 @@ static void report_exits(struct demo *d)
             view_note(&d->view, "died", "%s was killed by signal %d (%s)%s", exit.process->name,
                       exit.signal, strsignal(exit.signal), next);
         } else {
-            view_note(&d->view, "died", "%s ended with exit code %d%s", exit.process->name,
-                      exit.code, next);
+            view_note(&d->view, "died", "%s ended with exit code %d%s%s", exit.process->name,
+                      exit.code, next, last_line(exit.process->log_path, words, sizeof words));
         }
     }
 }

@@ -149,7 +149,7 @@ static void promote_listener(struct net *net, const struct address *from, const 
     struct peer *peer = net->listener;
     net->listener = NULL;
     struct peer_queue *half_open = &net->peers.queue[PEER_HANDSHAKE];
-    struct peer *before = peer_table_by_address(&net->peers, from, PEERS_HALF_OPEN);
+    struct peer *before = peer_table_by_address(&net->peers, from, false);
     if (before != NULL) { /* the same host has begun anew */
         net_remove_peer(net, before, NET_DROP_HALF_OPEN_EVICTED);
     } else if (half_open->count >= net->config.half_open_max) {
@@ -204,12 +204,12 @@ static void on_hello(struct net *net, const struct address *from, const struct r
                      const uint8_t *bytes, size_t count)
 {
     net->stats.hellos++;
-    struct peer *half_open = peer_table_by_address(&net->peers, from, PEERS_HALF_OPEN);
+    struct peer *half_open = peer_table_by_address(&net->peers, from, false);
     if (same_hello(half_open, record)) { /* our answer was lost: the session sends it again */
         continue_handshake(net, half_open, bytes, count);
         return;
     }
-    struct peer *done = peer_table_by_address(&net->peers, from, PEERS_ESTABLISHED);
+    struct peer *done = peer_table_by_address(&net->peers, from, true);
     if (same_hello(done, record)) { /* a late copy of what has led to a session already */
         net_drop(net, NET_DROP_RECORD_REJECTED);
         return;
@@ -245,8 +245,8 @@ static void on_authentic(struct net *net, struct peer *peer, const struct addres
         return;
     }
     peer->newest_record = record->number;
-    if (!address_equal(&peer->address, from)) {
-        peer_table_move(&net->peers, peer, from);
+    if (peer->uses_cid && !address_equal(&peer->address, from)) {
+        peer->address = *from;
         net->stats.rebinds++;
     }
 }
@@ -283,21 +283,21 @@ static void on_records(struct net *net, struct peer *peer, const struct address 
 
 /* --- The rules ----------------------------------------------------------------------------------- */
 
-/* Whom a record without connection id belongs to. While a handshake is under way its address is
- * fixed; just after it the last flight may be asked for again; later only peers without connection
- * ids are found by address. */
+/* Whom a record without connection id belongs to. While a handshake is under way, to it; just after
+ * it the last flight may be asked for again; later only to a peer without connection ids, and only
+ * when it is encrypted. */
 static struct peer *peer_of_address(struct net *net, const struct address *from,
                                     enum record_kind kind)
 {
-    struct peer *peer = peer_table_by_address(&net->peers, from, PEERS_HALF_OPEN);
+    struct peer *peer = peer_table_by_address(&net->peers, from, false);
     if (peer != NULL) {
         return peer;
     }
-    if (kind == RECORD_ENCRYPTED) {
-        return peer_table_by_address(&net->peers, from, PEERS_WITHOUT_CID);
+    peer = peer_table_by_address(&net->peers, from, true);
+    if (peer == NULL || peer->state == PEER_SILENT) {
+        return peer;
     }
-    peer = peer_table_by_address(&net->peers, from, PEERS_ESTABLISHED);
-    return peer != NULL && peer->state == PEER_SILENT ? peer : NULL;
+    return kind == RECORD_ENCRYPTED ? peer : NULL;
 }
 
 /* The address of a handshake is fixed: its cookie was made for it. */

@@ -113,10 +113,14 @@ static void address_insert(struct peer_table *table, struct peer *peer)
     struct peer **bucket = address_bucket(table, &peer->address);
     peer->address_next = *bucket;
     *bucket = peer;
+    peer->by_address = true;
 }
 
 static void address_take(struct peer_table *table, struct peer *peer)
 {
+    if (!peer->by_address) {
+        return;
+    }
     struct peer **link = address_bucket(table, &peer->address);
     while (*link != peer) {
         MYCEL_ASSERT(*link != NULL);
@@ -124,6 +128,7 @@ static void address_take(struct peer_table *table, struct peer *peer)
     }
     *link = peer->address_next;
     peer->address_next = NULL;
+    peer->by_address = false;
 }
 
 static void identity_take(struct peer_table *table, struct peer *peer)
@@ -237,6 +242,10 @@ void peer_table_add(struct peer_table *table, struct peer *peer, const struct ad
 void peer_table_establish(struct peer_table *table, struct peer *peer, uint64_t now_ms)
 {
     MYCEL_ASSERT(peer_is_added(peer) && peer->identity[0] != '\0');
+    struct peer *shadowed = peer_table_by_address(table, &peer->address, true);
+    if (shadowed != NULL) {
+        address_take(table, shadowed);
+    }
     set_state(table, peer, PEER_SILENT);
     peer->since_ms = now_ms;
     peer->active_ms = now_ms;
@@ -252,6 +261,9 @@ void peer_table_establish(struct peer_table *table, struct peer *peer, uint64_t 
 void peer_table_confirm(struct peer_table *table, struct peer *peer, uint64_t now_ms)
 {
     peer->active_ms = now_ms;
+    if (peer->uses_cid) { /* from here on the connection id alone says who it is */
+        address_take(table, peer);
+    }
     if (table->queue[PEER_LIVE].newest != peer) {
         set_state(table, peer, PEER_LIVE);
         queue_append(&table->queue[PEER_LIVE], peer);
@@ -316,13 +328,6 @@ void peer_table_remove(struct peer_table *table, struct peer *peer)
     free(peer);
 }
 
-void peer_table_move(struct peer_table *table, struct peer *peer, const struct address *address)
-{
-    address_take(table, peer);
-    peer->address = *address;
-    address_insert(table, peer);
-}
-
 /* --- Look-ups ------------------------------------------------------------------------------------ */
 
 struct peer *peer_table_by_id(const struct peer_table *table, peer_id id)
@@ -346,24 +351,12 @@ struct peer *peer_table_by_cid(const struct peer_table *table, const uint8_t cid
     return match && peer_is_added(peer) ? peer : NULL;
 }
 
-static bool is_of_kind(const struct peer *peer, enum peer_kind kind)
-{
-    switch (kind) {
-    case PEERS_HALF_OPEN:
-        return !peer_is_established(peer);
-    case PEERS_ESTABLISHED:
-        return peer_is_established(peer);
-    case PEERS_WITHOUT_CID:
-        return peer_is_established(peer) && !peer->uses_cid;
-    }
-    return false;
-}
-
 struct peer *peer_table_by_address(const struct peer_table *table, const struct address *address,
-                                   enum peer_kind kind)
+                                   bool established)
 {
     struct peer *peer = *address_bucket(table, address);
-    while (peer != NULL && !(is_of_kind(peer, kind) && address_equal(&peer->address, address))) {
+    while (peer != NULL &&
+           !(peer_is_established(peer) == established && address_equal(&peer->address, address))) {
         peer = peer->address_next;
     }
     return peer;

@@ -14,6 +14,10 @@
  * LIVE:      has sent an authentic record; the address follows such records.
  * PARKED:    the same, but the TLS session is a few hundred serialised bytes; `session` is NULL.
  *
+ * Of one address at most one half-open and one established peer can be found by it: of the latter the
+ * newest, and only as long as it is SILENT or if it has no connection id. So no chain grows, however
+ * many devices sit behind one address.
+ *
  * Each state has its queue. HANDSHAKE and SILENT: in order of entry. LIVE and PARKED: in order of
  * activity, longest idle first (a peer unparked by a record that proves false comes first).
  */
@@ -53,6 +57,7 @@ struct peer {
     uint8_t cid[PEER_CID_BYTES];
     uint8_t state;   /* enum peer_state */
     bool uses_cid;   /* negotiated: records carry our connection id */
+    bool by_address; /* can be found by its address */
     bool confirmed;  /* has sent an authentic record since the handshake */
     uint8_t pending; /* requests waiting for net_reply */
     uint8_t recent_next;
@@ -130,16 +135,11 @@ void peer_table_unpark(struct peer_table *table, struct peer *peer, struct sessi
  * freed before. */
 void peer_table_remove(struct peer_table *table, struct peer *peer);
 
-/* The peer's records come from this address now. */
-void peer_table_move(struct peer_table *table, struct peer *peer, const struct address *address);
-
-/* Look-ups; NULL when there is none. By address the newest: of those in HANDSHAKE, of the established
- * ones, or of the established ones without connection ids. */
-enum peer_kind { PEERS_HALF_OPEN, PEERS_ESTABLISHED, PEERS_WITHOUT_CID };
+/* Look-ups; NULL when there is none. */
 struct peer *peer_table_by_id(const struct peer_table *table, peer_id id);
 struct peer *peer_table_by_cid(const struct peer_table *table, const uint8_t cid[PEER_CID_BYTES]);
 struct peer *peer_table_by_address(const struct peer_table *table, const struct address *address,
-                                   enum peer_kind kind);
+                                   bool established);
 struct peer *peer_table_by_identity(const struct peer_table *table, const char *identity);
 
 /* The one that gives way when there are too many; NULL when nobody is established. */

@@ -46,30 +46,31 @@ static void test_peer_look_ups(void **state)
     struct peer_table t;
     struct address a = address_of(3);
     assert_int_equal(peer_table_init(&t, PEERS, 5, 99), 0);
+    struct peer *first = new_peer(&t, 3, "dev-a", 2);
+    assert_ptr_equal(peer_table_by_address(&t, &a, true), first);
+    struct peer *second = new_peer(&t, 3, "dev-b", 3);
     struct peer *unfinished = new_peer(&t, 3, NULL, 1);
-    struct peer *old = new_peer(&t, 3, "dev-a", 2);
-    struct peer *with_cid = new_peer(&t, 3, "dev-b", 3);
-    with_cid->uses_cid = true;
-    assert_int_equal(old->cid[0], 5);
-    assert_ptr_equal(peer_table_by_address(&t, &a, PEERS_HALF_OPEN), unfinished);
-    assert_ptr_equal(peer_table_by_address(&t, &a, PEERS_ESTABLISHED), with_cid);
-    assert_ptr_equal(peer_table_by_address(&t, &a, PEERS_WITHOUT_CID), old);
-    assert_ptr_equal(peer_table_by_identity(&t, "dev-a"), old);
+    assert_int_equal(first->cid[0], 5);
+    assert_ptr_equal(peer_table_by_address(&t, &a, false), unfinished);
+    assert_ptr_equal(peer_table_by_address(&t, &a, true), second); /* shadows the first */
+    assert_ptr_equal(peer_table_by_identity(&t, "dev-a"), first);
     assert_null(peer_table_by_identity(&t, "dev-c"));
-    assert_ptr_equal(peer_table_by_cid(&t, with_cid->cid), with_cid);
+    peer_table_confirm(&t, second, 4);
+    assert_ptr_equal(peer_table_by_address(&t, &a, true), second); /* has no connection id */
+    second->uses_cid = true;
+    peer_table_confirm(&t, second, 4);
+    assert_null(peer_table_by_address(&t, &a, true));
+    assert_ptr_equal(peer_table_by_cid(&t, second->cid), second);
     uint8_t cid[PEER_CID_BYTES];
     for (unsigned i = 0; i < PEER_CID_BYTES * 8; i++) { /* every bit counts */
-        memcpy(cid, with_cid->cid, sizeof cid);
+        memcpy(cid, second->cid, sizeof cid);
         cid[i / 8] ^= (uint8_t)(1u << i % 8);
-        assert_ptr_not_equal(peer_table_by_cid(&t, cid), with_cid);
+        assert_ptr_not_equal(peer_table_by_cid(&t, cid), second);
     }
-    struct address b = address_of(4);
-    peer_table_move(&t, old, &b);
-    assert_null(peer_table_by_address(&t, &a, PEERS_WITHOUT_CID));
-    assert_ptr_equal(peer_table_by_address(&t, &b, PEERS_WITHOUT_CID), old);
     peer_table_remove(&t, unfinished);
-    peer_table_remove(&t, old);
-    peer_table_remove(&t, with_cid);
+    assert_null(peer_table_by_address(&t, &a, false));
+    peer_table_remove(&t, first);
+    peer_table_remove(&t, second);
     peer_table_deinit(&t);
 }
 
@@ -179,9 +180,8 @@ static void test_peer_life(void **state)
     for (unsigned k = 0; k < PEERS; k++) {
         struct address a = address_of(k);
         if (alive[k] != NULL) {
-            enum peer_kind kind =
-                alive[k]->state == PEER_HANDSHAKE ? PEERS_HALF_OPEN : PEERS_ESTABLISHED;
-            assert_ptr_equal(peer_table_by_address(&t, &a, kind), alive[k]);
+            struct peer *found = peer_table_by_address(&t, &a, peer_is_established(alive[k]));
+            assert_ptr_equal(found, alive[k]);
             assert_ptr_equal(peer_table_by_id(&t, alive[k]->id), alive[k]);
             peer_table_remove(&t, alive[k]);
         }

@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# The trainer on an emulated Cortex-M4F: builds it at -Os, runs it under QEMU with counted instructions
+# and again on this machine, and prints what it measured as bench lines.
+#   run.sh <folder for what is built> [check]
+# With "check" it also compares: fingerprints of the weights with the host's, and instructions, arena,
+# flash and stack with limits.txt. Exit 77 (skipped) without the cross compiler or QEMU.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+out=$1
+check=${2:-}
+mkdir -p "$out"
+
+for tool in arm-none-eabi-gcc qemu-system-arm; do
+    command -v "$tool" >/dev/null || { echo "skipped: no $tool" >&2; exit 77; }
+done
+
+sources=("$root"/common/model*.c "$root/common/crc32.c" "$root"/client/nn/*.c)
+scalar=("$root/client/nn/kernels/kernels_scalar.c" "$root/client/nn/kernels/kernels_select.c")
+includes=(-I"$root" -I"$root/client/include" -I"$root/common/include")
+common=(-std=gnu11 -ffp-contract=off -DMYCEL_MODEL_LAYERS_MAX=16 "${includes[@]}")
+device=(-mcpu=cortex-m4 -mthumb -mfpu=fpv4-sp-d16 -mfloat-abi=hard -Os -ffunction-sections
+    -fdata-sections -fstack-usage)
+
+# Objects in a folder of their own, so that their .su files (stack use) lie together.
+objects() {
+    mkdir -p "$out/$1"
+    rm -f "$out/$1"/*
+    (cd "$out/$1" && arm-none-eabi-gcc "${device[@]}" "${common[@]}" "${@:2}" -c \
+        "${sources[@]}" "${scalar[@]}" "$here/start.c" "$here/training.c")
+}
+
+link() {
+    arm-none-eabi-gcc "${device[@]}" --specs=rdimon.specs -nostartfiles -Wl,--gc-sections \
+        -Wl,-Map="$out/$1.map" -T"$here/link.ld" "$out/$1"/*.o -o "$out/$1.elf" -lm
+}
+
+# Bytes of code and constants that the map says were taken from the trainer's own objects.
+flash() {
+    python3 -B "$here/flash.py" "$out/$1.map"
+}
+
+run_device() {
+    timeout 120 qemu-system-arm -M mps2-an386 -nographic -monitor none -serial none \
+        -semihosting-config enable=on,target=native -icount shift=0 -kernel "$out/$1.elf"
+}
+
+bench_line() { # case value unit reference
+    printf '{"bench":"m4","case":"m4_%s","value":%s,"unit":"%s","reference":%s,"ratio":%s}\n' \
+        "$1" "$2" "$3" "$4" "$(python3 -c "print(round($2 / $4, 4))")"
+}
+
+limit() {
+    awk -v name="$1" '$1 == name { print $2; found = 1 } END { exit !found }' "$here/limits.txt"
+}
+
+status=0
+compare() { # case value unit
+    local most
+    most=$(limit "$1")
+    bench_line "$1" "$2" "$3" "$most"
+    if [[ -n $check && $2 -gt $most ]]; then
+        echo "m4_$1: $2 $3, and the limit is $most" >&2
+        status=1
+    fi
+}
+
+objects full
+link full
+objects mlp -DMLP_ONLY -DMYCEL_NN_DENSE_ONLY
+link mlp
+host_cc=${CC:-gcc}
+if [[ $(uname -m) == x86_64 ]]; then
+    "$host_cc" -c -O2 -mavx2 -mfma "${common[@]}" "$root/client/nn/kernels/kernels_avx2.c" -o "$out/avx2.o"
+    "$host_cc" -c -O2 -mavx2 -mfma -mavx512f -mavx512vl "${common[@]}" \
+        "$root/client/nn/kernels/kernels_avx512.c" -o "$out/avx512.o"
+    others=("$out/avx2.o" "$out/avx512.o" "$root/client/nn/kernels/kernels_sse2.c")
+else
+    others=("$root/client/nn/kernels/kernels_neon.c")
+fi
+"$host_cc" -O2 "${common[@]}" "${sources[@]}" "${scalar[@]}" "${others[@]}" "$here/training.c" \
+    -o "$out/host" -lm
+
+run_device full >"$out/device.txt"
+"$out/host" >"$out/host.txt"
+
+while read -r name instructions arena fingerprint; do
+    compare "${name}_instructions" "$instructions" instructions
+    compare "${name}_arena" "$arena" B
+    expected=$(awk -v name="$name" '$1 == name { print $4 }' "$out/host.txt")
+    if [[ -n $check && $fingerprint != "$expected" ]]; then
+        echo "$name: weights $fingerprint on the device, $expected on this machine" >&2
+        status=1
+    fi
+done <"$out/device.txt"
+compare flash_mlp "$(flash mlp)" B
+compare flash_all "$(flash full)" B
+deepest=$(cat "$out"/full/*.su | grep -v training.c | sort -t$'\t' -k2 -n | tail -1 | cut -f2)
+compare stack_frame_max "$deepest" B
+exit "$status"

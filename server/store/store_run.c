@@ -254,7 +254,7 @@ static bool over(enum store_run_state state)
 static int change_state(struct store *store, uint32_t id, enum store_run_state state,
                         const char *reason, const char *actor, uint64_t now_ms)
 {
-    struct store_run run;
+    struct store_run run = {.id = id};
     int code = store_run_get(store, id, &run);
     if (code != MYCEL_OK) {
         return code;

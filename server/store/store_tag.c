@@ -66,7 +66,7 @@ int store_tag_set(struct store *store, uint32_t run, const char *name, uint32_t 
 static int remove_tag(struct store *store, uint32_t run, const char *name, const char *actor,
                       uint64_t now_ms)
 {
-    struct store_tag tag;
+    struct store_tag tag = {.run = run};
     char subject[STORE_NAME_BYTES + 12];
     int code = store_tag_get(store, run, name, &tag);
     if (code == MYCEL_OK) {

@@ -98,8 +98,8 @@ int store_receipt(struct store *store, const uint8_t key[PROTO_KEY_BYTES], void 
 int store_updates(struct store *store, uint32_t run, uint32_t round,
                   int (*each)(void *user, const struct store_update *update), void *user);
 
-/* What a restart needs: the updates of this round (leased or counted in it), and the last `before` ones
- * that came earlier, in order of arrival; as above. */
+/* What a restart needs: the updates of this round (leased or counted in it, or already counted for the
+ * next one), and the last `before` ones that came earlier, in order of arrival; as above. */
 int store_updates_recent(struct store *store, uint32_t run, uint32_t round, uint32_t before,
                          int (*each)(void *user, const struct store_update *update), void *user);
 

@@ -8,6 +8,7 @@
 #include "server/store/store_thread.h"
 
 #include <fcntl.h>
+#include <ftw.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -220,6 +221,14 @@ static void bench_reader(const char *folder)
     report("open_read_close", (now_ms() - before) / LONE, "ms", 0.0);
 }
 
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+    (void)st;
+    (void)kind;
+    (void)ftw;
+    return remove(path);
+}
+
 int main(void)
 {
     char folder[64] = "/tmp/mycel-bench-XXXXXX";
@@ -237,7 +246,5 @@ int main(void)
     bench_lone(thread, folder);
     bench_reader(folder);
     store_thread_stop(thread, &news);
-    char command[96];
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
+    return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }

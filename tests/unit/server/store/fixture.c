@@ -3,6 +3,7 @@
 
 #include "common/crypto/sha256.h"
 
+#include <ftw.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -19,13 +20,19 @@ int fixture_setup(void **state)
     return 0;
 }
 
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+    (void)st;
+    (void)kind;
+    (void)ftw;
+    return remove(path);
+}
+
 int fixture_teardown(void **state)
 {
     struct fixture *f = *state;
     store_close(f->store);
-    char command[128];
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", f->folder);
-    int rc = system(command);
+    int rc = nftw(f->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     free(f);
     return rc;
 }

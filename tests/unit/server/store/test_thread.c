@@ -392,8 +392,9 @@ static void fail_and_recover(struct rig *rig, void (*heal)(struct rig *), size_t
     assert_true(rig->worst == MYCEL_E_DISK_FULL || rig->worst == MYCEL_E_IO);
     assert_int_equal(rig->health, rig->worst);
     /* Reading goes on, writing is answered at once. */
-    struct work reading = {.number = ++number, .job = {.run = read_devices}};
-    struct work refused = writing(++number);
+    struct work reading = {.number = number + 1, .job = {.run = read_devices}};
+    struct work refused = writing(number + 2);
+    number += 2;
     assert_int_equal(store_thread_submit(rig->thread, &reading.job), 0);
     assert_int_equal(store_thread_submit(rig->thread, &refused.job), 0);
     wait_done(rig, number);
@@ -406,7 +407,8 @@ static void fail_and_recover(struct rig *rig, void (*heal)(struct rig *), size_t
     while (rig->health != 0 && wait_a_little(rig, until_ms)) {
     }
     assert_int_equal(rig->health, 0);
-    struct work after = writing(++number);
+    struct work after = writing(number + 1);
+    number++;
     assert_int_equal(store_thread_submit(rig->thread, &after.job), 0);
     wait_done(rig, number);
     assert_int_equal(after.job.result, 0);

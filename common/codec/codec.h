@@ -133,10 +133,10 @@ void codec_decode(const struct codec_frame *frame, uint32_t first, uint32_t coun
 
 struct codec_stats {
     float squared_norm; /* Σ x² */
-    float max_abs;
+    float max_abs;      /* no value is larger; exact but for rotated codecs, where it is a bound */
 };
 
-/* Looks at every value once. 0 and the statistics; MYCEL_E_NONFINITE for a NaN or infinity in scales or
+/* Checks all that codec_open did not. 0 and the statistics; MYCEL_E_NONFINITE for a NaN or infinity in scales or
  * values; MYCEL_E_NORM if Σ x² exceeds f32; MYCEL_E_MALFORMED if the codes are not what any encoder
  * writes (sparse positions, padding). The order of summation is fixed. */
 int codec_scan(const struct codec_frame *frame, struct codec_stats *stats);

@@ -41,6 +41,9 @@ struct codec_ops {
     /* Decodes all of the block to out[0 … count − 1]; `out` has room for `size` floats. */
     void (*decode)(const struct codec_block *block, float *out);
 
+    /* NULL, or a way to know a full block's statistics without decoding it, max_abs from above. */
+    struct codec_stats (*stats)(const struct codec_block *block);
+
     /* NULL, or: 0 if an encoder could have written these codes, else MYCEL_E_MALFORMED. */
     int (*check)(const struct codec_block *block);
 };

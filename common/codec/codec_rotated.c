@@ -89,15 +89,19 @@ static int drive1_encode(const struct codec_block *block, float *values, float *
 
 static void drive1_decode(const struct codec_block *block, float *out)
 {
-    uint32_t words[CODEC_BLOCK_PARAMS_MAX / 32u];
-    for (uint32_t i = 0; i < block->size; i++) {
-        out[i] = block->scale;
-    }
-    for (uint32_t i = 0; i < block->size / 32u; i++) {
+    uint32_t words[ROTATION_SIZE / 32u];
+    for (uint32_t i = 0; i < ROTATION_SIZE / 32u; i++) {
         words[i] = get_u32le(block->codes + 4u * i);
     }
-    kernel_negate(out, words, block->size);
+    kernel_spread(out, block->scale * ROTATION_NORM, words, ROTATION_SIZE);
     rotation_revert(block, out);
+}
+
+/* Rotation keeps lengths: ‖s q‖² = s² B, and no value is longer than the whole. */
+static struct codec_stats drive1_stats(const struct codec_block *block)
+{
+    float square = block->scale * block->scale * (float)block->size;
+    return (struct codec_stats){.squared_norm = square, .max_abs = sqrtf(square)};
 }
 
 const struct codec_ops codec_ops_drive1 = {
@@ -107,6 +111,7 @@ const struct codec_ops codec_ops_drive1 = {
     .code_bytes = drive1_code_bytes,
     .encode = drive1_encode,
     .decode = drive1_decode,
+    .stats = drive1_stats,
 };
 
 static uint32_t eden2_code_bytes(uint32_t count, uint32_t size)
@@ -171,7 +176,7 @@ static void eden2_decode(const struct codec_block *block, float *out)
 {
     float value[4];
     for (uint32_t code = 0; code < 4u; code++) {
-        value[code] = block->scale * eden2_centroid(code);
+        value[code] = block->scale * ROTATION_NORM * eden2_centroid(code);
     }
     for (uint32_t i = 0; i < block->size; i += 4u) {
         uint8_t code = block->codes[i / 4u];
@@ -183,6 +188,20 @@ static void eden2_decode(const struct codec_block *block, float *out)
     rotation_revert(block, out);
 }
 
+/* As drive1_stats, with the number of outer centroids counted: both bits of their code are equal. */
+static struct codec_stats eden2_stats(const struct codec_block *block)
+{
+    uint32_t inner = 0;
+    for (uint32_t i = 0; i < block->size / 4u; i++) {
+        uint32_t code = block->codes[i];
+        inner += (uint32_t)__builtin_popcount((code ^ code >> 1) & 0x55u);
+    }
+    float square = (float)inner * (EDEN2_INNER * EDEN2_INNER) +
+                   (float)(block->size - inner) * (EDEN2_OUTER * EDEN2_OUTER);
+    square *= block->scale * block->scale;
+    return (struct codec_stats){.squared_norm = square, .max_abs = sqrtf(square)};
+}
+
 const struct codec_ops codec_ops_eden2 = {
     .name = "eden2",
     .block_log2 = 10,
@@ -190,4 +209,5 @@ const struct codec_ops codec_ops_eden2 = {
     .code_bytes = eden2_code_bytes,
     .encode = eden2_encode,
     .decode = eden2_decode,
+    .stats = eden2_stats,
 };

@@ -56,13 +56,10 @@ static void sign_decode(const struct codec_block *block, float *out)
 {
     uint32_t words[CODEC_BLOCK_PARAMS_MAX / 32u];
     uint32_t whole = block->count - block->count % 32u;
-    for (uint32_t i = 0; i < block->count; i++) {
-        out[i] = block->scale;
-    }
     for (uint32_t i = 0; i < whole / 32u; i++) {
         words[i] = get_u32le(block->codes + 4u * i);
     }
-    kernel_negate(out, words, whole);
+    kernel_spread(out, block->scale, words, whole);
     for (uint32_t i = whole; i < block->count; i++) {
         uint32_t bit = block->codes[i / 8u] >> (i % 8u) & 1u;
         out[i] = bit ? block->scale : -block->scale;

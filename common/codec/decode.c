@@ -60,29 +60,42 @@ static void careful_add(struct careful_sum *total, float term)
     total->sum = sum;
 }
 
+static int block_scan(const struct codec_ops *ops, const struct codec_block *block,
+                      struct codec_stats *stats)
+{
+    if (ops->stats && block->count == block->size) {
+        *stats = ops->stats(block);
+        return 0;
+    }
+    float values[CODEC_BLOCK_PARAMS_MAX];
+    int error = ops->check ? ops->check(block) : 0;
+    if (error) {
+        return error;
+    }
+    ops->decode(block, values);
+    struct kernel_stats seen = kernel_scan(values, block->count);
+    *stats = (struct codec_stats){.squared_norm = seen.squares, .max_abs = seen.max_abs};
+    return seen.finite ? 0 : MYCEL_E_NONFINITE;
+}
+
 int codec_scan(const struct codec_frame *frame, struct codec_stats *stats)
 {
     const struct codec_ops *ops = codec_ops_of((int)frame->header.codec);
     MYCEL_ASSERT(ops);
-    int error = scales_check(frame);
-    if (error) {
-        return error;
-    }
     struct careful_sum squares = {0, 0};
     float max_abs = 0;
-    for (uint32_t i = 0; i < frame->blocks; i++) {
-        float values[CODEC_BLOCK_PARAMS_MAX];
+    int error = scales_check(frame);
+    for (uint32_t i = 0; i < frame->blocks && !error; i++) {
         struct codec_block block = codec_frame_block(frame, i);
-        if (ops->check && (error = ops->check(&block)) != 0) {
-            return error;
+        struct codec_stats part;
+        error = block_scan(ops, &block, &part);
+        if (!error) {
+            careful_add(&squares, part.squared_norm);
+            max_abs = part.max_abs > max_abs ? part.max_abs : max_abs;
         }
-        ops->decode(&block, values);
-        struct kernel_stats part = kernel_scan(values, block.count);
-        if (!part.finite) {
-            return MYCEL_E_NONFINITE;
-        }
-        careful_add(&squares, part.squares);
-        max_abs = part.max_abs > max_abs ? part.max_abs : max_abs;
+    }
+    if (error) {
+        return error;
     }
     if (!float_is_finite(squares.sum)) {
         return MYCEL_E_NORM;

@@ -27,8 +27,9 @@ struct kernel_stats {
  *             beyond ±2^30 give something, but nothing undefined. `values` are floats of any alignment.
  * scan        Sum of squares in a fixed order (16 lanes, then halves), largest magnitude, and whether
  *             all are finite.
- * hadamard    x := H x / √size in place, H the Walsh–Hadamard matrix; size a power of two from 8 to 1024.
+ * hadamard    x := H x in place, H the Walsh–Hadamard matrix; size a power of two from 8 to 1024.
  * negate      x[i] := −x[i] where bit i % 32 of words[i / 32] is clear; count a multiple of 32.
+ * spread      x[i] := value where that bit is set, −value where it is clear.
  */
 #define KERNEL_TABLE(X)                                                                            \
     X(void, accumulate,                                                                            \
@@ -36,7 +37,9 @@ struct kernel_stats {
       (values, term, count, acc))                                                                  \
     X(struct kernel_stats, scan, (const float *values, uint32_t count), (values, count))           \
     X(void, hadamard, (float *x, uint32_t size), (x, size))                                        \
-    X(void, negate, (float *x, const uint32_t *words, uint32_t count), (x, words, count))
+    X(void, negate, (float *x, const uint32_t *words, uint32_t count), (x, words, count))          \
+    X(void, spread, (float *x, float value, const uint32_t *words, uint32_t count),                \
+      (x, value, words, count))
 
 #define KERNEL_DECLARE(result, name, parameters, arguments)                                        \
     result kernel_##name parameters;                                                               \

@@ -107,10 +107,6 @@ void KERNEL_NAME(hadamard)(float *x, uint32_t size)
     for (uint32_t i = 0; stride < size && i < size; i += 2u * stride) {
         hadamard_single(x + i, x + i + stride, stride);
     }
-    float norm = 1.0f / sqrtf((float)size);
-    for (uint32_t i = 0; i < size; i++) {
-        x[i] *= norm;
-    }
 }
 
 void KERNEL_NAME(negate)(float *x, const uint32_t *words, uint32_t count)
@@ -120,6 +116,16 @@ void KERNEL_NAME(negate)(float *x, const uint32_t *words, uint32_t count)
         u32x8 bits, clear = (u32x8){0} + ~(words[i / 32u] >> (i % 32u));
         memcpy(&bits, x + i, sizeof bits);
         bits ^= clear >> lanes << 31;
+        memcpy(x + i, &bits, sizeof bits);
+    }
+}
+
+void KERNEL_NAME(spread)(float *x, float value, const uint32_t *words, uint32_t count)
+{
+    const u32x8 lanes = {0, 1, 2, 3, 4, 5, 6, 7};
+    for (uint32_t i = 0; i < count; i += 8u) {
+        u32x8 clear = (u32x8){0} + ~(words[i / 32u] >> (i % 32u));
+        u32x8 bits = float_bits(value) ^ (clear >> lanes << 31);
         memcpy(x + i, &bits, sizeof bits);
     }
 }

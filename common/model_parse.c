@@ -1,17 +1,18 @@
 /*
  * The reader of model descriptions: words to layers, with the column of the first thing wrong. It
- * owns the grammar of <mycel/model.h>; shapes and parameter places come from model_shape.c. Its
- * input may come from a peer, so every number, word and count has a limit and nothing asserts.
+ * owns the grammar of <mycel/model.h>; words and numbers come from model_words.c, shapes and
+ * parameter places from model_shape.c. Its input may come from a peer, so every number, word and
+ * count has a limit and nothing asserts.
  */
 #include <string.h>
 
 #include "common/model_internal.h"
+#include "common/model_words.h"
 #include "mycel/error.h"
 
 enum {
     LABELS_MAX = 16,
     LABEL_BYTES_MAX = 15,
-    NUMBER_DIGITS_MAX = 9,
 };
 
 /* What a layer may carry after its arguments. */
@@ -56,129 +57,18 @@ static const struct layer_word layer_words[] = {
     {"add", MYCEL_LAYER_ADD, ARGS_LABEL, MAY_ACT, 0},
 };
 
-struct word {
-    const char *text;
-    uint32_t length;
-    uint32_t at; /* offset in the description */
-};
-
 struct label {
     struct word word;
     uint8_t layer;
 };
 
 struct parser {
-    const char *text;
-    uint32_t at;
-    struct word word; /* the word being looked at; empty at ">" and at the end */
-    bool flat;        /* "flatten" or a dense layer came before */
+    struct words in;
+    bool flat; /* "flatten" or a dense layer came before */
     uint32_t label_count;
     struct label label[LABELS_MAX];
     struct mycel_model *model;
-    struct mycel_model_error *error;
 };
-
-static int fail_at(struct parser *p, uint32_t at, uint32_t length, int code, const char *text)
-{
-    if (p->error != NULL) {
-        p->error->column = (int)at + 1;
-        p->error->length = length > 0 ? (int)length : 1;
-        p->error->text = text;
-    }
-    return code;
-}
-
-static int fail(struct parser *p, int code, const char *text)
-{
-    return fail_at(p, p->word.at, p->word.length, code, text);
-}
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_letter(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-/* Moves to the next word. Stays, with an empty word, in front of ">" and at the end. */
-static void next(struct parser *p)
-{
-    while (is_blank(p->text[p->at])) {
-        p->at++;
-    }
-    uint32_t start = p->at;
-    char c = p->text[p->at];
-    while (c != '\0' && c != '>' && !is_blank(c)) {
-        c = p->text[++p->at];
-    }
-    p->word = (struct word){p->text + start, p->at - start, start};
-}
-
-static bool same_word(const struct word *word, const char *name)
-{
-    return strlen(name) == word->length && memcmp(word->text, name, word->length) == 0;
-}
-
-static bool word_is(const struct parser *p, const char *name)
-{
-    return same_word(&p->word, name);
-}
-
-/* Reads digits at *at of the current word as 1 … max. */
-static int read_count(struct parser *p, uint32_t *at, uint32_t max, uint32_t *value)
-{
-    uint32_t start = *at;
-    uint32_t v = 0;
-    while (*at < p->word.length && is_digit(p->word.text[*at])) {
-        if (*at - start >= NUMBER_DIGITS_MAX) {
-            return fail(p, MYCEL_E_TOO_LARGE, "this number is too large");
-        }
-        v = v * 10u + (uint32_t)(p->word.text[*at] - '0');
-        (*at)++;
-    }
-    if (*at == start) {
-        return fail(p, MYCEL_E_MALFORMED, "a whole number is expected here");
-    }
-    if (v == 0) {
-        return fail(p, MYCEL_E_MALFORMED, "this number must be at least 1");
-    }
-    if (v > max) {
-        return fail(p, MYCEL_E_TOO_LARGE, "this number is too large");
-    }
-    *value = v;
-    return 0;
-}
-
-/* Reads "n", "nxn", … with 1 … dims_max parts into dim. Returns how many there were. */
-static int read_dims(struct parser *p, uint32_t dims_max, uint32_t max, uint32_t *dim)
-{
-    uint32_t at = 0;
-    uint32_t count = 0;
-    while (count < dims_max) {
-        int rc = read_count(p, &at, max, &dim[count]);
-        if (rc != 0) {
-            return rc;
-        }
-        count++;
-        if (at == p->word.length) {
-            next(p);
-            return (int)count;
-        }
-        if (p->word.text[at] != 'x') {
-            break;
-        }
-        at++;
-    }
-    return fail(p, MYCEL_E_MALFORMED, "a size such as 3 or 3x3 is expected here");
-}
 
 /* Reads one side of a kernel, stride or padding; "3" counts for both directions of an image and
  * for the length of a sequence. */
@@ -186,7 +76,7 @@ static int read_window(struct parser *p, uint8_t *h, uint8_t *w, uint8_t h_of_se
 {
     uint32_t dim[2];
     bool image = p->model->input_rank == 3;
-    int count = read_dims(p, image ? 2 : 1, MYCEL_MODEL_KERNEL_MAX, dim);
+    int count = words_dims(&p->in, image ? 2 : 1, MYCEL_MODEL_KERNEL_MAX, dim);
     if (count < 0) {
         return count;
     }
@@ -195,44 +85,11 @@ static int read_window(struct parser *p, uint8_t *h, uint8_t *w, uint8_t h_of_se
     return 0;
 }
 
-/* Reads a decimal such as 0.25 without going through double: digits / power of ten, one rounding. */
-static int read_decimal(struct parser *p, float *value)
-{
-    uint32_t digits = 0;
-    uint32_t scale = 1;
-    uint32_t at = 0;
-    uint32_t used = 0;
-    bool point = false;
-    for (; at < p->word.length; at++) {
-        char c = p->word.text[at];
-        if (c == '.' && !point) {
-            point = true;
-        } else if (is_digit(c) && used < 7) {
-            digits = digits * 10u + (uint32_t)(c - '0');
-            scale *= point ? 10u : 1u;
-            used++;
-        } else {
-            break;
-        }
-    }
-    if (at < p->word.length || used == 0) {
-        return fail(p, MYCEL_E_MALFORMED, "a number such as 0.25 is expected here");
-    }
-    *value = (float)digits / (float)scale;
-    next(p);
-    return 0;
-}
-
-static bool starts_number(const struct parser *p)
-{
-    return p->word.length > 0 && (is_digit(p->word.text[0]) || p->word.text[0] == '.');
-}
-
 static const struct label *find_label(const struct parser *p)
 {
     for (uint32_t i = 0; i < p->label_count; i++) {
         const struct word *w = &p->label[i].word;
-        if (w->length == p->word.length && memcmp(w->text, p->word.text, w->length) == 0) {
+        if (w->length == p->in.word.length && memcmp(w->text, p->in.word.text, w->length) == 0) {
             return &p->label[i];
         }
     }
@@ -242,22 +99,23 @@ static const struct label *find_label(const struct parser *p)
 /* "@name" behind a layer: remembers its output for a later add. */
 static int define_label(struct parser *p, uint8_t layer)
 {
-    const struct word *w = &p->word;
-    bool good = w->length >= 2 && w->length <= LABEL_BYTES_MAX + 1 && is_letter(w->text[1]);
+    const struct word *w = &p->in.word;
+    bool good = w->length >= 2 && w->length <= LABEL_BYTES_MAX + 1 && word_is_letter(w->text[1]);
     for (uint32_t i = 2; good && i < w->length; i++) {
-        good = is_letter(w->text[i]) || is_digit(w->text[i]);
+        good = word_is_letter(w->text[i]) || word_is_digit(w->text[i]);
     }
     if (!good) {
-        return fail(p, MYCEL_E_MALFORMED, "a label is @, a letter, then letters or digits");
+        return words_fail(&p->in, MYCEL_E_MALFORMED,
+                          "a label is @, a letter, then letters or digits");
     }
     if (find_label(p) != NULL) {
-        return fail(p, MYCEL_E_MALFORMED, "this label is defined already");
+        return words_fail(&p->in, MYCEL_E_MALFORMED, "this label is defined already");
     }
     if (p->label_count == LABELS_MAX) {
-        return fail(p, MYCEL_E_TOO_LARGE, "there are too many labels");
+        return words_fail(&p->in, MYCEL_E_TOO_LARGE, "there are too many labels");
     }
     p->label[p->label_count++] = (struct label){*w, layer};
-    next(p);
+    words_next(&p->in);
     return 0;
 }
 
@@ -265,22 +123,23 @@ static int use_label(struct parser *p, struct mycel_layer *layer)
 {
     const struct label *label = find_label(p);
     if (label == NULL) {
-        return fail(p, MYCEL_E_MALFORMED, "add needs a label of an earlier layer, such as @a");
+        return words_fail(&p->in, MYCEL_E_MALFORMED,
+                          "add needs a label of an earlier layer, such as @a");
     }
     struct mycel_layer *source = &p->model->layer[label->layer];
     if (source->tapped) {
-        return fail(p, MYCEL_E_UNSUPPORTED, "this label was added once already");
+        return words_fail(&p->in, MYCEL_E_UNSUPPORTED, "this label was added once already");
     }
     source->tapped = true;
     layer->source = label->layer;
-    next(p);
+    words_next(&p->in);
     return 0;
 }
 
 static uint8_t find_activation(const struct word *word)
 {
     for (uint8_t act = MYCEL_ACT_RELU; act < MYCEL_ACTS; act++) {
-        if (same_word(word, mycel_activation_name(act))) {
+        if (word_same(word, mycel_activation_name(act))) {
             return act;
         }
     }
@@ -290,13 +149,13 @@ static uint8_t find_activation(const struct word *word)
 static int read_activation(struct parser *p, struct mycel_layer *layer, uint8_t act)
 {
     if (layer->activation != MYCEL_ACT_NONE) {
-        return fail(p, MYCEL_E_MALFORMED, "this layer has an activation already");
+        return words_fail(&p->in, MYCEL_E_MALFORMED, "this layer has an activation already");
     }
     layer->activation = act;
     layer->slope = act == MYCEL_ACT_LEAKY ? 0.01f : 0.0f;
-    next(p);
-    if (act == MYCEL_ACT_LEAKY && starts_number(p)) {
-        return read_decimal(p, &layer->slope);
+    words_next(&p->in);
+    if (act == MYCEL_ACT_LEAKY && words_at_number(&p->in)) {
+        return words_decimal(&p->in, &layer->slope);
     }
     return 0;
 }
@@ -312,7 +171,7 @@ static void pad_same(struct mycel_layer *layer)
 
 static int read_padding(struct parser *p, struct mycel_layer *layer)
 {
-    next(p);
+    words_next(&p->in);
     int rc = read_window(p, &layer->pad_top, &layer->pad_left, 0);
     layer->pad_bottom = layer->pad_top;
     layer->pad_right = layer->pad_left;
@@ -322,36 +181,36 @@ static int read_padding(struct parser *p, struct mycel_layer *layer)
 static int read_modifier(struct parser *p, const struct layer_word *kind, uint8_t index)
 {
     struct mycel_layer *layer = &p->model->layer[index];
-    uint8_t act = find_activation(&p->word);
+    uint8_t act = find_activation(&p->in.word);
     if (act != MYCEL_ACT_NONE && (kind->may & MAY_ACT) != 0) {
         return read_activation(p, layer, act);
     }
-    if (word_is(p, "stride") && (kind->may & MAY_STRIDE) != 0) {
-        next(p);
+    if (words_is(&p->in, "stride") && (kind->may & MAY_STRIDE) != 0) {
+        words_next(&p->in);
         return read_window(p, &layer->stride_h, &layer->stride_w, 1);
     }
-    if (word_is(p, "pad") && (kind->may & MAY_PAD) != 0) {
+    if (words_is(&p->in, "pad") && (kind->may & MAY_PAD) != 0) {
         return read_padding(p, layer);
     }
-    if (p->word.text[0] == '@') {
+    if (p->in.word.text[0] == '@') {
         return define_label(p, index);
     }
-    if (word_is(p, "same") && (kind->may & MAY_PAD) != 0) {
+    if (words_is(&p->in, "same") && (kind->may & MAY_PAD) != 0) {
         pad_same(layer);
-    } else if (word_is(p, "nobias") && (kind->may & MAY_BIAS) != 0) {
+    } else if (words_is(&p->in, "nobias") && (kind->may & MAY_BIAS) != 0) {
         layer->has_bias = false;
-    } else if (word_is(p, "frozen")) {
+    } else if (words_is(&p->in, "frozen")) {
         layer->frozen = true;
-    } else if (!word_is(p, "valid") || (kind->may & MAY_PAD) == 0) {
-        return fail(p, MYCEL_E_MALFORMED, "this word does not belong to this layer");
+    } else if (!words_is(&p->in, "valid") || (kind->may & MAY_PAD) == 0) {
+        return words_fail(&p->in, MYCEL_E_MALFORMED, "this word does not belong to this layer");
     }
-    next(p);
+    words_next(&p->in);
     return 0;
 }
 
 static int read_count_into(struct parser *p, uint32_t *value)
 {
-    return read_dims(p, 1, MYCEL_MODEL_DIM_MAX, value) < 0 ? MYCEL_E_MALFORMED : 0;
+    return words_dims(&p->in, 1, MYCEL_MODEL_DIM_MAX, value) < 0 ? MYCEL_E_MALFORMED : 0;
 }
 
 static int read_pool(struct parser *p, const struct layer_word *kind, struct mycel_layer *layer)
@@ -359,8 +218,8 @@ static int read_pool(struct parser *p, const struct layer_word *kind, struct myc
     if (kind->arguments == ARGS_NONE) {
         return 0;
     }
-    if (word_is(p, "global")) {
-        next(p);
+    if (words_is(&p->in, "global")) {
+        words_next(&p->in);
         return 0;
     }
     int rc = read_window(p, &layer->kernel_h, &layer->kernel_w, 1);
@@ -371,10 +230,11 @@ static int read_pool(struct parser *p, const struct layer_word *kind, struct myc
 
 static int read_rate(struct parser *p, struct mycel_layer *layer)
 {
-    struct word word = p->word;
-    int rc = read_decimal(p, &layer->rate);
+    struct word word = p->in.word;
+    int rc = words_decimal(&p->in, &layer->rate);
     if (rc == 0 && layer->rate >= 1.0f) {
-        return fail_at(p, word.at, word.length, MYCEL_E_MALFORMED, "dropout must be below 1");
+        return words_fail_at(&p->in, word.at, word.length, MYCEL_E_MALFORMED,
+                             "dropout must be below 1");
     }
     return rc;
 }
@@ -413,7 +273,7 @@ static int read_arguments(struct parser *p, const struct layer_word *kind,
 static const struct layer_word *find_layer_word(const struct word *word)
 {
     for (size_t i = 0; i < sizeof layer_words / sizeof layer_words[0]; i++) {
-        if (same_word(word, layer_words[i].name)) {
+        if (word_same(word, layer_words[i].name)) {
             return &layer_words[i];
         }
     }
@@ -427,13 +287,14 @@ static int check_rank(struct parser *p, const struct layer_word *kind)
         return 0;
     }
     if (p->flat || p->model->input_rank == 1) {
-        return fail(p, MYCEL_E_SHAPE, "this layer needs an image or a sequence, not a vector");
+        return words_fail(&p->in, MYCEL_E_SHAPE,
+                          "this layer needs an image or a sequence, not a vector");
     }
     if (kind->rank == 3 && p->model->input_rank == 2) {
-        return fail(p, MYCEL_E_SHAPE, "conv is for images; a sequence takes conv1d");
+        return words_fail(&p->in, MYCEL_E_SHAPE, "conv is for images; a sequence takes conv1d");
     }
     if (kind->rank == 2 && p->model->input_rank == 3) {
-        return fail(p, MYCEL_E_SHAPE, "conv1d is for sequences; an image takes conv");
+        return words_fail(&p->in, MYCEL_E_SHAPE, "conv1d is for sequences; an image takes conv");
     }
     return 0;
 }
@@ -441,9 +302,9 @@ static int check_rank(struct parser *p, const struct layer_word *kind)
 static int read_layer(struct parser *p, const struct layer_word *kind)
 {
     struct mycel_model *model = p->model;
-    struct word name = p->word;
+    struct word name = p->in.word;
     if (model->layer_count == MYCEL_MODEL_LAYERS_MAX) {
-        return fail(p, MYCEL_E_TOO_LARGE, "there are too many layers");
+        return words_fail(&p->in, MYCEL_E_TOO_LARGE, "there are too many layers");
     }
     int rc = check_rank(p, kind);
     if (rc != 0) {
@@ -459,9 +320,9 @@ static int read_layer(struct parser *p, const struct layer_word *kind)
         .stride_h = 1,
         .stride_w = 1,
     };
-    next(p);
+    words_next(&p->in);
     rc = read_arguments(p, kind, layer);
-    while (rc == 0 && p->word.length > 0) {
+    while (rc == 0 && p->in.word.length > 0) {
         rc = read_modifier(p, kind, index);
     }
     if (rc != 0) {
@@ -470,7 +331,7 @@ static int read_layer(struct parser *p, const struct layer_word *kind)
     const char *why = NULL;
     rc = model_layer_place(model, index, &why);
     if (rc != 0) {
-        return fail_at(p, name.at, name.length, rc, why);
+        return words_fail_at(&p->in, name.at, name.length, rc, why);
     }
     model->layer_count++;
     p->flat = p->flat || kind->kind == MYCEL_LAYER_DENSE;
@@ -482,15 +343,15 @@ static int read_lone_activation(struct parser *p, uint8_t act)
 {
     struct mycel_model *model = p->model;
     if (model->layer_count == 0) {
-        return fail(p, MYCEL_E_MALFORMED, "an activation needs a layer before it");
+        return words_fail(&p->in, MYCEL_E_MALFORMED, "an activation needs a layer before it");
     }
     struct mycel_layer *layer = &model->layer[model->layer_count - 1];
     if (layer->kind == MYCEL_LAYER_DROPOUT) {
-        return fail(p, MYCEL_E_UNSUPPORTED, "put the activation before the dropout");
+        return words_fail(&p->in, MYCEL_E_UNSUPPORTED, "put the activation before the dropout");
     }
     if (layer->tapped ||
         (p->label_count > 0 && p->label[p->label_count - 1].layer == model->layer_count - 1)) {
-        return fail(p, MYCEL_E_UNSUPPORTED, "put the activation before the label");
+        return words_fail(&p->in, MYCEL_E_UNSUPPORTED, "put the activation before the label");
     }
     return read_activation(p, layer, act);
 }
@@ -498,18 +359,18 @@ static int read_lone_activation(struct parser *p, uint8_t act)
 static int read_loss(struct parser *p, bool *found)
 {
     for (uint8_t loss = 0; loss < MYCEL_LOSSES; loss++) {
-        if (word_is(p, mycel_loss_name(loss))) {
+        if (words_is(&p->in, mycel_loss_name(loss))) {
             p->model->loss = loss;
             *found = true;
-            next(p);
-            if (loss != MYCEL_LOSS_HUBER || !starts_number(p)) {
+            words_next(&p->in);
+            if (loss != MYCEL_LOSS_HUBER || !words_at_number(&p->in)) {
                 return 0;
             }
-            struct word word = p->word;
-            int rc = read_decimal(p, &p->model->huber_delta);
+            struct word word = p->in.word;
+            int rc = words_decimal(&p->in, &p->model->huber_delta);
             if (rc == 0 && !(p->model->huber_delta > 0.0f)) {
-                return fail_at(p, word.at, word.length, MYCEL_E_MALFORMED,
-                               "huber's delta must be above 0");
+                return words_fail_at(&p->in, word.at, word.length, MYCEL_E_MALFORMED,
+                                     "huber's delta must be above 0");
             }
             return rc;
         }
@@ -520,32 +381,33 @@ static int read_loss(struct parser *p, bool *found)
 /* One element behind a ">". */
 static int read_element(struct parser *p, bool *ended)
 {
-    const struct layer_word *kind = find_layer_word(&p->word);
+    const struct layer_word *kind = find_layer_word(&p->in.word);
     if (kind != NULL) {
         return read_layer(p, kind);
     }
-    uint8_t act = find_activation(&p->word);
+    uint8_t act = find_activation(&p->in.word);
     if (act != MYCEL_ACT_NONE) {
         return read_lone_activation(p, act);
     }
-    if (word_is(p, "flatten")) {
+    if (words_is(&p->in, "flatten")) {
         p->flat = true;
-        next(p);
+        words_next(&p->in);
         return 0;
     }
     int rc = read_loss(p, ended);
     if (rc != 0 || *ended) {
         return rc;
     }
-    return fail(p, MYCEL_E_MALFORMED,
-                p->word.length == 0 ? "a layer is expected here" : "there is no such layer");
+    return words_fail(&p->in, MYCEL_E_MALFORMED,
+                      p->in.word.length == 0 ? "a layer is expected here"
+                                             : "there is no such layer");
 }
 
 static int read_input(struct parser *p)
 {
     uint32_t dim[3] = {0, 0, 0};
-    struct word word = p->word;
-    int rank = read_dims(p, 3, MYCEL_MODEL_DIM_MAX, dim);
+    struct word word = p->in.word;
+    int rank = words_dims(&p->in, 3, MYCEL_MODEL_DIM_MAX, dim);
     if (rank < 0) {
         return rank;
     }
@@ -555,36 +417,38 @@ static int read_input(struct parser *p)
     in->channels = dim[rank - 1];
     p->model->input_rank = (uint8_t)rank;
     if ((uint64_t)in->height * in->width * in->channels > MYCEL_MODEL_VALUES_MAX) {
-        return fail_at(p, word.at, word.length, MYCEL_E_TOO_LARGE, "the input is too large");
+        return words_fail_at(&p->in, word.at, word.length, MYCEL_E_TOO_LARGE,
+                             "the input is too large");
     }
     return 0;
 }
 
 int mycel_model_parse(struct mycel_model *model, const char *text, struct mycel_model_error *error)
 {
-    struct parser parser = {.text = text, .model = model, .error = error};
+    struct parser parser = {.in = {.text = text, .error = error}, .model = model};
     struct parser *p = &parser;
     *model = (struct mycel_model){.loss = MYCEL_LOSSES, .huber_delta = 1.0f};
     if (memchr(text, '\0', MYCEL_MODEL_TEXT_MAX) == NULL) {
-        return fail_at(p, MYCEL_MODEL_TEXT_MAX - 1, 1, MYCEL_E_TOO_LARGE,
-                       "the description is too long");
+        return words_fail_at(&p->in, MYCEL_MODEL_TEXT_MAX - 1, 1, MYCEL_E_TOO_LARGE,
+                             "the description is too long");
     }
-    next(p);
+    words_next(&p->in);
     int rc = read_input(p);
     bool ended = false;
-    while (rc == 0 && p->text[p->at] == '>' && p->word.length == 0 && !ended) {
-        p->at++;
-        next(p);
+    while (rc == 0 && p->in.text[p->in.at] == '>' && p->in.word.length == 0 && !ended) {
+        p->in.at++;
+        words_next(&p->in);
         rc = read_element(p, &ended);
     }
     if (rc != 0) {
         return rc;
     }
-    if (p->text[p->at] != '\0' || p->word.length > 0) {
-        return fail(p, MYCEL_E_MALFORMED,
-                    ended ? "nothing may follow the loss" : "the next layer needs a > before it");
+    if (p->in.text[p->in.at] != '\0' || p->in.word.length > 0) {
+        return words_fail(&p->in, MYCEL_E_MALFORMED,
+                          ended ? "nothing may follow the loss"
+                                : "the next layer needs a > before it");
     }
     const char *why = NULL;
     rc = model_finish(model, &why);
-    return rc == 0 ? 0 : fail(p, rc, why);
+    return rc == 0 ? 0 : words_fail(&p->in, rc, why);
 }

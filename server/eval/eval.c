@@ -110,11 +110,11 @@ static int network_open(struct network *network, const struct eval_set *set, con
     }
     bool regression =
         network->model.loss == MYCEL_LOSS_MSE || network->model.loss == MYCEL_LOSS_HUBER;
-    network->data = (struct mycel_nn_data){
-        .count = set->data.samples,
-        .inputs = set->data.inputs,
-        .labels = regression ? NULL : set->labels,
-        .targets = set->data.targets ? set->data.targets : set->targets};
+    network->data =
+        (struct mycel_nn_data){.count = set->data.samples,
+                               .inputs = set->data.inputs,
+                               .labels = regression ? NULL : set->labels,
+                               .targets = set->data.targets ? set->data.targets : set->targets};
     return rc;
 }
 

@@ -59,7 +59,7 @@ enum mycel_error_class {
     MYCEL_CLASS_NONE,
     MYCEL_CLASS_RETRY,
     MYCEL_CLASS_PEER,
-    MYCEL_CLASS_LOCAL
+    MYCEL_CLASS_LOCAL,
 };
 
 /* The code's short name as in the table (e.g. "MALFORMED"); "OK" for 0 and above,

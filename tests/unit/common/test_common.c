@@ -47,9 +47,14 @@ static void test_base64url(void **state)
         const char *data;
         size_t bytes;
         const char *text;
-    } rows[] = {{"", 0, ""},         {"f", 1, "Zg"},       {"fo", 2, "Zm8"},
-                {"foo", 3, "Zm9v"},  {"foob", 4, "Zm9vYg"}, {"fooba", 5, "Zm9vYmE"},
-                {"foobar", 6, "Zm9vYmFy"}, {"\xfb\xff", 2, "-_8"}};
+    } rows[] = {{"", 0, ""},
+                {"f", 1, "Zg"},
+                {"fo", 2, "Zm8"},
+                {"foo", 3, "Zm9v"},
+                {"foob", 4, "Zm9vYg"},
+                {"fooba", 5, "Zm9vYmE"},
+                {"foobar", 6, "Zm9vYmFy"},
+                {"\xfb\xff", 2, "-_8"}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char text[16];
         uint8_t data[16];
@@ -89,9 +94,10 @@ static void test_sha256(void **state)
 {
     (void)state;
     /* FIPS 180-4's "abc" example, whole and in pieces. */
-    static const uint8_t expected[SHA256_BYTES] = {
-        0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23,
-        0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad};
+    static const uint8_t expected[SHA256_BYTES] = {0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea,
+                                                   0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23,
+                                                   0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c,
+                                                   0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad};
     uint8_t digest[SHA256_BYTES];
     sha256("abc", 3, digest);
     assert_memory_equal(digest, expected, sizeof digest);

@@ -179,7 +179,7 @@ static void dense_backward(struct mycel_nn *nn, uint32_t i)
     const struct mycel_nn_layer_plan *p = &nn->plan->layer[i];
     const struct space space = lay_out(nn, i);
     uint32_t rows = dense_rows(nn->model, i);
-    bool whole = nn_plan_is_direct(nn->plan) && !p->passes && !widens(nn->plan, i);
+    bool whole = nn->direct && !p->passes && !widens(nn->plan, i);
     uint32_t block = whole ? rows : NN_BLOCK;
     for (uint32_t first = 0; first < rows; first += block) {
         uint32_t count = rows - first < block ? rows - first : block;

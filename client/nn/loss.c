@@ -69,11 +69,13 @@ static float sample_loss(const struct mycel_nn *nn, uint32_t s, uint32_t *correc
     const struct mycel_shape *out = &model->layer[model->layer_count - 1].out;
     const float *y = sample_of(nn, s);
     if (model->loss == MYCEL_LOSS_CROSSENTROPY) {
-        *correct += best_of(y, out->channels) == nn->labels[s];
+        if (correct != NULL) {
+            *correct += best_of(y, out->channels) == nn->labels[s];
+        }
         return -nn_logf(y[nn->labels[s]]);
     }
     uint32_t outputs = mycel_shape_values(out);
-    if (model->loss == MYCEL_LOSS_BCE && outputs == 1) {
+    if (correct != NULL && model->loss == MYCEL_LOSS_BCE && outputs == 1) {
         *correct += (y[0] > 0.5f) == (target_of(nn, s, 0) > 0.5f);
     }
     float sum = 0.0f;

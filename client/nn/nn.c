@@ -25,6 +25,7 @@ int mycel_nn_init(struct mycel_nn **nn, const struct mycel_nn_plan *plan, void *
     context->plan = plan;
     context->model = plan->model;
     context->kernels = kernels;
+    context->direct = nn_plan_is_direct(plan);
     context->arena = start;
     context->inputs = (const void **)(void *)(start + plan->batch_offset);
     context->targets = (const float **)(void *)(context->inputs + plan->micro_batch);

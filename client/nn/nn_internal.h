@@ -17,7 +17,7 @@
 #include "mycel/nn.h"
 
 #define NN_NONE UINT32_MAX
-#define NN_BLOCK 16 /* rows of a dense layer's weights that go backward at once */
+#define NN_BLOCK 32 /* rows of a dense layer's weights that go backward at once */
 #define NN_WIDEN 32 /* values of a raw sample that become floats at once, for a dense layer */
 
 /* The working space of a layer, by when it is needed. */
@@ -40,6 +40,7 @@ struct mycel_nn {
     uint32_t samples;       /* in the micro-batch */
     uint32_t step_done;     /* samples of the step in micro-batches before this one */
     bool training;          /* dropout drops */
+    bool direct;            /* nn_plan_is_direct, asked often */
     float gradient_scale;   /* what the loss multiplies its gradient by */
     uint32_t update_step;   /* optimizer steps so far plus one, while stepping */
     uint32_t int8_expected; /* next canonical place an int8 layer takes */
@@ -188,7 +189,7 @@ void nn_input_fill(const struct mycel_nn *nn);
 
 /* loss.c */
 /* Loss of the micro-batch, summed over its samples, from the last layer's finished outputs. */
-float nn_loss(const struct mycel_nn *nn, uint32_t *correct);
+float nn_loss(const struct mycel_nn *nn, uint32_t *correct); /* correct: NULL if nobody asks */
 /* Replaces the outputs by their gradient x gradient_scale. */
 void nn_loss_gradient(const struct mycel_nn *nn);
 

@@ -95,7 +95,7 @@ float *nn_target(struct mycel_nn *nn, uint32_t i, uint32_t from, uint32_t count,
     if (p->gradient_offset != NN_NONE) {
         return nn_at(nn, p->gradient_offset) + from;
     }
-    if (nn_plan_is_direct(nn->plan)) {
+    if (nn->direct) {
         return nn_params(nn, i) + from;
     }
     memset(space, 0, (size_t)count * 4u);
@@ -113,9 +113,8 @@ void nn_target_done(struct mycel_nn *nn, uint32_t i, uint32_t from, uint32_t cou
 void nn_step_begin(struct mycel_nn *nn, uint32_t batch)
 {
     const struct mycel_nn_plan *plan = nn->plan;
-    bool direct = nn_plan_is_direct(plan);
     nn->update_step = nn->steps + 1;
-    nn->gradient_scale = (direct ? -nn_rate(nn) : 1.0f) / (float)batch;
+    nn->gradient_scale = (nn->direct ? -nn_rate(nn) : 1.0f) / (float)batch;
     if (plan->gradients_offset != NN_NONE) {
         memset(nn_at(nn, plan->gradients_offset), 0, plan->gradients_bytes);
     }

@@ -163,9 +163,9 @@ static void place_params(struct mycel_nn_plan *plan, uint64_t *end)
     for (uint32_t i = 0; i < plan->model->layer_count; i++) {
         struct mycel_nn_layer_plan *p = &plan->layer[i];
         p->params_offset = (uint32_t)*end;
-        *end += (p->params_bytes + 15u) / 16u * 16u;
+        *end += (p->params_bytes + 63u) / 64u * 64u;
         p->state_offset = plan->trained_bytes;
-        plan->trained_bytes += nn_trained_values(plan, i) * 4u;
+        plan->trained_bytes += (nn_trained_values(plan, i) * 4u + 63u) / 64u * 64u;
     }
     plan->base_offset = plan->config.prox > 0.0f ? reserve(end, plan->trained_bytes) : NN_NONE;
     plan->correction_offset = plan->config.scaffold ? reserve(end, plan->trained_bytes) : NN_NONE;

@@ -129,7 +129,7 @@ static uint64_t lowest_place(struct mycel_nn_plan *plan, const struct item *item
             }
             uint64_t end = *other.offset + other.bytes;
             if (at < end && *other.offset < at + item->bytes) {
-                at = (end + 15) / 16 * 16;
+                at = (end + MYCEL_NN_ALIGN - 1) / MYCEL_NN_ALIGN * MYCEL_NN_ALIGN;
                 moved = true;
             }
         }

@@ -13,33 +13,46 @@
 
 enum { FEISTEL_ROUNDS = 4 };
 
-/* Place k of epoch e's order of `count` samples: a permutation that needs no table. A Feistel
- * network over the next power of four permutes 0 … 4^h - 1; numbers beyond count go through it
- * again until they land inside (cycle walking; Black and Rogaway 2002). */
-static uint32_t shuffled(uint64_t seed, uint32_t epoch, uint32_t count, uint32_t k)
+/* The order of one epoch: a permutation that needs no table. A Feistel network over the next power
+ * of four permutes 0 … 4^half - 1; numbers beyond count go through it again until they land inside
+ * (cycle walking; Black and Rogaway 2002). */
+struct order {
+    uint64_t key;
+    uint32_t count;
+    uint32_t half; /* bits of either half; 0: samples come as they lie */
+};
+
+static struct order order_of(const struct mycel_nn *nn, uint32_t count)
 {
-    uint32_t half = 1;
-    while (half < 16 && (UINT64_C(1) << (2 * half)) < count) {
-        half++;
-    }
-    uint32_t mask = (UINT32_C(1) << half) - 1u;
-    do {
-        uint32_t left = k >> half;
-        uint32_t right = k & mask;
-        for (uint32_t r = 0; r < FEISTEL_ROUNDS; r++) {
-            uint64_t counter = ((uint64_t)epoch * FEISTEL_ROUNDS + r) << 16 | right;
-            uint32_t mixed = left ^ (rng_u32(seed, RNG_STREAM_ORDER, counter) & mask);
-            left = right;
-            right = mixed;
+    struct order order = {.count = count};
+    if (nn->plan->config.shuffle) {
+        order.key = rng_u64(nn->seed, RNG_STREAM_ORDER, nn->epochs);
+        order.half = 1;
+        while (order.half < 16 && (UINT64_C(1) << (2 * order.half)) < count) {
+            order.half++;
         }
-        k = left << half | right;
-    } while (k >= count);
-    return k;
+    }
+    return order;
 }
 
-static uint32_t index_of(const struct mycel_nn *nn, uint32_t count, uint32_t position)
+static uint32_t index_at(const struct order *order, uint32_t k)
 {
-    return nn->plan->config.shuffle ? shuffled(nn->seed, nn->epochs, count, position) : position;
+    uint32_t mask = (UINT32_C(1) << order->half) - 1u;
+    if (order->half == 0) {
+        return k;
+    }
+    do {
+        uint32_t left = k >> order->half;
+        uint32_t right = k & mask;
+        for (uint32_t r = 0; r < FEISTEL_ROUNDS; r++) {
+            uint64_t mixed = rng_mix64(order->key + ((uint64_t)r << 32 | right));
+            uint32_t next = left ^ ((uint32_t)(mixed >> 32) & mask);
+            left = right;
+            right = next;
+        }
+        k = left << order->half | right;
+    } while (k >= order->count);
+    return k;
 }
 
 static bool is_finite(float value)
@@ -51,17 +64,17 @@ static bool is_finite(float value)
 static int train_micro_batch(struct mycel_nn *nn, const struct mycel_nn_data *data,
                              uint32_t position, uint32_t count, float *loss)
 {
+    const struct order order = order_of(nn, data->count);
     for (uint32_t s = 0; s < count; s++) {
-        int rc = nn_fetch(nn, data, s, index_of(nn, data->count, position + s), true);
+        int rc = nn_fetch(nn, data, s, index_at(&order, position + s), true);
         if (rc != 0) {
             return rc;
         }
     }
-    uint32_t correct = 0;
     nn->samples = count;
     nn->training = true;
     nn_forward(nn);
-    *loss += nn_loss(nn, &correct);
+    *loss += nn_loss(nn, NULL);
     nn_loss_gradient(nn);
     nn_backward(nn);
     return 0;

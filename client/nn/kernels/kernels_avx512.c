@@ -18,7 +18,13 @@
 #define TILE_FMA WIDE_FMA
 #define TILE_MASK __mmask16
 #define TILE_LOAD(p, m) ((part_vector)_mm512_maskz_loadu_ps(m, p))
+#define TILE_PIN(m) __asm__("" : "+k"(m))
 #define TILE_STORE(p, v, m) _mm512_mask_storeu_ps(p, m, (__m512)(v))
+#include "client/nn/kernels/tile.h"
+
+#define TILE(name) octet_##name
+#define TILE_WIDTH 8
+#define TILE_FMA(a, b, c) ((octet_vector)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
 #include "client/nn/kernels/tile.h"
 
 #define TILE(name) quad_##name
@@ -26,6 +32,7 @@
 #define TILE_FMA(a, b, c) ((quad_vector)_mm_fmadd_ps((__m128)(a), (__m128)(b), (__m128)(c)))
 #include "client/nn/kernels/tile.h"
 
+#define NN_WIDE_PASSES /* has its own sum and softmax */
 #include "client/nn/kernels/passes.h"
 #include "client/nn/kernels/update.h"
 
@@ -38,13 +45,36 @@ static void avx512_mac(const struct nn_mac *job)
 {
     uint32_t lane = 0;
     for (; lane + 32 <= job->lanes; lane += 32) {
-        wide_mac_lanes(job, 8, 2, lane, 0);
+        wide_mac_pair(job, 8, lane, 0);
     }
     for (; lane + 16 <= job->lanes; lane += 16) {
-        wide_mac_lanes(job, 8, 1, lane, 0);
+        wide_mac_single(job, lane, 0);
     }
-    if (lane < job->lanes) {
-        part_mac_lanes(job, 8, 1, lane, rest_mask(job->lanes - lane));
+    switch (job->lanes - lane) {
+    case 12:
+        part_mac_single(job, lane, rest_mask(12));
+        break;
+    case 8:
+        octet_mac_single(job, lane, 0);
+        break;
+    case 4:
+        quad_mac_single(job, lane, 0);
+        break;
+    default:
+        break;
+    }
+}
+
+/* What is left of the lanes in vectors without a mask. Twelve lanes take that way only with one
+ * sample, which reads and writes each weight once: masked stores would overlap the next row's loads
+ * and hold them up. */
+static void outer_rest(const struct nn_outer *job, uint32_t lane)
+{
+    for (; lane + 8 <= job->lanes; lane += 8) {
+        octet_outer_single(job, lane, 0);
+    }
+    for (; lane < job->lanes; lane += 4) {
+        quad_outer_single(job, lane, 0);
     }
 }
 
@@ -52,13 +82,34 @@ static void avx512_outer(const struct nn_outer *job)
 {
     uint32_t lane = 0;
     for (; lane + 32 <= job->lanes; lane += 32) {
-        wide_outer_lanes(job, 8, 2, lane, 0);
+        wide_outer_pair(job, 8, lane, 0);
     }
     for (; lane + 16 <= job->lanes; lane += 16) {
-        wide_outer_lanes(job, 8, 1, lane, 0);
+        wide_outer_single(job, lane, 0);
     }
-    if (lane < job->lanes) {
-        part_outer_lanes(job, 8, 1, lane, rest_mask(job->lanes - lane));
+    if (job->lanes - lane == 12 && job->x.count > 1) {
+        part_outer_single(job, lane, rest_mask(12));
+    } else {
+        outer_rest(job, lane);
+    }
+}
+
+static void avx512_sum(const float *d, uint32_t ldd, uint32_t pixels, uint32_t lanes, float *c)
+{
+    uint32_t lane = 0;
+    for (; lane + 16 <= lanes; lane += 16) {
+        wide_sum_lanes(d + lane, ldd, pixels, c + lane, 0);
+    }
+    if (lane < lanes) {
+        part_sum_lanes(d + lane, ldd, pixels, c + lane, rest_mask(lanes - lane));
+    }
+}
+
+static void avx512_softmax(float *y, uint32_t ld, uint32_t rows, uint32_t classes)
+{
+    const __mmask16 last = rest_mask((ld - 1) % 16 + 1);
+    for (uint32_t r = 0; r < rows; r++, y += ld) {
+        part_softmax_row(y, ld, classes, rest_mask(16), last);
     }
 }
 
@@ -67,10 +118,10 @@ const struct nn_kernels nn_kernels_avx512 = {
     .mac = avx512_mac,
     .outer = avx512_outer,
     .transpose = pass_transpose,
-    .sum = pass_sum,
+    .sum = avx512_sum,
     .product = pass_product,
     .update = update_apply,
-    .softmax = pass_softmax,
+    .softmax = avx512_softmax,
     .widen_u8 = pass_widen_u8,
 };
 

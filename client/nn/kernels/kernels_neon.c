@@ -17,10 +17,10 @@ static void neon_mac(const struct nn_mac *job)
 {
     uint32_t lane = 0;
     for (; lane + 8 <= job->lanes; lane += 8) {
-        quad_mac_lanes(job, 8, 2, lane, 0);
+        quad_mac_pair(job, 8, lane, 0);
     }
     for (; lane < job->lanes; lane += 4) {
-        quad_mac_lanes(job, 8, 1, lane, 0);
+        quad_mac_single(job, lane, 0);
     }
 }
 
@@ -28,10 +28,10 @@ static void neon_outer(const struct nn_outer *job)
 {
     uint32_t lane = 0;
     for (; lane + 8 <= job->lanes; lane += 8) {
-        quad_outer_lanes(job, 8, 2, lane, 0);
+        quad_outer_pair(job, 8, lane, 0);
     }
     for (; lane < job->lanes; lane += 4) {
-        quad_outer_lanes(job, 8, 1, lane, 0);
+        quad_outer_single(job, lane, 0);
     }
 }
 

@@ -47,8 +47,8 @@ static void mac_four(const struct nn_mac *job, struct nn_walk *walk, uint32_t la
     const float *x[4];
     float *y[4];
     float sum[4][4];
+    nn_walk_take(walk, job, 4, x, y);
     for (uint32_t p = 0; p < 4; p++) {
-        nn_walk_take(walk, job, &x[p], &y[p]);
         begin(job, y[p], lane, sum[p]);
     }
     LANES(a);
@@ -92,7 +92,7 @@ static void mac_one(const struct nn_mac *job, struct nn_walk *walk, uint32_t lan
     const float *x;
     float *y;
     float sum[4];
-    nn_walk_take(walk, job, &x, &y);
+    nn_walk_take(walk, job, 1, &x, &y);
     begin(job, y, lane, sum);
     LANES(a);
     LANES(w);

@@ -16,10 +16,10 @@ static void sse2_mac(const struct nn_mac *job)
 {
     uint32_t lane = 0;
     for (; lane + 8 <= job->lanes; lane += 8) {
-        quad_mac_lanes(job, 4, 2, lane, 0);
+        quad_mac_pair(job, 4, lane, 0);
     }
     for (; lane < job->lanes; lane += 4) {
-        quad_mac_lanes(job, 8, 1, lane, 0);
+        quad_mac_single(job, lane, 0);
     }
 }
 
@@ -27,10 +27,10 @@ static void sse2_outer(const struct nn_outer *job)
 {
     uint32_t lane = 0;
     for (; lane + 8 <= job->lanes; lane += 8) {
-        quad_outer_lanes(job, 4, 2, lane, 0);
+        quad_outer_pair(job, 4, lane, 0);
     }
     for (; lane < job->lanes; lane += 4) {
-        quad_outer_lanes(job, 8, 1, lane, 0);
+        quad_outer_single(job, lane, 0);
     }
 }
 

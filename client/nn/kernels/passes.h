@@ -39,42 +39,11 @@ static void pass_transpose(const float *w, uint32_t ldw, uint32_t rows, uint32_t
     }
 }
 
-static void pass_sum(const float *d, uint32_t ldd, uint32_t pixels, uint32_t lanes, float *c)
-{
-    for (uint32_t lane = 0; lane < lanes; lane += 4) {
-        quad_sum_lanes(d + lane, ldd, pixels, c + lane, 0);
-    }
-}
-
 static void pass_product(const float *a, const float *b, uint32_t count, float *c)
 {
     for (uint32_t k = 0; k < count; k += 4) {
         quad_vector sum = quad_load(c + k) + quad_load(a + k) * quad_load(b + k);
         *(quad_unaligned *)(c + k) = sum;
-    }
-}
-
-static void pass_softmax(float *y, uint32_t ld, uint32_t rows, uint32_t classes)
-{
-    for (uint32_t r = 0; r < rows; r++, y += ld) {
-        float high = y[0];
-        for (uint32_t i = 1; i < classes; i++) {
-            high = y[i] > high ? y[i] : high;
-        }
-        for (uint32_t i = 0; i < ld; i += 4) {
-            *(quad_unaligned *)(y + i) = quad_exp(quad_load(y + i) - high);
-        }
-        float sum = 0.0f;
-        for (uint32_t i = 0; i < classes; i++) {
-            sum += y[i];
-        }
-        float scale = 1.0f / sum;
-        for (uint32_t i = 0; i < classes; i++) {
-            y[i] *= scale;
-        }
-        for (uint32_t i = classes; i < ld; i++) {
-            y[i] = 0.0f;
-        }
     }
 }
 
@@ -86,3 +55,21 @@ static void pass_widen_u8(const uint8_t *raw, uint32_t count, float scale, float
         value[i] = (float)raw[i] * scale + shift;
     }
 }
+
+#ifndef NN_WIDE_PASSES
+
+static void pass_sum(const float *d, uint32_t ldd, uint32_t pixels, uint32_t lanes, float *c)
+{
+    for (uint32_t lane = 0; lane < lanes; lane += 4) {
+        quad_sum_lanes(d + lane, ldd, pixels, c + lane, 0);
+    }
+}
+
+static void pass_softmax(float *y, uint32_t ld, uint32_t rows, uint32_t classes)
+{
+    for (uint32_t r = 0; r < rows; r++, y += ld) {
+        quad_softmax_row(y, ld, classes, 0, 0);
+    }
+}
+
+#endif

@@ -9,6 +9,7 @@
  *   TILE_FMA(a, b, c)   a x b + c
  *   TILE_MASK           for a last vector that is only partly there: the mask's type, and
  *   TILE_LOAD(p, m), TILE_STORE(p, v, m)  which touch only the lanes of m
+ *   TILE_PIN(m)         keeps the mask where loads want it
  *
  * All of them are undefined again at the end.
  */
@@ -18,9 +19,8 @@
 #define TILE_MASK uint32_t
 #define TILE_LOAD(p, m) ((void)(m), *(const TILE(unaligned) *)(p))
 #define TILE_STORE(p, v, m) ((void)(m), *(TILE(unaligned) *)(p) = (v))
+#define TILE_PIN(m) ((void)(m))
 #endif
-
-#define TILE_UNROLL _Pragma("GCC unroll 16")
 
 typedef float TILE(vector) __attribute__((vector_size(4 * TILE_WIDTH)));
 typedef float TILE(unaligned) __attribute__((vector_size(4 * TILE_WIDTH), aligned(4), may_alias));
@@ -75,41 +75,42 @@ NN_INLINE void TILE(mac_tile)(const struct nn_mac *job, struct nn_walk *walk, co
 {
     const float *x[8];
     float *y[8];
-    TILE(vector) sum[8][4];
-    TILE_UNROLL for (uint32_t p = 0; p < pixels; p++)
+    TILE(vector) sum[8][2];
+    TILE_PIN(m);
+    nn_walk_take(walk, job, pixels, x, y);
+    NN_UNROLL for (uint32_t p = 0; p < pixels; p++)
     {
-        nn_walk_take(walk, job, &x[p], &y[p]);
-        TILE_UNROLL for (uint32_t v = 0; v < vectors; v++)
+        NN_UNROLL for (uint32_t v = 0; v < vectors; v++)
         {
             sum[p][v] = TILE(begin)(job, y[p], lane + v * TILE_WIDTH, m);
         }
     }
     const float *w = job->w + lane;
-    for (uint32_t s = 0; s < job->window.segments; s++) {
-        for (uint32_t i = 0; i < job->window.length; i++) {
-            TILE(vector) weight[4];
-            TILE_UNROLL for (uint32_t v = 0; v < vectors; v++)
+    const size_t ldw = job->ldw;
+    const size_t length = job->window.length;
+    size_t at = 0;
+    for (uint32_t s = job->window.segments; s > 0; s--) {
+        for (const size_t end = at + length; at < end; at++) {
+            TILE(vector) weight[2];
+            NN_UNROLL for (uint32_t v = 0; v < vectors; v++)
             {
                 weight[v] = TILE_LOAD(w + v * TILE_WIDTH, m);
             }
-            TILE_UNROLL for (uint32_t p = 0; p < pixels; p++)
+            NN_UNROLL for (uint32_t p = 0; p < pixels; p++)
             {
-                TILE(vector) value = TILE(splat)(x[p][i]);
-                TILE_UNROLL for (uint32_t v = 0; v < vectors; v++)
+                TILE(vector) value = TILE(splat)(x[p][at]);
+                NN_UNROLL for (uint32_t v = 0; v < vectors; v++)
                 {
                     sum[p][v] = TILE_FMA(weight[v], value, sum[p][v]);
                 }
             }
-            w += job->ldw;
+            w += ldw;
         }
-        TILE_UNROLL for (uint32_t p = 0; p < pixels; p++)
-        {
-            x[p] += job->window.stride;
-        }
+        at += job->window.stride - length; /* may wrap, and wraps back */
     }
-    TILE_UNROLL for (uint32_t p = 0; p < pixels; p++)
+    NN_UNROLL for (uint32_t p = 0; p < pixels; p++)
     {
-        TILE_UNROLL for (uint32_t v = 0; v < vectors; v++)
+        NN_UNROLL for (uint32_t v = 0; v < vectors; v++)
         {
             TILE(finish)(job, sum[p][v], y[p], lane + v * TILE_WIDTH, m);
         }
@@ -122,9 +123,9 @@ NN_INLINE void TILE(mac_one)(const struct nn_mac *job, struct nn_walk *walk, con
 {
     const float *x;
     float *y;
-    nn_walk_take(walk, job, &x, &y);
-    TILE(vector) sum[4][4];
-    TILE_UNROLL for (uint32_t v = 0; v < vectors; v++)
+    nn_walk_take(walk, job, 1, &x, &y);
+    TILE(vector) sum[4][2];
+    NN_UNROLL for (uint32_t v = 0; v < vectors; v++)
     {
         sum[0][v] = TILE(begin)(job, y, lane + v * TILE_WIDTH, m);
         sum[1][v] = sum[2][v] = sum[3][v] = (TILE(vector)){0};
@@ -134,10 +135,10 @@ NN_INLINE void TILE(mac_one)(const struct nn_mac *job, struct nn_walk *walk, con
     for (uint32_t s = 0; s < job->window.segments; s++) {
         uint32_t i = 0;
         for (; i + 4 <= job->window.length; i += 4) {
-            TILE_UNROLL for (uint32_t c = 0; c < 4; c++)
+            NN_UNROLL for (uint32_t c = 0; c < 4; c++)
             {
                 TILE(vector) value = TILE(splat)(x[i + c]);
-                TILE_UNROLL for (uint32_t v = 0; v < vectors; v++)
+                NN_UNROLL for (uint32_t v = 0; v < vectors; v++)
                 {
                     TILE(vector) weight = TILE_LOAD(w + c * ldw + v * TILE_WIDTH, m);
                     sum[c][v] = TILE_FMA(weight, value, sum[c][v]);
@@ -146,7 +147,7 @@ NN_INLINE void TILE(mac_one)(const struct nn_mac *job, struct nn_walk *walk, con
             w += 4 * ldw;
         }
         for (; i < job->window.length; i++, w += ldw) {
-            TILE_UNROLL for (uint32_t v = 0; v < vectors; v++)
+            NN_UNROLL for (uint32_t v = 0; v < vectors; v++)
             {
                 TILE(vector) weight = TILE_LOAD(w + v * TILE_WIDTH, m);
                 sum[0][v] = TILE_FMA(weight, TILE(splat)(x[i]), sum[0][v]);
@@ -154,105 +155,188 @@ NN_INLINE void TILE(mac_one)(const struct nn_mac *job, struct nn_walk *walk, con
         }
         x += job->window.stride;
     }
-    TILE_UNROLL for (uint32_t v = 0; v < vectors; v++)
+    NN_UNROLL for (uint32_t v = 0; v < vectors; v++)
     {
         TILE(vector) whole = (sum[0][v] + sum[1][v]) + (sum[2][v] + sum[3][v]);
         TILE(finish)(job, whole, y, lane + v * TILE_WIDTH, m);
     }
 }
 
-/* All pixels, `vectors` vectors of lanes; `pixels` (a constant) at a time while there are. */
-NN_INLINE void TILE(mac_lanes)(const struct nn_mac *job, const uint32_t pixels,
-                               const uint32_t vectors, uint32_t lane, TILE_MASK m)
+/* Each tile is a function of its own: together they would share, and run out of, one function's
+ * registers. */
+#define TILE_MAC(P, V)                                                                             \
+    static NN_APART void TILE(mac_##P##x##V)(const struct nn_mac *job, struct nn_walk *walk,       \
+                                             uint32_t lane, TILE_MASK m)                           \
+    {                                                                                              \
+        if ((P) == 1) {                                                                            \
+            TILE(mac_one)(job, walk, V, lane, m);                                                  \
+        } else {                                                                                   \
+            TILE(mac_tile)(job, walk, P, V, lane, m);                                              \
+        }                                                                                          \
+    }
+
+TILE_MAC(8, 2)
+TILE_MAC(6, 2)
+TILE_MAC(4, 2)
+TILE_MAC(2, 2)
+TILE_MAC(1, 2)
+TILE_MAC(8, 1)
+TILE_MAC(4, 1)
+TILE_MAC(2, 1)
+TILE_MAC(1, 1)
+#undef TILE_MAC
+
+/* All pixels, two vectors of lanes; `most` (4, 6 or 8, a constant) pixels at a time while there
+ * are. */
+NN_INLINE void TILE(mac_pair)(const struct nn_mac *job, const uint32_t most, uint32_t lane,
+                              TILE_MASK m)
 {
     struct nn_walk walk = nn_walk_start(job);
     uint32_t left = job->x.count;
-    for (; left >= pixels; left -= pixels) {
-        TILE(mac_tile)(job, &walk, pixels, vectors, lane, m);
+    for (; most == 8 && left >= 8; left -= 8) {
+        TILE(mac_8x2)(job, &walk, lane, m);
     }
-    if (pixels > 4 && left >= 4) {
-        TILE(mac_tile)(job, &walk, 4, vectors, lane, m);
-        left -= 4;
+    for (; most == 6 && left >= 6; left -= 6) {
+        TILE(mac_6x2)(job, &walk, lane, m);
     }
-    if (left >= 2) {
-        TILE(mac_tile)(job, &walk, 2, vectors, lane, m);
-        left -= 2;
+    for (; left >= 4; left -= 4) {
+        TILE(mac_4x2)(job, &walk, lane, m);
+    }
+    for (; left >= 2; left -= 2) {
+        TILE(mac_2x2)(job, &walk, lane, m);
     }
     if (left > 0) {
-        TILE(mac_one)(job, &walk, vectors, lane, m);
+        TILE(mac_1x2)(job, &walk, lane, m);
     }
 }
 
-/* c += for `rows` rows (a constant) that lie at `offset` from each pixel. */
-NN_INLINE void TILE(outer_tile)(const struct nn_outer *job, const uint32_t *offset, float *c,
-                                const uint32_t rows, const uint32_t vectors, uint32_t lane,
-                                TILE_MASK m)
+/* All pixels, one vector of lanes. */
+NN_INLINE void TILE(mac_single)(const struct nn_mac *job, uint32_t lane, TILE_MASK m)
 {
-    TILE(vector) sum[9][4];
-    size_t at[9];
-    TILE_UNROLL for (uint32_t r = 0; r < rows; r++)
-    {
-        at[r] = offset[r];
-        TILE_UNROLL for (uint32_t v = 0; v < vectors; v++)
+    struct nn_walk walk = nn_walk_start(job);
+    uint32_t left = job->x.count;
+    for (; left >= 8; left -= 8) {
+        TILE(mac_8x1)(job, &walk, lane, m);
+    }
+    for (; left >= 4; left -= 4) {
+        TILE(mac_4x1)(job, &walk, lane, m);
+    }
+    for (; left >= 2; left -= 2) {
+        TILE(mac_2x1)(job, &walk, lane, m);
+    }
+    if (left > 0) {
+        TILE(mac_1x1)(job, &walk, lane, m);
+    }
+}
+
+/* Adds `count` pixels' products to a tile of sums. `pointers` (a constant): they are x.rows' from
+ * `first` on; otherwise they follow from x in steps. */
+NN_INLINE void TILE(outer_run)(const struct nn_outer *job, TILE(vector) (*sum)[2], const size_t *at,
+                               const float *x, const float *d, uint32_t first, uint32_t count,
+                               const bool pointers, const uint32_t rows, const uint32_t vectors,
+                               TILE_MASK m)
+{
+    const size_t step = job->x.step;
+    const size_t ldd = job->ldd;
+    const float *const *row = pointers ? job->x.rows + first : NULL;
+    for (uint32_t p = 0; p < count; p++) {
+        const float *from = pointers ? row[p] : x;
+        TILE(vector) delta[2];
+        NN_UNROLL for (uint32_t v = 0; v < vectors; v++)
         {
-            sum[r][v] = TILE_LOAD(c + (size_t)r * job->ldc + lane + v * TILE_WIDTH, m);
+            delta[v] = TILE_LOAD(d + v * TILE_WIDTH, m);
+        }
+        NN_UNROLL for (uint32_t r = 0; r < rows; r++)
+        {
+            TILE(vector) value = TILE(splat)(from[at[r]]);
+            NN_UNROLL for (uint32_t v = 0; v < vectors; v++)
+            {
+                sum[r][v] = TILE_FMA(delta[v], value, sum[r][v]);
+            }
+        }
+        x += step;
+        d += ldd;
+    }
+}
+
+/* c += for `rows` rows from row i on. Rows that lie `together` within a segment are found from one
+ * address, others from one each. rows, together, pointers and vectors are constants. */
+NN_INLINE void TILE(outer_tile)(const struct nn_outer *job, uint32_t i, const uint32_t rows,
+                                const bool together, const bool pointers, const uint32_t vectors,
+                                uint32_t lane, TILE_MASK m)
+{
+    TILE(vector) sum[9][2];
+    size_t at[9];
+    const size_t start = nn_window_offset(&job->window, i);
+    const size_t offset = pointers ? job->x.offset : 0;
+    float *c = job->c + (size_t)i * job->ldc + lane;
+    NN_UNROLL for (uint32_t r = 0; r < rows; r++)
+    {
+        at[r] = offset + (together ? start + r : nn_window_offset(&job->window, i + r));
+        NN_UNROLL for (uint32_t v = 0; v < vectors; v++)
+        {
+            sum[r][v] = TILE_LOAD(c + (size_t)r * job->ldc + v * TILE_WIDTH, m);
         }
     }
     const float *d = job->d + lane;
     const float *line = job->x.base;
-    const float *const *pointers = job->x.rows;
-    uint32_t left = job->x.count;
-    while (left > 0) {
-        const float *x = line;
-        uint32_t run = left < job->x.width ? left : job->x.width;
-        for (uint32_t p = 0; p < run; p++) {
-            if (pointers != NULL) {
-                x = *pointers++ + job->x.offset;
-            }
-            TILE(vector) delta[4];
-            TILE_UNROLL for (uint32_t v = 0; v < vectors; v++)
-            {
-                delta[v] = TILE_LOAD(d + v * TILE_WIDTH, m);
-            }
-            TILE_UNROLL for (uint32_t r = 0; r < rows; r++)
-            {
-                TILE(vector) value = TILE(splat)(x[at[r]]);
-                TILE_UNROLL for (uint32_t v = 0; v < vectors; v++)
-                {
-                    sum[r][v] = TILE_FMA(delta[v], value, sum[r][v]);
-                }
-            }
-            x += job->x.step;
-            d += job->ldd;
-        }
+    const uint32_t width = pointers ? job->x.count : job->x.width;
+    for (uint32_t done = 0; done < job->x.count; done += width) {
+        uint32_t left = job->x.count - done;
+        TILE(outer_run)
+        (job, sum, at, line, d, done, left < width ? left : width, pointers, rows, vectors, m);
         line += job->x.jump;
-        left -= run;
+        d += (size_t)width * job->ldd;
     }
-    TILE_UNROLL for (uint32_t r = 0; r < rows; r++)
+    NN_UNROLL for (uint32_t r = 0; r < rows; r++)
     {
-        TILE_UNROLL for (uint32_t v = 0; v < vectors; v++)
+        NN_UNROLL for (uint32_t v = 0; v < vectors; v++)
         {
-            TILE_STORE(c + (size_t)r * job->ldc + lane + v * TILE_WIDTH, sum[r][v], m);
+            TILE_STORE(c + (size_t)r * job->ldc + v * TILE_WIDTH, sum[r][v], m);
         }
     }
 }
 
-/* The same for one sample of a dense layer: each weight is read and written once, so there is
- * nothing to keep in registers but d. */
-NN_INLINE void TILE(outer_single)(const struct nn_outer *job, const uint32_t vectors, uint32_t lane,
-                                  TILE_MASK m)
+#define TILE_OUTER(R, V)                                                                           \
+    static NN_APART void TILE(outer_##R##x##V)(const struct nn_outer *job, uint32_t i,             \
+                                               bool together, uint32_t lane, TILE_MASK m)          \
+    {                                                                                              \
+        if (job->x.rows != NULL) {                                                                 \
+            TILE(outer_tile)(job, i, R, true, true, V, lane, m);                                   \
+        } else if (together) {                                                                     \
+            TILE(outer_tile)(job, i, R, true, false, V, lane, m);                                  \
+        } else {                                                                                   \
+            TILE(outer_tile)(job, i, R, false, false, V, lane, m);                                 \
+        }                                                                                          \
+    }
+
+TILE_OUTER(8, 2)
+TILE_OUTER(4, 2)
+TILE_OUTER(2, 2)
+TILE_OUTER(1, 2)
+TILE_OUTER(9, 1)
+TILE_OUTER(8, 1)
+TILE_OUTER(4, 1)
+TILE_OUTER(2, 1)
+TILE_OUTER(1, 1)
+#undef TILE_OUTER
+
+/* One sample of a dense layer: each weight is read and written once, so there is nothing to keep in
+ * registers but d. */
+NN_INLINE void TILE(outer_once)(const struct nn_outer *job, const uint32_t vectors, uint32_t lane,
+                                TILE_MASK m)
 {
     const float *x = job->x.rows != NULL ? job->x.rows[0] + job->x.offset : job->x.base;
     const float *d = job->d + lane;
     float *c = job->c + lane;
-    TILE(vector) delta[4];
-    TILE_UNROLL for (uint32_t v = 0; v < vectors; v++)
+    TILE(vector) delta[2];
+    NN_UNROLL for (uint32_t v = 0; v < vectors; v++)
     {
         delta[v] = TILE_LOAD(d + v * TILE_WIDTH, m);
     }
     for (uint32_t i = 0; i < job->window.length; i++, c += job->ldc) {
         TILE(vector) value = TILE(splat)(x[i]);
-        TILE_UNROLL for (uint32_t v = 0; v < vectors; v++)
+        NN_UNROLL for (uint32_t v = 0; v < vectors; v++)
         {
             TILE(vector) old = TILE_LOAD(c + v * TILE_WIDTH, m);
             TILE_STORE(c + v * TILE_WIDTH, TILE_FMA(delta[v], value, old), m);
@@ -260,54 +344,82 @@ NN_INLINE void TILE(outer_single)(const struct nn_outer *job, const uint32_t vec
     }
 }
 
-/* All rows, `vectors` vectors of lanes; `rows_max` (a constant, 4 or 8) at a time. A last row that
- * would be alone joins the tile before it where registers allow it: 3x3 kernels come in nines. */
-NN_INLINE void TILE(outer_lanes)(const struct nn_outer *job, const uint32_t rows_max,
-                                 const uint32_t vectors, uint32_t lane, TILE_MASK m)
+NN_INLINE bool TILE(is_once)(const struct nn_outer *job)
 {
-    if (job->x.count == 1 && job->window.segments == 1) {
-        TILE(outer_single)(job, vectors, lane, m);
+    return job->x.count == 1 && job->window.segments == 1;
+}
+
+/* Whether rows i … i + rows - 1 lie in one segment. */
+NN_INLINE bool TILE(lie_together)(const struct nn_outer *job, uint32_t i, uint32_t rows)
+{
+    return job->window.segments == 1 || i % job->window.length + rows <= job->window.length;
+}
+
+/* All rows, two vectors of lanes; `most` (4 or 8, a constant) rows at a time. */
+NN_INLINE void TILE(outer_pair)(const struct nn_outer *job, const uint32_t most, uint32_t lane,
+                                TILE_MASK m)
+{
+    uint32_t rows = job->window.segments * job->window.length;
+    if (TILE(is_once)(job)) {
+        TILE(outer_once)(job, 2, lane, m);
         return;
     }
-    uint32_t rows = job->window.segments * job->window.length;
-    uint32_t offset[9];
-    float *c = job->c;
-    for (uint32_t i = 0; i < rows;) {
-        uint32_t left = rows - i;
-        uint32_t take = left >= rows_max ? rows_max : left >= 4 ? 4 : left >= 2 ? 2 : 1;
-        take = vectors == 1 && rows_max == 8 && left % 8 == 1 && left > 8 ? 9 : take;
-        for (uint32_t r = 0; r < take; r++) {
-            offset[r] = nn_window_offset(&job->window, i + r);
-        }
-        switch (take) {
-        case 9:
-            TILE(outer_tile)(job, offset, c, 9, vectors, lane, m);
-            break;
-        case 8:
-            TILE(outer_tile)(job, offset, c, 8, vectors, lane, m);
-            break;
-        case 4:
-            TILE(outer_tile)(job, offset, c, 4, vectors, lane, m);
-            break;
-        case 2:
-            TILE(outer_tile)(job, offset, c, 2, vectors, lane, m);
-            break;
-        default:
-            TILE(outer_tile)(job, offset, c, 1, vectors, lane, m);
-        }
-        c += (size_t)take * job->ldc;
-        i += take;
+    uint32_t i = 0;
+    for (; most == 8 && rows - i >= 8; i += 8) {
+        TILE(outer_8x2)(job, i, TILE(lie_together)(job, i, 8), lane, m);
+    }
+    for (; rows - i >= 4; i += 4) {
+        TILE(outer_4x2)(job, i, TILE(lie_together)(job, i, 4), lane, m);
+    }
+    for (; rows - i >= 2; i += 2) {
+        TILE(outer_2x2)(job, i, TILE(lie_together)(job, i, 2), lane, m);
+    }
+    if (rows > i) {
+        TILE(outer_1x2)(job, i, true, lane, m);
     }
 }
 
-/* c[lane] += the sum of d over pixels. */
+/* All rows, one vector of lanes. Nine rows that are left go together: 3x3 kernels come in nines. */
+NN_INLINE void TILE(outer_single)(const struct nn_outer *job, uint32_t lane, TILE_MASK m)
+{
+    uint32_t rows = job->window.segments * job->window.length;
+    if (TILE(is_once)(job)) {
+        TILE(outer_once)(job, 1, lane, m);
+        return;
+    }
+    uint32_t i = 0;
+    for (; rows - i >= 8 && rows - i != 9; i += 8) {
+        TILE(outer_8x1)(job, i, TILE(lie_together)(job, i, 8), lane, m);
+    }
+    for (; rows - i >= 9; i += 9) {
+        TILE(outer_9x1)(job, i, TILE(lie_together)(job, i, 9), lane, m);
+    }
+    for (; rows - i >= 4; i += 4) {
+        TILE(outer_4x1)(job, i, TILE(lie_together)(job, i, 4), lane, m);
+    }
+    for (; rows - i >= 2; i += 2) {
+        TILE(outer_2x1)(job, i, TILE(lie_together)(job, i, 2), lane, m);
+    }
+    if (rows > i) {
+        TILE(outer_1x1)(job, i, true, lane, m);
+    }
+}
+
+/* c[lane] += the sum of d over pixels, by four sums side by side. */
 NN_INLINE void TILE(sum_lanes)(const float *d, uint32_t ldd, uint32_t pixels, float *c, TILE_MASK m)
 {
-    TILE(vector) sum = TILE_LOAD(c, m);
-    for (uint32_t p = 0; p < pixels; p++, d += ldd) {
-        sum += TILE_LOAD(d, m);
+    TILE(vector) sum[4] = {TILE_LOAD(c, m)};
+    uint32_t p = 0;
+    for (; p + 4 <= pixels; p += 4, d += 4 * (size_t)ldd) {
+        NN_UNROLL for (uint32_t k = 0; k < 4; k++)
+        {
+            sum[k] += TILE_LOAD(d + k * (size_t)ldd, m);
+        }
     }
-    TILE_STORE(c, sum, m);
+    for (; p < pixels; p++, d += ldd) {
+        sum[0] += TILE_LOAD(d, m);
+    }
+    TILE_STORE(c, (sum[0] + sum[1]) + (sum[2] + sum[3]), m);
 }
 
 /* e^x within 2 units in the last place for x <= 88; below -87 it is about 1e-38. */
@@ -332,10 +444,65 @@ NN_INLINE TILE(vector) TILE(exp)(TILE(vector) x)
     return y * (TILE(vector))power;
 }
 
+/* The largest, or the sum, of a vector's lanes, in all of them. */
+NN_INLINE TILE(vector) TILE(across)(TILE(vector) v, bool largest)
+{
+    TILE(ints) lane = {0};
+    NN_UNROLL for (int32_t i = 0; i < TILE_WIDTH; i++)
+    {
+        lane[i] = i;
+    }
+    NN_UNROLL for (int32_t step = TILE_WIDTH / 2; step > 0; step /= 2)
+    {
+        TILE(vector) other = __builtin_shuffle(v, lane ^ step);
+        v = largest ? TILE(choose)(v < other, other, v) : v + other;
+    }
+    return v;
+}
+
+/* `lanes` lanes from y on, those behind `classes` as if they were `rest`. */
+NN_INLINE TILE(vector)
+    TILE(classes)(const float *y, uint32_t at, uint32_t classes, float rest, TILE_MASK m)
+{
+    TILE(ints) lane = {0};
+    NN_UNROLL for (int32_t i = 0; i < TILE_WIDTH; i++)
+    {
+        lane[i] = i;
+    }
+    TILE(vector) value = TILE_LOAD(y + at, m);
+    return TILE(choose)(lane < (int32_t)(classes - at), value, TILE(splat)(rest));
+}
+
+/* Softmax of one row; `last` is the mask of the vector that the row ends in. */
+NN_INLINE void TILE(softmax_row)(float *y, uint32_t ld, uint32_t classes, TILE_MASK all,
+                                 TILE_MASK last)
+{
+    const float lowest = -3.402823466e38f;
+    TILE(vector) high = TILE(splat)(lowest);
+    for (uint32_t at = 0; at < ld; at += TILE_WIDTH) {
+        TILE_MASK m = at + TILE_WIDTH < ld ? all : last;
+        TILE(vector) value = TILE(classes)(y, at, classes, lowest, m);
+        high = TILE(choose)(value < high, high, value);
+    }
+    high = TILE(across)(high, true);
+    TILE(vector) sum = {0};
+    for (uint32_t at = 0; at < ld; at += TILE_WIDTH) {
+        TILE_MASK m = at + TILE_WIDTH < ld ? all : last;
+        TILE(vector) value = TILE(exp)(TILE(classes)(y, at, classes, lowest, m) - high);
+        TILE_STORE(y + at, value, m);
+        sum += TILE(classes)(y, at, classes, 0.0f, m);
+    }
+    TILE(vector) scale = 1.0f / TILE(across)(sum, false);
+    for (uint32_t at = 0; at < ld; at += TILE_WIDTH) {
+        TILE_MASK m = at + TILE_WIDTH < ld ? all : last;
+        TILE_STORE(y + at, TILE(classes)(y, at, classes, 0.0f, m) * scale, m);
+    }
+}
+
 #undef TILE
 #undef TILE_WIDTH
 #undef TILE_FMA
 #undef TILE_MASK
 #undef TILE_LOAD
 #undef TILE_STORE
-#undef TILE_UNROLL
+#undef TILE_PIN

@@ -8,6 +8,8 @@
 #include "client/nn/kernels/kernels.h"
 
 #define NN_INLINE static inline __attribute__((always_inline))
+#define NN_APART __attribute__((noinline, unused))
+#define NN_UNROLL _Pragma("GCC unroll 16")
 
 struct nn_walk {
     const float *const *rows;
@@ -23,24 +25,45 @@ NN_INLINE struct nn_walk nn_walk_start(const struct nn_mac *job)
     return (struct nn_walk){job->x.rows, job->x.base, job->y, job->x.base, job->y, 0};
 }
 
-/* Gives the current pixel and moves to the next. */
-NN_INLINE void nn_walk_take(struct nn_walk *walk, const struct nn_mac *job, const float **x,
-                            float **y)
+/* Gives the next `count` (a constant) pixels. Most of the time they lie in one row of the grid. */
+NN_INLINE void nn_walk_take(struct nn_walk *walk, const struct nn_mac *job, const uint32_t count,
+                            const float **x, float **y)
 {
-    *y = walk->y;
-    walk->y += job->y_step;
+    const size_t step = job->x.step;
+    const size_t y_step = job->y_step;
     if (walk->rows != NULL) {
-        *x = *walk->rows++ + job->x.offset;
+        NN_UNROLL for (uint32_t p = 0; p < count; p++)
+        {
+            x[p] = walk->rows[p] + job->x.offset;
+            y[p] = walk->y + p * y_step;
+        }
+        walk->rows += count;
+        walk->y += count * y_step;
         return;
     }
-    *x = walk->x;
-    walk->x += job->x.step;
-    if (++walk->column == job->x.width) {
-        walk->column = 0;
-        walk->line_x += job->x.jump;
-        walk->line_y += job->y_jump;
-        walk->x = walk->line_x;
-        walk->y = walk->line_y;
+    if (walk->column + count < job->x.width) {
+        NN_UNROLL for (uint32_t p = 0; p < count; p++)
+        {
+            x[p] = walk->x + p * step;
+            y[p] = walk->y + p * y_step;
+        }
+        walk->column += count;
+        walk->x += count * step;
+        walk->y += count * y_step;
+        return;
+    }
+    for (uint32_t p = 0; p < count; p++) {
+        x[p] = walk->x;
+        y[p] = walk->y;
+        walk->x += step;
+        walk->y += y_step;
+        if (++walk->column == job->x.width) {
+            walk->column = 0;
+            walk->line_x += job->x.jump;
+            walk->line_y += job->y_jump;
+            walk->x = walk->line_x;
+            walk->y = walk->line_y;
+        }
     }
 }
 

@@ -90,6 +90,17 @@ static int read_round(struct reading *reading, const struct store_run *run)
     return feed(reading, &event);
 }
 
+static int read_share(void *user, const struct store_share *share)
+{
+    struct reading *reading = user;
+    struct engine_event event = {.type = ENGINE_EVENT_RESTORE_SHARE};
+    event.u.share.device = share->device;
+    event.u.share.run = share->run;
+    event.u.share.accepted = share->accepted;
+    event.u.share.last_round = share->last_round;
+    return feed(reading, &event);
+}
+
 static int read_lease(void *user, const struct store_lease *lease)
 {
     struct reading *reading = user;
@@ -128,6 +139,11 @@ static int read_leases(struct reading *reading, const struct store_run *run)
     return store_leases_undecided(reading->reader, run->id, from, read_lease, reading);
 }
 
+static int read_shares(struct reading *reading, const struct store_run *run)
+{
+    return store_shares(reading->reader, run->id, read_share, reading);
+}
+
 static int read_updates(struct reading *reading, const struct store_run *run)
 {
     return store_updates_recent(reading->reader, run->id, run->round, ENGINE_RESTORE_UPDATES,
@@ -142,6 +158,9 @@ static int read_all(struct reading *reading)
     }
     if (rc == 0) {
         rc = store_devices(reading->reader, read_device, reading);
+    }
+    if (rc == 0) {
+        rc = each_run(reading, read_shares);
     }
     if (rc == 0) {
         rc = each_run(reading, read_leases);

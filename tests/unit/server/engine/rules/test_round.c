@@ -327,6 +327,72 @@ static void in_place_is_allowed(void **state)
     fleet_close(&fleet);
 }
 
+/* Updates that point away from the reference, or nowhere, count but do not move the model. */
+static void fltrust_follows_nobody_who_opposes(void **state)
+{
+    (void)state;
+    struct fleet fleet;
+    float opposed[100], next[100], zero[100] = {0};
+    fleet_open(&fleet, 2, 100, CODEC_F32, 28);
+    for (uint32_t i = 0; i < 100; i++) {
+        opposed[i] = -fleet.deltas[0][i];
+    }
+    fleet_set(&fleet, 1, zero, CODEC_F32);
+    struct rule_strategy strategy = fleet_strategy("fltrust");
+    struct rule_setup setup = fleet_setup(&fleet, &strategy);
+    struct rule_result result;
+    struct rule_round round;
+    setup.reference = opposed;
+    begin(&round, &setup);
+    assert_int_equal(rule_add(&round, &fleet.updates[0]), 0);
+    assert_int_equal(rule_add(&round, &fleet.updates[1]), 0);
+    assert_int_equal(rule_finish(&round, fleet.base, next, &result), 0);
+    assert_int_equal(result.updates, 2);
+    assert_memory_equal(next, fleet.base, sizeof next);
+    fleet_close(&fleet);
+}
+
+/* A device may claim any loss; one that would dominate the denominator is refused. */
+static void absurd_losses_are_refused(void **state)
+{
+    (void)state;
+    struct fleet fleet;
+    fleet_open(&fleet, 1, 100, CODEC_F32, 29);
+    struct rule_strategy strategy = fleet_strategy("qfedavg q=5");
+    struct rule_setup setup = fleet_setup(&fleet, &strategy);
+    struct rule_round round;
+    begin(&round, &setup);
+    fleet.updates[0].loss = 1e6f;
+    assert_int_equal(rule_add(&round, &fleet.updates[0]), MYCEL_E_NORM);
+    assert_int_equal(round.updates, 0);
+    fleet_close(&fleet);
+}
+
+static void merging_respects_the_capacity(void **state)
+{
+    (void)state;
+    struct fleet fleet;
+    static _Alignas(16) uint8_t work[2][1u << 20];
+    float head[RULE_STATE_HEAD];
+    fleet_open(&fleet, 3, 100, CODEC_F32, 30);
+    struct rule_strategy strategy = fleet_strategy("median");
+    struct rule_setup setup = fleet_setup(&fleet, &strategy);
+    struct rule_round rounds[2];
+    setup.updates_max = 2;
+    setup.state = head;
+    rule_state_init(&strategy, 100, head);
+    for (uint32_t c = 0; c < 2; c++) {
+        setup.work = work[c];
+        setup.work_bytes = sizeof work[c];
+        assert_int_equal(rule_begin(&rounds[c], &setup), 0);
+        assert_int_equal(rule_add(&rounds[c], &fleet.updates[c]), 0);
+    }
+    assert_int_equal(rule_add(&rounds[0], &fleet.updates[2]), 0);
+    assert_int_equal(rule_merge(&rounds[0], &rounds[1]), MYCEL_E_FULL);
+    assert_int_equal(rounds[0].updates, 2);
+    fleet_close(&fleet);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +403,9 @@ int main(void)
         cmocka_unit_test(a_spoilt_result_is_reported),
         cmocka_unit_test(the_largest_sum_does_not_overflow),
         cmocka_unit_test(in_place_is_allowed),
+        cmocka_unit_test(fltrust_follows_nobody_who_opposes),
+        cmocka_unit_test(absurd_losses_are_refused),
+        cmocka_unit_test(merging_respects_the_capacity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,6 +84,7 @@ static const struct mistake mistakes[] = {
     {"fedadm", 1, "did you mean \"fedadam\"?"},
     {"medain", 1, "did you mean \"median\"?"},
     {"multi-krum", 1, "did you mean \"multikrum\"?"},
+    {"averyverylongruleindeed", 1, "there is no rule"},
     {"transformer", 1, "there is no rule \"transformer\""},
     {"FedAvg", 1, "the name of a rule is expected"},
     {"fedavg lr", 8, "name=number"},

@@ -9,6 +9,7 @@
  */
 #include <arpa/inet.h>
 #include <malloc.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -53,15 +54,13 @@ static double now_s(void)
 
 static void print(const char *name, double value, const char *unit, double reference)
 {
+    char against[80] = "\"reference\":null,\"ratio\":null";
     if (reference > 0) {
-        printf("{\"bench\":\"sessions\",\"case\":\"%s\",\"value\":%.6g,\"unit\":\"%s\","
-               "\"reference\":%.6g,\"ratio\":%.4g}\n",
-               name, value, unit, reference, value / reference);
-    } else {
-        printf("{\"bench\":\"sessions\",\"case\":\"%s\",\"value\":%.6g,\"unit\":\"%s\","
-               "\"reference\":null,\"ratio\":null}\n",
-               name, value, unit);
+        snprintf(against, sizeof against, "\"reference\":%.6g,\"ratio\":%.4g", reference,
+                 value / reference);
     }
+    printf("{\"bench\":\"sessions\",\"case\":\"%s\",\"value\":%.6g,\"unit\":\"%s\",%s}\n", name,
+           value, unit, against);
     fflush(stdout);
 }
 
@@ -77,8 +76,7 @@ static struct net *net;
 
 static int on_lookup(void *user, const char *identity, struct net_psk keys[NET_KEYS_MAX])
 {
-    (void)user;
-    (void)identity;
+    (void)user, (void)identity;
     memset(keys[0].key, 7, 16);
     keys[0].bytes = 16;
     return 1;
@@ -89,8 +87,7 @@ static void on_request(void *user, const struct net_request *request)
     (void)user;
     struct report report;
     struct net_response response = NET_RESPONSE(NET_CODE(2, 5));
-    response.payload = "pong";
-    response.payload_bytes = 4;
+    response.payload = "pong", response.payload_bytes = 4;
     if (request->method == NET_POST) {
         struct mallinfo2 info = mallinfo2();
         net_stats(net, &report.stats);
@@ -104,10 +101,7 @@ static void on_request(void *user, const struct net_request *request)
 static int on_admit(void *user, const struct net_request *request, uint64_t bytes,
                     struct net_response *refusal)
 {
-    (void)user;
-    (void)request;
-    (void)bytes;
-    (void)refusal;
+    (void)user, (void)request, (void)bytes, (void)refusal;
     return 1;
 }
 
@@ -165,8 +159,7 @@ static uint32_t connected;
 
 static int on_random(void *user, unsigned char *out, size_t bytes)
 {
-    (void)user;
-    return getentropy(out, bytes);
+    return (void)user, getentropy(out, bytes);
 }
 
 static int on_send(void *user, const unsigned char *bytes, size_t count)
@@ -189,9 +182,7 @@ static int on_receive(void *user, unsigned char *out, size_t capacity)
 
 static void on_set_timer(void *user, uint32_t intermediate_ms, uint32_t final_ms)
 {
-    (void)user;
-    (void)intermediate_ms;
-    (void)final_ms;
+    (void)user, (void)intermediate_ms, (void)final_ms;
 }
 
 static int on_get_timer(void *user)
@@ -459,9 +450,8 @@ static void flood(pid_t pid)
         double started = now_s();
         tries++;
         good += handshake(c);
-        double took = now_s() - started;
-        slowest = took > slowest ? took : slowest;
         client_free(c);
+        slowest = fmax(slowest, now_s() - started);
     }
     print("flood_success", 100.0 * good / tries, "%", 0);
     print("flood_slowest_handshake", slowest * 1e3, "ms", 31000);
@@ -474,10 +464,7 @@ static void flood(pid_t pid)
 int main(void)
 {
     int port_pipe[2];
-    if (pipe(port_pipe) != 0) {
-        die("pipe");
-    }
-    pid_t pid = fork();
+    pid_t pid = pipe(port_pipe) == 0 ? fork() : -1;
     if (pid == 0) {
         serve(port_pipe[1]);
         return 0;
@@ -501,12 +488,12 @@ int main(void)
     print("request_at_10k", at_10k, "us", 250);
     print("request_10k_vs_10", at_10k / at_10, "ratio", 28);
     print("request_parked", request_us(pid, KEPT, REQUESTS), "us", 250);
-    struct report at_10k_report = ask_report();
+    struct report earlier = ask_report();
     double begin = now_s();
     connect_until(SESSIONS);
     print("connect_per_s", (SESSIONS - 10000) / (now_s() - begin), "1/s", 0);
     report = ask_report();
-    print("session_bytes_100k", parked_bytes(&at_10k_report, &report), "B", 12000);
+    print("session_bytes_100k", parked_bytes(&earlier, &report), "B", 12000);
     flood(pid);
     kill(pid, SIGTERM);
     (void)waitpid(pid, NULL, 0);

@@ -1,7 +1,6 @@
 /*
- * What sessions cost the coordinator's endpoint: a handshake, a small request at 10 and at 10,000
- * sessions, a request that has to restore a parked session, memory per parked session, and whether
- * devices still get in during a flood of ClientHellos.
+ * What sessions cost the coordinator's endpoint: a handshake, a small request at 10 and at 10,000 of
+ * them, one that restores a parked session, memory for each, and devices amid a flood of ClientHellos.
  *
  * The endpoint runs in a process of its own, whose CPU time the kernel counts in nanoseconds. All
  * clients share one socket: connection ids tell them apart on both sides. References are what libcoap

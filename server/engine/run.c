@@ -17,12 +17,11 @@ uint32_t run_find(const struct engine *e, uint32_t id)
     return ENGINE_NO_SLOT;
 }
 
-/* A slot of an ended run is free once that end is durable (else a restart would find one run too
- * many) and nothing that it waits for can come any more. */
+/* A slot of an ended run is free once that end is durable, and with it a version that was on its way
+ * (else a restart would find one run too many), and the score of that version has come. */
 static bool is_reusable(const struct engine *e, const struct run *run)
 {
-    return !run_is_open(run) && e->committed >= run->ended_batch && !run->evaluating &&
-           run->round.state != ENGINE_ROUND_PUBLISH;
+    return !run_is_open(run) && e->committed >= run->ended_batch && !run->evaluating;
 }
 
 static uint32_t find_room(struct engine *e)

@@ -175,6 +175,74 @@ static void attempt_not_known(void **state)
     assert_int_equal(actions.list[1].u.window.why, ENGINE_WHY_COUNTED);
 }
 
+static struct engine_event rejected_event(uint32_t attempt)
+{
+    struct engine_event event = {.type = ENGINE_EVENT_RESTORE_UPDATE};
+    struct engine_lease lease = {.device = 1, .run = 1, .round = 3, .attempt = attempt};
+
+    key_derive(&lease);
+    memcpy(event.u.restore_update.receipt.key, lease.key, PROTO_KEY_BYTES);
+    event.u.restore_update.receipt.run = 1;
+    event.u.restore_update.receipt.device = 1;
+    event.u.restore_update.receipt.round = 3;
+    event.u.restore_update.receipt.attempt = attempt;
+    event.u.restore_update.receipt.status = MYCEL_E_SHAPE;
+    return event;
+}
+
+/* Verdicts come back in any order: the newest one decides which key is used up. */
+static void newest_verdict_stands(void **state)
+{
+    static const uint32_t attempts[] = {1, 3, 2};
+    struct engine_event round = round_event();
+    const struct shell *shell = *state;
+
+    round.u.round.attempt = 3;
+    assert_int_equal(add_run(*state, 1, ENGINE_PHASE_RUNNING), MYCEL_OK);
+    assert_int_equal(step(*state, &round), MYCEL_OK);
+    for (size_t i = 0; i < 3; i++) {
+        struct engine_event event = rejected_event(attempts[i]);
+
+        assert_int_equal(step(*state, &event), MYCEL_OK);
+    }
+    script_run(*state, "restored", nowhere);
+    script_run(*state, "checkin 1", nowhere);
+    struct engine_run_view view;
+
+    assert_int_equal(engine_run_view(shell->engine, 0, &view), MYCEL_OK);
+    assert_int_equal(view.live, 0);
+    assert_int_equal(view.rejected, 3);
+}
+
+/* A store that says that the device was counted, and that it has a lease in the same round. */
+static void counted_once_whatever_the_store_says(void **state)
+{
+    struct engine_event round = round_event();
+    struct engine_event lease = lease_event(1, 3, 0);
+    struct engine_event share = {.type = ENGINE_EVENT_RESTORE_SHARE};
+    struct engine_event restored = {.type = ENGINE_EVENT_RESTORED};
+    struct engine_event update = {.type = ENGINE_EVENT_UPDATE};
+    struct engine_actions actions;
+    struct engine *engine = ((struct shell *)*state)->engine;
+
+    assert_int_equal(add_run(*state, 1, ENGINE_PHASE_RUNNING), MYCEL_OK);
+    round.u.round.started = true;
+    assert_int_equal(step(*state, &round), MYCEL_OK);
+    share.u.share = (struct engine_event_share){1, 1, 1, 3};
+    assert_int_equal(engine_step(engine, &share, &actions), MYCEL_OK);
+    assert_int_equal(engine_step(engine, &lease, &actions), MYCEL_OK);
+    assert_int_equal(engine_step(engine, &restored, &actions), MYCEL_OK);
+    update.u.update.device = 1;
+    memcpy(update.u.update.key, lease.u.lease.lease.key, PROTO_KEY_BYTES);
+    update.u.update.report.run = 1;
+    update.u.update.report.round = 3;
+    update.u.update.report.samples = 10;
+    assert_int_equal(engine_step(engine, &update, &actions), MYCEL_OK);
+    assert_int_equal(actions.list[0].type, ENGINE_ACTION_STORE_UPDATE);
+    assert_int_equal(actions.list[0].u.update_row.receipt.status, MYCEL_E_EXISTS);
+    assert_int_equal(actions.list[0].u.update_row.receipt.counted_round, 0);
+}
+
 static void created_paused_or_ended(void **state)
 {
     struct engine_run_view view;
@@ -265,6 +333,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(damaged_rounds),          TEST(damaged_leases),
         TEST(too_many_devices),        TEST(attempt_not_known),
+        TEST(newest_verdict_stands),   TEST(counted_once_whatever_the_store_says),
         TEST(created_paused_or_ended), TEST(slot_is_kept_while_it_waits),
         TEST(unasked_answers),         TEST(refused_is_as_if_never_said),
         TEST(unknown_events),

@@ -76,6 +76,24 @@ static void int8_decode(const struct codec_block *block, float *out)
     }
 }
 
+/* In integers, which is exact: at most 1,024 squares of at most 2^14. */
+static struct codec_stats int8_stats(const struct codec_block *block)
+{
+    const int8_t *codes = (const int8_t *)block->codes;
+    int32_t squares = 0;
+    int16_t largest =
+        0; /* 16 bits are what the baseline's vector instructions multiply and compare */
+    for (uint32_t i = 0; i < block->count; i++) {
+        int16_t code = codes[i], magnitude = (int16_t)(code < 0 ? -code : code);
+        squares += (int32_t)code * (int32_t)code;
+        largest = magnitude > largest ? magnitude : largest;
+    }
+    return (struct codec_stats){
+        .squared_norm = block->scale * block->scale * (float)squares,
+        .max_abs = block->scale * (float)largest,
+    };
+}
+
 const struct codec_ops codec_ops_int8 = {
     .name = "int8",
     .block_log2 = 8,
@@ -83,6 +101,7 @@ const struct codec_ops codec_ops_int8 = {
     .code_bytes = int8_code_bytes,
     .encode = int8_encode,
     .decode = int8_decode,
+    .stats = int8_stats,
 };
 
 static uint32_t int4_code_bytes(uint32_t count, uint32_t size)

@@ -192,9 +192,9 @@ static void eden2_decode(const struct codec_block *block, float *out)
 static struct codec_stats eden2_stats(const struct codec_block *block)
 {
     uint32_t inner = 0;
-    for (uint32_t i = 0; i < block->size / 4u; i++) {
-        uint32_t code = block->codes[i];
-        inner += (uint32_t)__builtin_popcount((code ^ code >> 1) & 0x55u);
+    for (uint32_t i = 0; i < block->size / 16u; i++) {
+        uint32_t codes = get_u32le(block->codes + 4u * i);
+        inner += (uint32_t)__builtin_popcount((codes ^ codes >> 1) & 0x55555555u);
     }
     float square = (float)inner * (EDEN2_INNER * EDEN2_INNER) +
                    (float)(block->size - inner) * (EDEN2_OUTER * EDEN2_OUTER);

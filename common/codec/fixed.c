@@ -62,6 +62,20 @@ void codec_accumulate_values(const float *values, const struct codec_term *term,
     kernel_accumulate(values, &scaled, count, acc);
 }
 
+/* One piece of a block: skip … skip + count − 1 of its values. */
+static void block_accumulate(const struct codec_ops *ops, const struct codec_block *block,
+                             const struct kernel_term *term, uint32_t skip, uint32_t count,
+                             int64_t *acc)
+{
+    if (ops == &codec_ops_int8) {
+        kernel_accumulate_int8(block->codes + skip, block->scale, term, count, acc);
+        return;
+    }
+    float values[CODEC_BLOCK_PARAMS_MAX];
+    ops->decode(block, values);
+    kernel_accumulate(values + skip, term, count, acc);
+}
+
 void codec_accumulate(const struct codec_frame *frame, const struct codec_term *term,
                       uint32_t first, uint32_t count, int64_t *acc)
 {
@@ -69,18 +83,16 @@ void codec_accumulate(const struct codec_frame *frame, const struct codec_term *
     MYCEL_ASSERT(ops && first <= frame->header.params && count <= frame->header.params - first);
     struct kernel_term scaled = term_scale(term);
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    if (frame->header.codec == CODEC_F32) { /* the codes are the values */
+    if (ops == &codec_ops_f32) { /* the codes are the values */
         kernel_accumulate(frame->codes + 4u * (size_t)first, &scaled, count, acc);
         return;
     }
 #endif
     while (count > 0) {
-        float values[CODEC_BLOCK_PARAMS_MAX];
         struct codec_block block = codec_frame_block(frame, first >> frame->block_log2);
         uint32_t skip = first - block.first;
         uint32_t take = block.count - skip < count ? block.count - skip : count;
-        ops->decode(&block, values);
-        kernel_accumulate(values + skip, &scaled, take, acc);
+        block_accumulate(ops, &block, &scaled, skip, take, acc);
         first += take;
         count -= take;
         acc += take;

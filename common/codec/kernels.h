@@ -25,6 +25,7 @@ struct kernel_stats {
  *
  * accumulate  acc[i] += (weight · round(multiplier · values[i])) << shift, to nearest, ties to even. Terms
  *             beyond ±2^30 give something, but nothing undefined. `values` are floats of any alignment.
+ * accumulate_int8  The same for the values scale · codes[i].
  * scan        Sum of squares in a fixed order (16 lanes, then halves), largest magnitude, and whether
  *             all are finite.
  * hadamard    x := H x in place, H the Walsh–Hadamard matrix; size a power of two from 8 to 1024.
@@ -35,6 +36,10 @@ struct kernel_stats {
     X(void, accumulate,                                                                            \
       (const void *values, const struct kernel_term *term, uint32_t count, int64_t *acc),          \
       (values, term, count, acc))                                                                  \
+    X(void, accumulate_int8,                                                                       \
+      (const uint8_t *codes, float scale, const struct kernel_term *term, uint32_t count,          \
+       int64_t *acc),                                                                              \
+      (codes, scale, term, count, acc))                                                            \
     X(struct kernel_stats, scan, (const float *values, uint32_t count), (values, count))           \
     X(void, hadamard, (float *x, uint32_t size), (x, size))                                        \
     X(void, negate, (float *x, const uint32_t *words, uint32_t count), (x, words, count))          \

@@ -41,4 +41,22 @@ void kernel_accumulate_avx2(const void *values, const struct kernel_term *term, 
     }
     kernel_accumulate_base(bytes + 4u * (size_t)whole, term, count - whole, acc + whole);
 }
+
+void kernel_accumulate_int8_avx2(const uint8_t *codes, float scale, const struct kernel_term *term,
+                                 uint32_t count, int64_t *acc)
+{
+    const __m256 step = _mm256_set1_ps(scale);
+    const __m256 multiplier = _mm256_set1_ps(term->multiplier);
+    const __m256i weight = _mm256_set1_epi64x(term->weight);
+    const __m128i shift = _mm_cvtsi32_si128(term->shift);
+    uint32_t whole = count - count % 8u;
+    for (uint32_t i = 0; i < whole; i += 8u) {
+        __m128i eight = _mm_loadl_epi64((const __m128i *)(const void *)(codes + i));
+        __m256 x = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(eight)), step);
+        __m256i q = _mm256_cvtps_epi32(_mm256_mul_ps(x, multiplier));
+        add_to(acc + i, _mm256_castsi256_si128(q), weight, shift);
+        add_to(acc + i + 4u, _mm256_extracti128_si256(q, 1), weight, shift);
+    }
+    kernel_accumulate_int8_base(codes + whole, scale, term, count - whole, acc + whole);
+}
 #endif

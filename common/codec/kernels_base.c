@@ -24,3 +24,14 @@ void kernel_accumulate_base(const void *values, const struct kernel_term *term, 
         acc[i] += round_term(value * multiplier) * weight;
     }
 }
+
+void kernel_accumulate_int8_base(const uint8_t *codes, float scale, const struct kernel_term *term,
+                                 uint32_t count, int64_t *acc)
+{
+    float multiplier = term->multiplier;
+    int64_t weight = (int64_t)term->weight * ((int64_t)1 << term->shift);
+    for (uint32_t i = 0; i < count; i++) {
+        float value = scale * (float)(int8_t)codes[i];
+        acc[i] += round_term(value * multiplier) * weight;
+    }
+}

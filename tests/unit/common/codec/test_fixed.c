@@ -179,6 +179,12 @@ static void variants_agree(void **state)
             kernel_accumulate_avx2(values, &term, count, other);
             assert_memory_equal(sum, other, sizeof sum);
         }
+        struct kernel_term int8_term = {0x1.3p20f, 12345, 1};
+        memset(sum, 0, sizeof sum);
+        memset(other, 0, sizeof other);
+        kernel_accumulate_int8_base((const uint8_t *)values, 0.37f, &int8_term, count, sum);
+        kernel_accumulate_int8_avx2((const uint8_t *)values, 0.37f, &int8_term, count, other);
+        assert_memory_equal(sum, other, sizeof sum);
         struct kernel_stats first = kernel_scan_base(values, count);
         struct kernel_stats second = kernel_scan_avx2(values, count);
         assert_true(first.squares == second.squares && first.max_abs == second.max_abs);

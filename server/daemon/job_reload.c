@@ -98,14 +98,17 @@ static void introduce_run(struct shell *shell, const struct store_run *run,
     if (run->state != STORE_RUN_ACTIVE && run->state != STORE_RUN_PAUSED) {
         return;
     }
-    if (!run_table_put(&shell->runs, run)) {
+    struct run_entry *entry = run_table_put(&shell->runs, run);
+    if (!entry || shell_step(shell, event) < 0) {
+        if (entry) {
+            entry->used = false; /* tried again when the database changes next */
+        }
         LOG(&shell->log, LOG_ERROR, "too_many_runs", log_uint("run", run->id),
             log_uint("limit", ENGINE_RUNS_MAX));
         return;
     }
     LOG(&shell->log, LOG_INFO, "run_started", log_uint("run", run->id),
         log_text("name", run->config.name), log_text("model", run->config.model));
-    shell_step(shell, event);
 }
 
 static void done(struct job *base)

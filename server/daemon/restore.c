@@ -53,6 +53,9 @@ static int read_run(void *user, const struct store_run *run)
     if (rc == 0) {
         rc = feed(reading, &event);
     }
+    if (rc == MYCEL_E_FULL) {
+        return MYCEL_OK; /* more runs than fit at once: the newest wait, as when they were created */
+    }
     if (rc == 0 && !run_table_put(&reading->out->runs, run)) {
         rc = MYCEL_E_FULL;
     }

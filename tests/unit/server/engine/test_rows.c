@@ -175,16 +175,16 @@ static void attempt_not_known(void **state)
     assert_int_equal(actions.list[1].u.window.why, ENGINE_WHY_COUNTED);
 }
 
-static struct engine_event rejected_event(uint32_t attempt)
+static struct engine_event rejected_event(uint32_t round, uint32_t attempt)
 {
     struct engine_event event = {.type = ENGINE_EVENT_RESTORE_UPDATE};
-    struct engine_lease lease = {.device = 1, .run = 1, .round = 3, .attempt = attempt};
+    struct engine_lease lease = {.device = 1, .run = 1, .round = round, .attempt = attempt};
 
     key_derive(&lease);
     memcpy(event.u.restore_update.receipt.key, lease.key, PROTO_KEY_BYTES);
     event.u.restore_update.receipt.run = 1;
     event.u.restore_update.receipt.device = 1;
-    event.u.restore_update.receipt.round = 3;
+    event.u.restore_update.receipt.round = round;
     event.u.restore_update.receipt.attempt = attempt;
     event.u.restore_update.receipt.status = MYCEL_E_SHAPE;
     return event;
@@ -193,15 +193,15 @@ static struct engine_event rejected_event(uint32_t attempt)
 /* Verdicts come back in any order: the newest one decides which key is used up. */
 static void newest_verdict_stands(void **state)
 {
-    static const uint32_t attempts[] = {1, 3, 2};
+    static const uint32_t verdicts[][2] = {{3, 1}, {3, 3}, {3, 2}, {2, 1}};
     struct engine_event round = round_event();
     const struct shell *shell = *state;
 
     round.u.round.attempt = 3;
     assert_int_equal(add_run(*state, 1, ENGINE_PHASE_RUNNING), MYCEL_OK);
     assert_int_equal(step(*state, &round), MYCEL_OK);
-    for (size_t i = 0; i < 3; i++) {
-        struct engine_event event = rejected_event(attempts[i]);
+    for (size_t i = 0; i < 4; i++) {
+        struct engine_event event = rejected_event(verdicts[i][0], verdicts[i][1]);
 
         assert_int_equal(step(*state, &event), MYCEL_OK);
     }

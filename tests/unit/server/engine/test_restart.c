@@ -146,11 +146,40 @@ static void carried_updates(void **state)
     sweep("run 1 goal=2 over=2000 staleness=4 discount=1 soft=60000 pace=100 rounds=3", carried);
 }
 
+/* The same update a hundred times, over restarts and after its round: counted once (QUALITY, G7). */
+static void replayed_a_hundred_times(void **state)
+{
+    struct shell *shell = begin("run 1 goal=2 soft=60000 pace=100");
+    static char dump[DUMP_BYTES];
+
+    (void)state;
+    quiet(shell, "checkin 1");
+    quiet(shell, "checkin 2");
+    for (int i = 0; i < 100; i++) {
+        quiet(shell, "update 1 1/1/1/0");
+        if (i % 10 == 5) {
+            quiet(shell, "commit");
+            quiet(shell, "restart");
+        }
+        if (i == 50) {
+            quiet(shell, "update 2 1/1/1/0");
+            quiet(shell, "commit");
+            quiet(shell, "aggregated 1 1 1");
+            quiet(shell, "commit");
+        }
+    }
+    assert_int_equal(shell->update_count, 2);
+    assert_int_equal(shell->runs[0].progress.base.version, 1);
+    end(shell, dump);
+    assert_non_null(strstr(dump, "round 1/1 committed accepted 2 rejected 0 weight 200"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(synchronous_rounds),
         cmocka_unit_test(carried_updates),
+        cmocka_unit_test(replayed_a_hundred_times),
     };
 
     nowhere = fopen("/dev/null", "w");

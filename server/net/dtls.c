@@ -9,9 +9,9 @@
 #include "server/net/endpoint.h"
 #include "server/net/session.h"
 
-static const int ciphers[] = {MBEDTLS_TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256,
-                              MBEDTLS_TLS_PSK_WITH_AES_128_CCM, MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8,
-                              MBEDTLS_TLS_PSK_WITH_CHACHA20_POLY1305_SHA256, 0};
+/* In order of preference, as in PROTOCOL "Stack". */
+static const int ciphers[] = {MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8,
+                              MBEDTLS_TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256, 0};
 
 static const uint16_t groups[] = {MBEDTLS_SSL_IANA_TLS_GROUP_X25519,
                                   MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1,

@@ -2,9 +2,9 @@
  * The TLS configuration that all sessions share: randomness, ciphers, cookies, and the way from an
  * identity to its key. It owns the library's objects; it must never log or keep a key.
  *
- * Ciphers: AEAD with pre-shared keys only. With ephemeral x25519 and ChaCha20-Poly1305 for devices
- * that offer it (forward secrecy), else AES-CCM, which small devices have in hardware. Nothing else
- * is offered, so that nobody can make the coordinator compute on a large curve.
+ * Ciphers: AES-128-CCM-8, which small devices have in hardware and CoAP makes mandatory (RFC 7252
+ * §9.1.3.1); and ephemeral x25519 with ChaCha20-Poly1305 for devices that want forward secrecy, who
+ * offer nothing else. There is no other, so nobody can make the coordinator compute on a large curve.
  */
 #ifndef MYCEL_SERVER_NET_DTLS_H
 #define MYCEL_SERVER_NET_DTLS_H

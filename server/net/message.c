@@ -123,6 +123,7 @@ static void read_option(struct message *m, unsigned number, const uint8_t *value
         break;
     case COAP_OPTION_URI_HOST: /* one host, one port: whatever they say, it is us */
     case COAP_OPTION_URI_PORT:
+    case COAP_OPTION_URI_QUERY: /* no resource has parameters */
         break;
     case COAP_OPTION_PROXY_URI:
     case COAP_OPTION_PROXY_SCHEME:

@@ -254,7 +254,7 @@ static void test_options_that_refuse(void **state)
         unsigned number;
         unsigned class;
         unsigned detail;
-    } cases[] = {{1, 4, 2},  {5, 4, 2},   {9, 4, 2},     {15, 4, 2},    {19, 4, 2},
+    } cases[] = {{1, 4, 2},  {5, 4, 2},   {9, 4, 2},     {15, 2, 5},    {19, 4, 2},
                  {21, 4, 2}, {31, 4, 2},  {35, 5, 5},    {39, 5, 5},    {2049, 4, 2},
                  {2, 2, 5},  {258, 2, 5}, {65000, 2, 5}, {65001, 4, 2}, {6, 2, 5}};
     struct stage *s = *state;

@@ -250,6 +250,8 @@ cmp -s out start.f32 || fail "export to stdout differs"
 run 2 demo --task streetlight --rounds 3
 run 2 demo --clients 0
 run 2 demo --task clothes
+run 2 demo --partition dirichlet:0
+says err 'neither iid nor dirichlet:ALPHA'
 
 echo "$checks checks, $failures failures"
 [ "$failures" -eq 0 ]

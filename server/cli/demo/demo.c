@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "data/partition.h"
 #include "server/cli/exits.h"
 #include "server/cli/say.h"
 #include "server/cli/state.h"
@@ -313,6 +314,12 @@ void demo_choose(struct demo *d, const struct task *task)
 
 static int check(const struct demo_options *options)
 {
+    struct partition_spec spec;
+    if (partition_parse(options->partition, &spec) < 0) {
+        say_error("--partition: '%s' is neither iid nor dirichlet:ALPHA with ALPHA above 0",
+                  options->partition);
+        return MYCEL_E_INVALID;
+    }
     if (options->task == TASK_STREETLIGHT &&
         (options->rounds != 0 || options->clients != 0 || options->data != NULL)) {
         say_error(

@@ -50,13 +50,26 @@ static void note_report(struct progress *p, const json_t *line)
     }
 }
 
-static void note_bytes(struct progress *p, const json_t *line)
+static void take_told(struct progress_round *round, const struct progress_told *told)
 {
-    if (json_object_get(line, "bytes_up") != NULL) {
-        p->here_up = field(line, "bytes_up");
-        p->here_down = field(line, "bytes_down");
-        p->bytes_up = p->earlier_up + p->here_up;
-        p->bytes_down = p->earlier_down + p->here_down;
+    if (told->round == round->round) {
+        round->bytes_up = told->bytes_up;
+        round->bytes_down = told->bytes_down;
+        round->told = true;
+    }
+}
+
+static void note_commit(struct progress *p, const json_t *line)
+{
+    uint32_t round = (uint32_t)field(line, "round");
+    struct progress_told *told = &p->told[round % PROGRESS_TOLD_MAX];
+    p->here_up = field(line, "bytes_up");
+    p->here_down = field(line, "bytes_down");
+    p->bytes_up = p->earlier_up + p->here_up;
+    p->bytes_down = p->earlier_down + p->here_down;
+    *told = (struct progress_told){round, p->bytes_up, p->bytes_down};
+    for (size_t i = p->count; i > 0 && p->rounds[i - 1u].round >= round; i--) {
+        take_told(&p->rounds[i - 1u], told);
     }
 }
 
@@ -81,13 +94,15 @@ static bool take_line(struct progress *p)
     const char *event = json_string_value(json_object_get(line, "event"));
     bool matters = false;
     if (event != NULL) {
-        if (strcmp(event, "update_accepted") == 0) {
+        bool committed = strcmp(event, "round_committed") == 0;
+        if (committed) {
+            note_commit(p, line);
+        } else if (strcmp(event, "update_accepted") == 0) {
             note_report(p, line);
         }
-        note_bytes(p, line);
         note_problem(p, line, event);
-        matters = strcmp(event, "round_committed") == 0 || strcmp(event, "version_scored") == 0 ||
-                  strcmp(event, "run_ended") == 0;
+        matters =
+            committed || strcmp(event, "version_scored") == 0 || strcmp(event, "run_ended") == 0;
     }
     json_decref(line);
     return matters;
@@ -137,6 +152,11 @@ static void advance_open_round(struct progress *p)
     }
 }
 
+bool progress_is_settled(const struct progress_round *round, uint64_t elapsed_ms)
+{
+    return round->told || elapsed_ms - round->at_ms > PROGRESS_TOLD_MS;
+}
+
 int progress_refresh(struct progress *p, struct store *store, uint64_t elapsed_ms)
 {
     size_t known = p->count;
@@ -149,8 +169,9 @@ int progress_refresh(struct progress *p, struct store *store, uint64_t elapsed_m
         p->rounds[i].at_ms = elapsed_ms;
         p->rounds[i].bytes_up = p->bytes_up;
         p->rounds[i].bytes_down = p->bytes_down;
+        take_told(&p->rounds[i], &p->told[p->rounds[i].round % PROGRESS_TOLD_MAX]);
     }
-    bool all_scored = true;
+    bool all_known = true;
     for (size_t i = 0; result == MYCEL_OK && i < p->count; i++) {
         struct progress_round *round = &p->rounds[i];
         struct store_version version;
@@ -161,13 +182,12 @@ int progress_refresh(struct progress *p, struct store *store, uint64_t elapsed_m
             round->accuracy = version.metrics.accuracy;
             round->loss = version.metrics.loss;
         }
-        all_scored = all_scored && round->scored;
+        all_known = all_known && round->scored && progress_is_settled(round, elapsed_ms);
     }
     if (result == MYCEL_OK) {
         advance_open_round(p);
         p->state = run.state;
-        p->ended =
-            all_scored && (run.state == STORE_RUN_FINISHED || run.state == STORE_RUN_STOPPED);
+        p->ended = all_known && (run.state == STORE_RUN_FINISHED || run.state == STORE_RUN_STOPPED);
     }
     return result;
 }

@@ -256,7 +256,8 @@ static void draw_panel(struct view *v, const struct progress *p, uint64_t elapse
 void view_update(struct view *v, const struct progress *p, uint64_t elapsed_ms)
 {
     erase_panel(v);
-    while (v->shown < p->count && p->rounds[v->shown].scored) {
+    while (v->shown < p->count && p->rounds[v->shown].scored &&
+           progress_is_settled(&p->rounds[v->shown], elapsed_ms)) {
         if (v->json) {
             json_row(&p->rounds[v->shown]);
         } else {

@@ -133,6 +133,27 @@ static void test_progress_follows_the_log(void **state)
     assert_int_equal(p.bytes_down, 760);
 }
 
+/* The database may show a round before the log tells of it. */
+static void test_bytes_belong_to_their_round(void **state)
+{
+    static struct progress p;
+    (void)state;
+    progress_init(&p, 1);
+    p.rounds[0] = (struct progress_round){.round = 1, .at_ms = 100};
+    p.rounds[1] = (struct progress_round){.round = 2, .at_ms = 150};
+    p.count = 2;
+    assert_false(progress_is_settled(&p.rounds[1], 200));
+    (void)feed(&p, "{\"event\":\"round_committed\",\"round\":1,\"bytes_up\":5,\"bytes_down\":6}\n"
+                   "{\"event\":\"round_committed\",\"round\":2,\"bytes_up\":9,\"bytes_down\":8}\n");
+    assert_int_equal(p.rounds[0].bytes_up, 5);
+    assert_int_equal(p.rounds[0].bytes_down, 6);
+    assert_int_equal(p.rounds[1].bytes_up, 9);
+    assert_true(progress_is_settled(&p.rounds[1], 200));
+    p.rounds[2] = (struct progress_round){.round = 3, .at_ms = 200};
+    assert_false(progress_is_settled(&p.rounds[2], 200 + PROGRESS_TOLD_MS));
+    assert_true(progress_is_settled(&p.rounds[2], 201 + PROGRESS_TOLD_MS));
+}
+
 static void test_progress_survives_nonsense(void **state)
 {
     static struct progress p;
@@ -158,6 +179,7 @@ int main(void)
         cmocka_unit_test(test_chart_rises_from_corner_to_corner),
         cmocka_unit_test(test_chart_of_little),
         cmocka_unit_test(test_progress_follows_the_log),
+        cmocka_unit_test(test_bytes_belong_to_their_round),
         cmocka_unit_test(test_progress_survives_nonsense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

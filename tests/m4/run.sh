@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The trainer on an emulated Cortex-M4F: builds it at -Os, runs it under QEMU with counted instructions
-# and again on this machine, and prints what it measured as bench lines.
+# The trainer on an emulated Cortex-M4F: builds it at -Os, runs it under QEMU with counted instructions,
+# and prints what it measured as bench lines.
 #   run.sh <folder for what is built> [check]
-# With "check" it also compares: fingerprints of the weights with the host's, and instructions, arena,
-# flash and stack with limits.txt. Exit 77 (skipped) without the cross compiler or QEMU.
+# With "check" it also compares: the trained weights' fingerprints with those of all other machines
+# (tests/golden/fingerprints.txt), and instructions, arena, flash and stack with limits.txt. Exit 77 (skipped) without the cross compiler or QEMU.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -70,27 +70,16 @@ objects full
 link full
 objects mlp -DMLP_ONLY -DMYCEL_NN_DENSE_ONLY
 link mlp
-host_cc=${CC:-gcc}
-if [[ $(uname -m) == x86_64 ]]; then
-    "$host_cc" -c -O2 -mavx2 -mfma "${common[@]}" "$root/client/nn/kernels/kernels_avx2.c" -o "$out/avx2.o"
-    "$host_cc" -c -O2 -mavx2 -mfma -mavx512f -mavx512vl "${common[@]}" \
-        "$root/client/nn/kernels/kernels_avx512.c" -o "$out/avx512.o"
-    others=("$out/avx2.o" "$out/avx512.o" "$root/client/nn/kernels/kernels_sse2.c")
-else
-    others=("$root/client/nn/kernels/kernels_neon.c")
-fi
-"$host_cc" -O2 "${common[@]}" "${sources[@]}" "${scalar[@]}" "${others[@]}" "$here/training.c" \
-    -o "$out/host" -lm
+arm-none-eabi-gcc "${device[@]}" "${common[@]}" -c "$root/examples/train.c" -o "$out/example.o"
 
 run_device full >"$out/device.txt"
-"$out/host" >"$out/host.txt"
 
 while read -r name instructions arena fingerprint; do
     compare "${name}_instructions" "$instructions" instructions
     compare "${name}_arena" "$arena" B
-    expected=$(awk -v name="$name" '$1 == name { print $4 }' "$out/host.txt")
+    expected=$(awk -v name="$name" '$1 == name { print $2 }' "$root/tests/golden/fingerprints.txt")
     if [[ -n $check && $fingerprint != "$expected" ]]; then
-        echo "$name: weights $fingerprint on the device, $expected on this machine" >&2
+        echo "$name: weights $fingerprint, and everywhere else $expected" >&2
         status=1
     fi
 done <"$out/device.txt"

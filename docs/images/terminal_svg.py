@@ -194,7 +194,7 @@ def draw(screen, columns, title):
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
            f'font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,DejaVu Sans Mono,monospace" '
            f'font-size="{SIZE}" xml:space="preserve" role="img"><title>{escape(title)}</title>',
-           "<style>text{white-space:pre}g{animation:s .01s both}@keyframes s{from{opacity:0}}"
+           "<style>text{white-space:pre}g rect{shape-rendering:crispEdges}g{animation:s .01s both}@keyframes s{from{opacity:0}}"
            "@media(prefers-reduced-motion){g{animation:none}}</style>",
            f'<rect width="100%" height="100%" rx="9" fill="{BACKGROUND}"/>']
     for i, color in enumerate(("#ff5f57", "#febc2e", "#28c840")):

@@ -20,13 +20,25 @@ const struct nn_layer_ops *nn_ops(const struct mycel_layer *layer)
     return table[layer->kind];
 }
 
+uint32_t nn_scratch_bytes(const struct mycel_nn_plan *plan, uint32_t i, enum nn_phase phase)
+{
+    if (plan->layer[i].int8) {
+        return nn_int8_scratch(plan, i, phase);
+    }
+    return nn_ops(&plan->model->layer[i])->scratch_bytes(plan, i, phase);
+}
+
 void nn_forward(struct mycel_nn *nn)
 {
     if (nn->plan->input_offset != NN_NONE) {
         nn_input_fill(nn);
     }
     for (uint32_t i = 0; i < nn->model->layer_count; i++) {
-        nn_ops(nn_layer(nn, i))->forward(nn, i);
+        if (nn->plan->layer[i].int8) {
+            nn_int8_forward(nn, i);
+        } else {
+            nn_ops(nn_layer(nn, i))->forward(nn, i);
+        }
     }
 }
 

@@ -141,6 +141,18 @@ extern const struct nn_layer_ops nn_batchnorm_ops;
 extern const struct nn_layer_ops nn_dropout_ops;
 extern const struct nn_layer_ops nn_add_ops;
 
+/* layer_int8.c. place gives where canonical weight k of the view's tensor lies in the matrix. */
+uint64_t nn_int8_bytes(const struct mycel_layer *l, uint64_t rows, uint64_t lanes);
+uint32_t nn_int8_scratch(const struct mycel_nn_plan *plan, uint32_t i, enum nn_phase phase);
+int nn_int8_write(struct mycel_nn *nn, uint32_t i, bool bias, uint32_t first, uint32_t count,
+                  const float *values, uint32_t (*place)(const void *view, uint32_t k),
+                  const void *view);
+float nn_int8_read(const struct mycel_nn *nn, uint32_t i, bool bias, uint32_t k, uint32_t place);
+void nn_int8_forward(struct mycel_nn *nn, uint32_t i);
+
+/* layers.c: bytes of a layer's working space. */
+uint32_t nn_scratch_bytes(const struct mycel_nn_plan *plan, uint32_t i, enum nn_phase phase);
+
 /* plan.c: whether each layer's gradient can go straight into its weights (plain SGD). */
 bool nn_plan_is_direct(const struct mycel_nn_plan *plan);
 /* plan.c: floats of the layer's parameters that train, from its first on. */

@@ -8,6 +8,8 @@
 #include "common/assert.h"
 #include "mycel/error.h"
 
+enum { INT8_CHUNK_VALUES = 16 };
+
 /* A tensor of a layer, ready to be walked in canonical order. */
 struct tensor_view {
     const struct mycel_layer *layer;
@@ -152,11 +154,41 @@ static void put_f32(uint8_t *bytes, float value)
     bytes[3] = (uint8_t)(u.bits >> 24);
 }
 
+static uint32_t int8_place(const void *view, uint32_t k)
+{
+    return place_of(view, k);
+}
+
+/* int8 weights come in by small chunks of floats, since each output is rounded as a whole. */
+static int write_int8(struct mycel_nn *nn, const struct tensor_view *view, uint32_t first,
+                      uint32_t count, const uint8_t *bytes)
+{
+    float values[INT8_CHUNK_VALUES];
+    int rc = 0;
+    for (uint32_t done = 0; rc == 0 && done < count; done += INT8_CHUNK_VALUES) {
+        uint32_t some = count - done < INT8_CHUNK_VALUES ? count - done : INT8_CHUNK_VALUES;
+        for (uint32_t k = 0; k < some; k++) {
+            values[k] = get_f32(bytes + (size_t)(done + k) * 4u);
+        }
+        rc = nn_int8_write(nn, view->index, view->tensor.rank == 1, first + done, some, values,
+                           int8_place, view);
+    }
+    return rc;
+}
+
+struct write_job {
+    struct mycel_nn *nn;
+    const uint8_t *bytes;
+};
+
 static int write_piece(const struct mycel_nn *nn, const struct tensor_view *view, float *values,
                        uint32_t first, uint32_t count, uint32_t at, void *ctx)
 {
-    (void)nn;
-    const uint8_t *bytes = *(const uint8_t **)ctx + (size_t)at * 4u;
+    const struct write_job *job = ctx;
+    const uint8_t *bytes = job->bytes + (size_t)at * 4u;
+    if (nn->plan->layer[view->index].int8 && values != NULL) {
+        return write_int8(job->nn, view, first, count, bytes);
+    }
     for (uint32_t k = 0; values != NULL && k < count; k++) {
         values[place_of(view, first + k)] = get_f32(bytes + (size_t)k * 4u);
     }
@@ -169,8 +201,8 @@ int nn_array_write(struct mycel_nn *nn, int array, uint32_t offset, uint32_t cou
     if (!nn_array_exists(nn, array)) {
         return MYCEL_E_NOT_FOUND;
     }
-    const uint8_t *from = bytes;
-    return for_pieces(nn, array, offset, count, write_piece, &from);
+    struct write_job job = {nn, bytes};
+    return for_pieces(nn, array, offset, count, write_piece, &job);
 }
 
 int mycel_nn_write(struct mycel_nn *nn, enum mycel_nn_array array, uint32_t offset, uint32_t count,
@@ -183,14 +215,25 @@ int mycel_nn_write(struct mycel_nn *nn, enum mycel_nn_array array, uint32_t offs
     return nn_array_write(nn, array, offset, count, bytes);
 }
 
+static float value_at(const struct mycel_nn *nn, const struct tensor_view *view,
+                      const float *values, uint32_t k)
+{
+    if (values == NULL) {
+        return 0.0f;
+    }
+    uint32_t place = place_of(view, k);
+    if (nn->plan->layer[view->index].int8) {
+        return nn_int8_read(nn, view->index, view->tensor.rank == 1, k, place);
+    }
+    return values[place];
+}
+
 static int read_piece(const struct mycel_nn *nn, const struct tensor_view *view, float *values,
                       uint32_t first, uint32_t count, uint32_t at, void *ctx)
 {
-    (void)nn;
     uint8_t *bytes = *(uint8_t **)ctx + (size_t)at * 4u;
     for (uint32_t k = 0; k < count; k++) {
-        float value = values != NULL ? values[place_of(view, first + k)] : 0.0f;
-        put_f32(bytes + (size_t)k * 4u, value);
+        put_f32(bytes + (size_t)k * 4u, value_at(nn, view, values, first + k));
     }
     return 0;
 }

@@ -61,11 +61,14 @@ static bool has_matrix(const struct mycel_layer *layer)
     return layer->kind == MYCEL_LAYER_DENSE || layer->kind == MYCEL_LAYER_CONV;
 }
 
-static bool keeps_int8(const struct mycel_nn_config *config, const struct mycel_layer *layer)
+/* Frozen layers among those that train keep floats: a gradient has to pass them. */
+static bool keeps_int8(const struct mycel_nn_plan *plan, uint32_t i)
 {
-    bool chosen = config->int8 == MYCEL_NN_INT8_ALL ||
-                  (config->int8 == MYCEL_NN_INT8_FROZEN && layer->frozen);
-    return chosen && has_matrix(layer);
+    uint8_t int8 = plan->config.int8;
+    bool chosen =
+        int8 == MYCEL_NN_INT8_ALL ||
+        (int8 == MYCEL_NN_INT8_FROZEN && i < plan->first_trained && plan->model->layer[i].frozen);
+    return chosen && has_matrix(&plan->model->layer[i]);
 }
 
 /* Floats of a layer's parameters as they lie in the arena. */
@@ -78,14 +81,6 @@ static uint64_t layer_values(const struct mycel_layer *layer, const struct mycel
         rows = 4;
     }
     return (rows + (layer->has_bias ? 1 : 0)) * p->lanes;
-}
-
-/* int8: the matrix by bytes, then a scale and a bias for each lane, then one float row to read a
- * row of the canonical order into. */
-static uint64_t int8_bytes(const struct mycel_layer *layer, const struct mycel_nn_layer_plan *p)
-{
-    uint64_t row = layer->param_count / layer->out.channels;
-    return (uint64_t)p->rows * p->lanes + 8ull * p->lanes + 4ull * nn_pad4((uint32_t)row);
 }
 
 uint32_t nn_trained_values(const struct mycel_nn_plan *plan, uint32_t i)
@@ -103,22 +98,20 @@ static int plan_layer(struct mycel_nn_plan *plan, uint32_t i)
 {
     const struct mycel_model *model = plan->model;
     const struct mycel_layer *layer = &model->layer[i];
-    const struct mycel_nn_config *config = &plan->config;
     struct mycel_nn_layer_plan *p = &plan->layer[i];
     uint64_t macs = mycel_layer_macs(layer);
-    bool trains = config->use == MYCEL_NN_TRAIN && !layer->frozen && layer->param_count > 0;
-    if (config->int8 != MYCEL_NN_INT8_NONE) {
-        return MYCEL_E_UNSUPPORTED;
-    }
+    bool trains = plan->layer[i].trains;
     *p = (struct mycel_nn_layer_plan){
         .macs = macs < UINT32_MAX ? (uint32_t)macs : UINT32_MAX,
         .trains = trains,
-        .int8 = keeps_int8(config, layer),
+        .passes = i > plan->first_trained,
+        .int8 = keeps_int8(plan, i),
         .rows = nn_pad4(nn_ops(layer)->rows(model, i)),
         .lanes = nn_pad4(layer->out.channels),
         .gradient_offset = NN_NONE,
     };
-    uint64_t params = p->int8 ? int8_bytes(layer, p) : 4 * layer_values(layer, p);
+    uint64_t params =
+        p->int8 ? nn_int8_bytes(layer, p->rows, p->lanes) : 4 * layer_values(layer, p);
     uint64_t values = (uint64_t)nn_values(&layer->out) * plan->micro_batch;
     if (params > INT32_MAX || values > INT32_MAX / 4) {
         return MYCEL_E_TOO_LARGE;
@@ -192,15 +185,16 @@ static void place_state(struct mycel_nn_plan *plan, uint64_t *end)
     }
 }
 
+/* Which layers train, and the lowest of them, below which nothing goes backward. */
 static void find_trained(struct mycel_nn_plan *plan)
 {
     uint32_t count = plan->model->layer_count;
     plan->first_trained = (uint16_t)count;
     for (uint32_t i = count; i-- > 0;) {
+        const struct mycel_layer *layer = &plan->model->layer[i];
+        plan->layer[i].trains =
+            plan->config.use == MYCEL_NN_TRAIN && !layer->frozen && layer->param_count > 0;
         plan->first_trained = plan->layer[i].trains ? (uint16_t)i : plan->first_trained;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        plan->layer[i].passes = i > plan->first_trained;
     }
 }
 
@@ -212,6 +206,7 @@ int mycel_nn_plan(struct mycel_nn_plan *plan, const struct mycel_model *model,
     plan->micro_batch = plan->config.micro_batch;
     int rc = check(&plan->config);
     uint64_t params = 0;
+    find_trained(plan);
     for (uint32_t i = 0; rc == 0 && i < model->layer_count; i++) {
         rc = plan_layer(plan, i);
         params += plan->layer[i].params_bytes;
@@ -222,7 +217,6 @@ int mycel_nn_plan(struct mycel_nn_plan *plan, const struct mycel_model *model,
     if (params > UINT32_MAX / 8) {
         return MYCEL_E_TOO_LARGE;
     }
-    find_trained(plan);
     uint64_t end = 0;
     place_context(plan, &end);
     place_params(plan, &end);

@@ -104,9 +104,8 @@ static struct item item_of(struct mycel_nn_plan *plan, uint32_t i, uint32_t slot
         return (struct item){p->activation_bytes, i, to, &p->out_offset};
     }
     bool backward = plan->first_trained <= i;
-    uint32_t bytes = slot == NN_FORWARD || backward
-                         ? nn_ops(layer)->scratch_bytes(plan, i, (enum nn_phase)slot)
-                         : 0;
+    uint32_t bytes =
+        slot == NN_FORWARD || backward ? nn_scratch_bytes(plan, i, (enum nn_phase)slot) : 0;
     uint32_t tick = slot == NN_FORWARD ? i : backward_tick(plan, i);
     uint32_t from = tick + (slot == NN_BACKWARD_INPUT ? 1 : 0);
     uint32_t to = tick + (slot == NN_BACKWARD_INPUT || slot == NN_BACKWARD ? 1 : 0);

@@ -12,8 +12,8 @@ static uint8_t *canary_after(const struct fixture *f)
     return (uint8_t *)f->arena + CANARY_BYTES + f->plan.arena_bytes;
 }
 
-void fixture_open(struct fixture *f, const char *description,
-                  const struct mycel_nn_config *config, uint64_t seed)
+void fixture_open(struct fixture *f, const char *description, const struct mycel_nn_config *config,
+                  uint64_t seed)
 {
     struct mycel_model_error error = {0};
     if (mycel_model_parse(&f->model, description, &error) != 0) {
@@ -24,9 +24,9 @@ void fixture_open(struct fixture *f, const char *description,
     f->arena = aligned_alloc(64, bytes);
     assert_non_null(f->arena);
     memset(f->arena, CANARY, bytes);
-    assert_int_equal(mycel_nn_init(&f->nn, &f->plan, (uint8_t *)f->arena + CANARY_BYTES,
-                                   f->plan.arena_bytes),
-                     0);
+    assert_int_equal(
+        mycel_nn_init(&f->nn, &f->plan, (uint8_t *)f->arena + CANARY_BYTES, f->plan.arena_bytes),
+        0);
     f->count = f->model.param_count;
     f->params = calloc(f->count, sizeof(float));
     mycel_model_init_params(&f->model, seed, f->params);

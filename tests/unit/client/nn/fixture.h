@@ -25,8 +25,8 @@ struct fixture {
 };
 
 /* Parses, plans and makes a context whose parameters come from `seed`. */
-void fixture_open(struct fixture *f, const char *description,
-                  const struct mycel_nn_config *config, uint64_t seed);
+void fixture_open(struct fixture *f, const char *description, const struct mycel_nn_config *config,
+                  uint64_t seed);
 /* Checks the canaries and releases. */
 void fixture_close(struct fixture *f);
 void fixture_write(struct fixture *f, const float *params);

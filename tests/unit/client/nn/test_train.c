@@ -52,7 +52,8 @@ static void street_crossing_is_exact(void **state)
     fixture_close(&f);
 }
 
-static const char net[] = "6x6x2 > conv 5 3x3 same relu > maxpool 2 > dropout 0.2 > dense 4 softmax";
+static const char net[] =
+    "6x6x2 > conv 5 3x3 same relu > maxpool 2 > dropout 0.2 > dense 4 softmax";
 
 /* However often a run is interrupted, the weights come out the same to the last bit. */
 static void interruption_changes_nothing(void **state)
@@ -266,10 +267,9 @@ static void divergence_is_reported(void **state)
 static void raw_inputs_equal_floats(void **state)
 {
     (void)state;
-    static const char *const models[] = {"6x6x2 > conv 5 3x3 same relu > dense 3 softmax",
-                                         "6x6x2 > dense 11 relu > dense 3 softmax",
-                                         "6x6x2 > pointwise 4 relu > dense 3 softmax",
-                                         "6x6x2 > maxpool 2 > dense 3 softmax"};
+    static const char *const models[] = {
+        "6x6x2 > conv 5 3x3 same relu > dense 3 softmax", "6x6x2 > dense 11 relu > dense 3 softmax",
+        "6x6x2 > pointwise 4 relu > dense 3 softmax", "6x6x2 > maxpool 2 > dense 3 softmax"};
     uint8_t bytes[9 * 72];
     float floats[9 * 72];
     float scale[72];
@@ -308,8 +308,8 @@ static void raw_inputs_equal_floats(void **state)
 static void autoencoder_learns_its_inputs(void **state)
 {
     (void)state;
-    struct mycel_nn_config config = {.batch = 4, .learning_rate = 0.02f,
-                                     .optimizer = MYCEL_NN_ADAMW};
+    struct mycel_nn_config config = {
+        .batch = 4, .learning_rate = 0.02f, .optimizer = MYCEL_NN_ADAMW};
     struct mycel_nn_score before;
     struct mycel_nn_score after;
     struct fixture f;

@@ -371,6 +371,9 @@ static void tick_idle(struct net *net, enum peer_state state, uint64_t now_ms, u
 {
     struct peer_queue *queue = &net->peers.queue[state];
     while (queue->oldest != NULL && now_ms - queue->oldest->active_ms >= limit_ms) {
+        if (queue->oldest->session != NULL) {
+            session_notify_close(queue->oldest->session);
+        }
         net_remove_peer(net, queue->oldest, reason);
     }
 }

@@ -36,29 +36,43 @@ static bool identity_is_valid(const unsigned char *identity, size_t bytes)
     return true;
 }
 
-/* The key of an identity. One that is unknown gets a random key, so that its handshake goes the same
- * way, takes the same time and ends with the same alert as one with a wrong key. */
-static int on_psk(void *user, mbedtls_ssl_context *ssl, const unsigned char *identity, size_t bytes)
+/* The key that this handshake is tried with. An identity that is unknown gets a random one, so that its
+ * handshake goes the same way, takes the same time and ends with the same alert as with a wrong key. */
+static int choose_key(struct dtls *dtls, struct session *session, struct net_psk *out)
 {
-    struct dtls *dtls = user;
-    struct net *net = dtls->net;
-    struct session *session = mbedtls_ssl_get_user_data_p(ssl);
+    const struct net_callbacks *callbacks = &dtls->net->config.callbacks;
+    const char *identity = session_identity(session);
     struct net_psk keys[NET_KEYS_MAX];
     memset(keys, 0, sizeof keys);
-    int found = 0;
+    int found = identity[0] != '\0' ? callbacks->psk_lookup(callbacks->user, identity, keys) : 0;
+    unsigned count = found <= 0 ? 0 : found > (int)NET_KEYS_MAX ? NET_KEYS_MAX : (unsigned)found;
+    unsigned index = 0;
+    if (count > 0) {
+        uint64_t hash = peer_identity_hash(identity, dtls->net->peers.secret);
+        index = key_choice_next(&dtls->key_choice, hash, count);
+        session_set_key(session, hash, index, count);
+    }
+    *out = keys[index];
+    mbedtls_platform_zeroize(keys, sizeof keys);
+    if (out->bytes < PROTO_PSK_BYTES || out->bytes > PROTO_PSK_BYTES_MAX) {
+        out->bytes = PROTO_PSK_BYTES;
+        return dtls_random(dtls, out->key, out->bytes);
+    }
+    return 0;
+}
+
+static int on_psk(void *user, mbedtls_ssl_context *ssl, const unsigned char *identity, size_t bytes)
+{
+    struct session *session = mbedtls_ssl_get_user_data_p(ssl);
+    struct net_psk key;
     if (identity_is_valid(identity, bytes)) {
         session_set_identity(session, identity, bytes);
-        found = net->config.callbacks.psk_lookup(net->config.callbacks.user,
-                                                 session_identity(session), keys);
     }
-    if (found <= 0 || keys[0].bytes < PROTO_PSK_BYTES || keys[0].bytes > PROTO_PSK_BYTES_MAX) {
-        keys[0].bytes = PROTO_PSK_BYTES;
-        if (dtls_random(dtls, keys[0].key, keys[0].bytes) != 0) {
-            return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
-        }
+    if (choose_key(user, session, &key) != 0) {
+        return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
     }
-    int error = mbedtls_ssl_set_hs_psk(ssl, keys[0].key, keys[0].bytes);
-    mbedtls_platform_zeroize(keys, sizeof keys);
+    int error = mbedtls_ssl_set_hs_psk(ssl, key.key, key.bytes);
+    mbedtls_platform_zeroize(&key, sizeof key);
     return error;
 }
 

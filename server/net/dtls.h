@@ -18,6 +18,8 @@
 #include <mbedtls/ssl.h>
 #include <mbedtls/ssl_cookie.h>
 
+#include "server/net/key_choice.h"
+
 #define DTLS_RETRANSMIT_MIN_MS 1000u /* RFC 6347 §4.2.4.1 */
 #define DTLS_RETRANSMIT_MAX_MS 8000u
 #define DTLS_MTU_BYTES 1280u /* what every IPv6 path carries */
@@ -30,6 +32,7 @@ struct dtls {
     mbedtls_ctr_drbg_context random;
     mbedtls_ssl_cookie_ctx cookie;
     mbedtls_ssl_config config;
+    struct key_choice key_choice;
     bool cookie_verified; /* by the ClientHello being handled */
     const uint8_t *in;    /* the datagram being handled; NULL when it was taken */
     size_t in_bytes;

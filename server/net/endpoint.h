@@ -5,7 +5,7 @@
  *   udp.c       sockets            address.c   addresses
  *   demux.c     the five rules     peer.c      table of peers
  *   dtls.c      TLS configuration  session.c   one TLS session
- *   parking.c   idle sessions as bytes
+ *   parking.c   idle sessions      key_choice.c  two keys of one identity
  *   message.c   CoAP <-> struct    block.c     Block options, blobs
  *   exchange.c  request -> reply   pending.c   requests that wait
  *   upload.c    PUT with Block1    body.c      partial bodies

@@ -115,9 +115,9 @@ enum net_log_level { NET_LOG_ERROR, NET_LOG_WARN, NET_LOG_INFO, NET_LOG_DEBUG };
 struct net_callbacks {
     void *user;
 
-    /* The keys of an identity (printable ASCII, 1 … PROTO_IDENTITY_BYTES_MAX bytes), best first.
-     * Returns how many, 0 for an identity that is unknown or revoked: its handshake then fails
-     * exactly as one with a wrong key does. */
+    /* The keys of an identity (printable ASCII, 1 … PROTO_IDENTITY_BYTES_MAX bytes). Returns how
+     * many, 0 for an identity that is unknown or revoked: its handshake then fails exactly as one
+     * with a wrong key does. With two, as during a rotation, a device may need a second try. */
     int (*psk_lookup)(void *user, const char *identity, struct net_psk keys[NET_KEYS_MAX]);
 
     /* A request. Must be answered with net_reply, now or later. */

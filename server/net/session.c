@@ -23,6 +23,9 @@ struct session {
     uint64_t timer_start_ms;
     uint32_t timer_intermediate_ms;
     uint32_t timer_final_ms; /* 0: not running */
+    uint64_t identity_hash;  /* of the handshake's identity, with the key that is tried */
+    uint8_t key_index;
+    uint8_t key_count; /* 0: none known */
 };
 
 /* --- The library's callbacks --------------------------------------------------------------------- */
@@ -129,6 +132,7 @@ static void session_spare(struct session *session)
     struct session_pool *pool = &session->net->spares;
     session->peer = NULL;
     session->to = NULL;
+    session->key_count = 0;
     session->timer_final_ms = 0;
     if (pool->count < SESSION_SPARES_MAX) {
         pool->spare[pool->count++] = session;
@@ -220,11 +224,17 @@ enum session_result session_handshake(struct session *session, const uint8_t *by
             break;
         }
     }
-    if (result == 0) {
-        return SESSION_DONE;
+    if (wants_more(result)) {
+        session->net->dtls.in = NULL;
+        return SESSION_WANT;
     }
-    session->net->dtls.in = NULL;
-    return wants_more(result) ? SESSION_WANT : SESSION_FAILED;
+    key_choice_result(&session->net->dtls.key_choice, session->identity_hash, session->key_index,
+                      session->key_count, result == 0);
+    if (result != 0) {
+        session->net->dtls.in = NULL;
+        return SESSION_FAILED;
+    }
+    return SESSION_DONE;
 }
 
 /* --- Records ------------------------------------------------------------------------------------- */
@@ -278,4 +288,12 @@ void session_set_identity(struct session *session, const unsigned char *identity
 const char *session_identity(const struct session *session)
 {
     return session->peer->identity;
+}
+
+void session_set_key(struct session *session, uint64_t identity_hash, unsigned index,
+                     unsigned count)
+{
+    session->identity_hash = identity_hash;
+    session->key_index = (uint8_t)index;
+    session->key_count = (uint8_t)count;
 }

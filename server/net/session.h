@@ -78,4 +78,8 @@ bool session_uses_cid(struct session *session);
 void session_set_identity(struct session *session, const unsigned char *identity, size_t bytes);
 const char *session_identity(const struct session *session);
 
+/* Which of the identity's keys this handshake is tried with (key_choice.h is told how it ends). */
+void session_set_key(struct session *session, uint64_t identity_hash, unsigned index,
+                     unsigned count);
+
 #endif

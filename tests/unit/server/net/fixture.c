@@ -34,6 +34,12 @@ void device_key(unsigned device, uint8_t key[16])
     }
 }
 
+void device_new_key(unsigned device, uint8_t key[16])
+{
+    device_key(device, key);
+    key[0] ^= 1;
+}
+
 /* --- The scripted shell -------------------------------------------------------------------------- */
 
 static int on_lookup(void *user, const char *identity, struct net_psk keys[NET_KEYS_MAX])
@@ -45,9 +51,14 @@ static int on_lookup(void *user, const char *identity, struct net_psk keys[NET_K
         sscanf(identity, "dev-%4u", &device) != 1 || device >= DEVICES) {
         return 0;
     }
-    device_key(device, keys[0].key);
-    keys[0].bytes = 16;
-    return 1;
+    int count = 0;
+    if (f->rotating) {
+        device_new_key(device, keys[count].key);
+        keys[count++].bytes = 16;
+    }
+    device_key(device, keys[count].key);
+    keys[count++].bytes = 16;
+    return count;
 }
 
 static void record(struct fixture *f, const struct net_request *request)

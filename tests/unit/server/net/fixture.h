@@ -57,12 +57,14 @@ struct fixture {
     uint64_t admitted_bytes; /* size in the latest body_admit */
     uint8_t refuse_code;     /* body_admit refuses with this code; 0: admits */
     unsigned lookups;
+    bool rotating;       /* every device has a new key first and its old one second */
     const char *revoked; /* identity that psk_lookup does not know */
 };
 
 /* Devices are called dev-0000, dev-0001, …; each has a key of its own. */
 void device_name(unsigned device, char out[16]);
 void device_key(unsigned device, uint8_t key[16]);
+void device_new_key(unsigned device, uint8_t key[16]);
 
 /* Defaults: 127.0.0.1, any port, echo. fixture_open may be called again after fixture_close. */
 void fixture_init(struct fixture *f);

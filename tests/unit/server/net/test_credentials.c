@@ -1,4 +1,4 @@
-/* The cipher suites of PROTOCOL "Stack" and no other, each through a whole life of a session. */
+/* The cipher suites of PROTOCOL "Stack" and no other, and keys that are being rotated. */
 #include <string.h>
 
 #include "tests/unit/server/net/coap_message.h"
@@ -56,11 +56,53 @@ static void test_refused(void **state)
     fixture_deinit(&f);
 }
 
+/* Tries until it is in; how many tries that took, or `most` when it never was. */
+static unsigned tries(struct fixture *f, const uint8_t key[16], unsigned most)
+{
+    for (unsigned i = 1; i < most; i++) {
+        struct client c;
+        client_init_as(&c, f, "dev-0001", key, true);
+        bool in = client_handshake(&c, WAIT_MS);
+        client_deinit(&c);
+        if (in) {
+            return i;
+        }
+    }
+    return most;
+}
+
+/* During a rotation both keys are good: each at the second try at the latest, then at the first. */
+static void test_rotation(void **state)
+{
+    (void)state;
+    struct fixture f;
+    uint8_t old[16];
+    uint8_t new[16];
+    uint8_t wrong[16] = {3};
+    device_key(1, old);
+    device_new_key(1, new);
+    fixture_init(&f);
+    fixture_open(&f);
+    assert_int_equal(tries(&f, old, 9), 1);
+    assert_int_equal(tries(&f, new, 9), 9);
+    f.rotating = true;
+    assert_int_equal(tries(&f, old, 9), 2);
+    assert_int_equal(tries(&f, old, 9), 1);
+    assert_int_equal(tries(&f, new, 9), 2); /* the device has changed over */
+    assert_int_equal(tries(&f, new, 9), 1);
+    assert_int_equal(tries(&f, wrong, 9), 9);
+    assert_in_range(tries(&f, new, 9), 1, 2);
+    f.revoked = "dev-0001";
+    assert_int_equal(tries(&f, new, 5), 5);
+    fixture_deinit(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_offered),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_rotation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

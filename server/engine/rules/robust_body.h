@@ -70,8 +70,10 @@ static void columns_load(struct columns *columns, const float *rows, uint32_t n,
     for (uint32_t u = 0; u < n; u++) {
         float padded[LANES] = {0};
         const float *row = rows + (size_t)u * ROBUST_ROW;
-        __builtin_prefetch(row +
-                           LANES); /* what the next columns need: too many streams for hardware */
+        /* What the next columns need, which may lie across two cache lines: there are too many rows
+         * for the hardware to see the pattern. */
+        __builtin_prefetch(row + LANES);
+        __builtin_prefetch(row + 2u * LANES - 1u);
         if (lanes < LANES) {
             memcpy(padded, row, lanes * sizeof *row);
             row = padded;

@@ -212,12 +212,14 @@ static void columns_select(const struct columns *columns, uint32_t rank,
 static void columns_pair(const struct columns *columns, uint32_t v, uint32_t rank,
                          const s32x8 *first, f32x8 *mean)
 {
-    s32x8 count = {0}, second = (s32x8){0} + INT32_MAX, again;
+    const s32x8 none = (s32x8){0} + INT32_MAX;
+    s32x8 count = {0}, second = none, again;
     f32x8 low, high;
     for (uint32_t u = 0; u < columns->rows; u++) {
-        s32x8 key = columns->keys[u][v], nearer = (key > *first) & (key < second);
-        count -= key <= *first;
-        choose(&second, &nearer, &key, &second);
+        s32x8 key = columns->keys[u][v], up_to_first = key <= *first;
+        count -= up_to_first;
+        choose(&key, &up_to_first, &none, &key);
+        lower_to(&second, &key);
     }
     again = count > (int32_t)rank + 1; /* the same value holds both ranks */
     choose(&second, &again, first, &second);

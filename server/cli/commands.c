@@ -10,6 +10,8 @@
 #include "server/cli/device.h"
 #include "server/cli/help.h"
 #include "server/cli/model.h"
+#include "server/cli/model_plan.h"
+#include "server/cli/replay.h"
 #include "server/cli/run.h"
 #include "server/cli/serve.h"
 #include "server/cli/strategy.h"
@@ -54,6 +56,20 @@ static const struct command table[] = {
      .config = CONFIG_GROUP_LOG | CONFIG_GROUP_CLIENT,
      .settings = &client_settings,
      .run = client_run},
+    {.name = "replay",
+     .arguments = "FILE",
+     .words_min = 1,
+     .words_max = 1,
+     .group = "Processes",
+     .summary = "Repeat what a coordinator was told, from its event log",
+     .help =
+         "FILE was written by 'mycel serve --record FILE'. Every event goes into a fresh engine, "
+         "and its answers are compared, bit for bit, with those of the time: 0 if they are the "
+         "same, 1 with the first event that differs if not. Needs neither store nor network; with "
+         "--trace every event is a line.\n\n"
+         "  mycel replay --trace incident.log",
+     .settings = &replay_settings,
+     .run = replay_run_command},
 
     {.name = "device enroll",
      .arguments = "NAME",
@@ -167,6 +183,18 @@ static const struct command table[] = {
      .config = CONFIG_GROUP_STATE,
      .settings = &model_show_settings,
      .run = model_show_run},
+    {.name = "model plan",
+     .arguments = "MODEL",
+     .words_min = 1,
+     .words_max = 1,
+     .group = "Models",
+     .summary = "Say what a model takes on a device, to the byte, before any device runs it",
+     .help = "A row a layer: shape, parameters, bytes, multiply-adds of a forward pass; then the "
+             "arena class by class.\n\n"
+             "  mycel model plan \"28x28x1 > dense 32 relu > dense 10 softmax\" --batch 32 "
+             "--optimizer adam",
+     .settings = &model_plan_settings,
+     .run = model_plan_run},
     {.name = "model export",
      .arguments = "[RUN[:VERSION]]",
      .words_max = 1,

@@ -22,7 +22,7 @@ BOXES = {
     "server/eval": "common proto data server/engine client/nn",
     "server/daemon": "common proto server/engine server/store server/net server/eval",
     "server/cli": "common proto server/engine server/store server/net server/eval server/daemon"
-                  " data client/port",
+                  " data client/port client/nn",
     "sim": "common proto data client/nn client/runtime client/port server/engine",
 }
 

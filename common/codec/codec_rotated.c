@@ -188,13 +188,21 @@ static void eden2_decode(const struct codec_block *block, float *out)
     rotation_revert(block, out);
 }
 
+/* How many of the even bits are set; no others may be. */
+static uint32_t count_pairs(uint32_t bits)
+{
+    bits = (bits & 0x33333333u) + (bits >> 2 & 0x33333333u);
+    bits = (bits + (bits >> 4)) & 0x0f0f0f0fu;
+    return bits * 0x01010101u >> 24;
+}
+
 /* As drive1_stats, with the number of outer centroids counted: both bits of their code are equal. */
 static struct codec_stats eden2_stats(const struct codec_block *block)
 {
     uint32_t inner = 0;
     for (uint32_t i = 0; i < block->size / 16u; i++) {
         uint32_t codes = get_u32le(block->codes + 4u * i);
-        inner += (uint32_t)__builtin_popcount((codes ^ codes >> 1) & 0x55555555u);
+        inner += count_pairs((codes ^ codes >> 1) & 0x55555555u);
     }
     float square = (float)inner * (EDEN2_INNER * EDEN2_INNER) +
                    (float)(block->size - inner) * (EDEN2_OUTER * EDEN2_OUTER);

@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "common/assert.h"
+#include "server/cli/backup.h"
 #include "server/cli/client.h"
 #include "server/cli/config_check.h"
 #include "server/cli/demo/demo.h"
 #include "server/cli/device.h"
 #include "server/cli/help.h"
 #include "server/cli/model.h"
+#include "server/cli/registry.h"
 #include "server/cli/model_plan.h"
 #include "server/cli/replay.h"
 #include "server/cli/run.h"
@@ -102,6 +104,18 @@ static const struct command table[] = {
              "contributed stays counted.\n\n  mycel device revoke pump-17",
      .config = CONFIG_GROUP_STATE,
      .run = device_revoke_run},
+
+    {.name = "device why",
+     .arguments = "NAME",
+     .words_min = 1,
+     .words_max = 1,
+     .group = "Devices",
+     .summary = "Say why a device gets no work, or why its updates do not count",
+     .help = "Shows what the device was last told about each run, a quarantine, and the newest "
+             "updates that did not count, with their reasons.\n\n  mycel device why pump-17",
+     .config = CONFIG_GROUP_STATE,
+     .settings = &device_why_settings,
+     .run = device_why_run},
 
     {.name = "run create",
      .arguments = "",
@@ -206,6 +220,90 @@ static const struct command table[] = {
      .config = CONFIG_GROUP_STATE,
      .settings = &model_export_settings,
      .run = model_export_run},
+
+    {.name = "model tag",
+     .arguments = "RUN[:VERSION] TAG",
+     .words_min = 2,
+     .words_max = 2,
+     .group = "Models",
+     .summary = "Give a version a name, or take it away",
+     .help = "A tag stands for one version of its run and can be moved. The parameters of a tagged "
+             "version are never dropped.\n\n"
+             "  mycel model tag run-1:7 field-trial\n"
+             "  mycel model tag run-1 field-trial --delete",
+     .config = CONFIG_GROUP_STATE,
+     .settings = &model_tag_settings,
+     .run = model_tag_run},
+    {.name = "model promote",
+     .arguments = "RUN[:VERSION]",
+     .words_min = 1,
+     .words_max = 1,
+     .group = "Models",
+     .summary = "Tag a version as the one to use: 'promoted'",
+     .help = "  mycel model promote run-1:7\n"
+             "  mycel model export run-1:promoted --format c-header --out model.h",
+     .config = CONFIG_GROUP_STATE,
+     .run = model_promote_run},
+    {.name = "model rollback",
+     .arguments = "RUN:VERSION",
+     .words_min = 1,
+     .words_max = 1,
+     .group = "Models",
+     .summary = "Go back to an old version: a new number with its content",
+     .help = "Nothing is taken back: the new version names the old content. A running coordinator "
+             "goes on from it within a second; the round that is open then is given up, and what "
+             "it has collected does not count.\n\n"
+             "  mycel model rollback run-1:7",
+     .config = CONFIG_GROUP_STATE,
+     .run = model_rollback_run},
+    {.name = "model diff",
+     .arguments = "A B",
+     .words_min = 2,
+     .words_max = 2,
+     .group = "Models",
+     .summary = "Say how far two versions are apart, tensor by tensor",
+     .help = "A and B are RUN[:VERSION]. Shows the norms of both and of their difference, the "
+             "largest difference of a value, and the cosine of the angle between them.\n\n"
+             "  mycel model diff run-1:7 run-1:8",
+     .config = CONFIG_GROUP_STATE,
+     .settings = &model_diff_settings,
+     .run = model_diff_run},
+    {.name = "model average",
+     .arguments = "[RUN]",
+     .words_max = 1,
+     .group = "Models",
+     .summary = "Average the newest versions into a new one",
+     .help = "An exponential moving average: often a little better than the newest version, and "
+             "steadier. It becomes the newest version, so a run under way would go on from it; "
+             "that needs --adopt.\n\n"
+             "  mycel model average run-1 --versions 10 --decay 0.5",
+     .config = CONFIG_GROUP_STATE,
+     .settings = &model_average_settings,
+     .run = model_average_run},
+
+    {.name = "backup",
+     .arguments = "FILE",
+     .words_min = 1,
+     .words_max = 1,
+     .group = "State",
+     .summary = "Copy the coordinator's state to a file, also while it runs",
+     .help = "The copy is as of one moment, appears under its name only when it is complete, and "
+             "holds every device's key. To restore it, put it into an empty private folder as "
+             "mycel.db.\n\n"
+             "  mycel backup mycel-2026-11-22.db",
+     .config = CONFIG_GROUP_STATE,
+     .run = backup_run},
+    {.name = "check",
+     .arguments = "",
+     .group = "State",
+     .summary = "Read the coordinator's state from end to end and say whether it is whole",
+     .help = "Pages, references, the audit log's chain, and every stored content against its "
+             "hash. Ends with 1 if something is damaged. Changes nothing; may run while the "
+             "coordinator does.\n\n"
+             "  mycel check --state /var/lib/mycel",
+     .config = CONFIG_GROUP_STATE,
+     .settings = &check_settings,
+     .run = check_run},
 
     {.name = "config check",
      .arguments = "[FILE]",

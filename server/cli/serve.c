@@ -2,6 +2,7 @@
 #include "server/cli/serve.h"
 
 #include <arpa/inet.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,6 +17,7 @@
 
 struct serve_options {
     const char *ready_file;
+    const char *record;
 };
 
 static const struct setting rows[] = {
@@ -25,6 +27,13 @@ static const struct setting rows[] = {
      .min = 1,
      .max = PATH_MAX - 1,
      .help = "Write the port there once devices are answered"},
+    {.name = "record",
+     .type = SETTING_TEXT,
+     .argument = "FILE",
+     .min = 1,
+     .max = PATH_MAX - 1,
+     .offset = offsetof(struct serve_options, record),
+     .help = "Add every event to this log, for 'mycel replay'"},
 };
 
 const struct setting_list serve_settings = SETTING_LIST(rows, struct serve_options);
@@ -85,6 +94,7 @@ int serve_run(const struct invocation *call)
         .eval_images = c->serve.data,
         .eval_labels = c->serve.labels,
         .sessions_max = (uint32_t)c->serve.sessions_max,
+        .record_file = options->record,
         .ready_file = options->ready_file,
     };
     snprintf(addresses, sizeof addresses, "%s", c->serve.listen);

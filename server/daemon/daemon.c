@@ -68,7 +68,7 @@ static int open_store(struct shell *shell, struct restored *restored)
         LOG(&shell->log, LOG_ERROR, "store_refused", log_text("problem", problem));
         return rc;
     }
-    rc = restore_build(store, shell_now_ms(), shell_wall_ms(), restored);
+    rc = restore_build(store, shell_now_ms(), shell_wall_ms(), shell->record, restored);
     if (rc < 0) {
         LOG(&shell->log, LOG_ERROR, "restore_failed", log_text("error", mycel_error_text(rc)),
             log_text("store", store_problem(store)));
@@ -79,6 +79,17 @@ static int open_store(struct shell *shell, struct restored *restored)
     if (rc < 0) {
         restore_drop(restored);
         store_close(store);
+    }
+    return rc;
+}
+
+static int open_record(struct shell *shell)
+{
+    const char *path = shell->options->record_file;
+    int rc = path ? record_open(path, &shell->record) : MYCEL_OK;
+    if (rc < 0) {
+        LOG(&shell->log, LOG_ERROR, "event_log_unusable", log_text("path", path),
+            log_text("error", mycel_error_text(rc)));
     }
     return rc;
 }
@@ -225,6 +236,9 @@ static int shell_open(struct shell *shell)
         rc = open_eval(shell);
     }
     if (rc == 0) {
+        rc = open_record(shell);
+    }
+    if (rc == 0) {
         rc = open_store(shell, &restored);
     }
     if (rc < 0) {
@@ -258,6 +272,7 @@ static void shell_close(struct shell *shell)
     roster_free(shell->roster);
     free(shell->engine_memory);
     eval_close(shell->eval);
+    record_close(shell->record);
 }
 
 int daemon_run(const struct daemon_options *options)

@@ -118,11 +118,25 @@ static void run_actions(struct shell *shell, const struct engine_actions *action
     }
 }
 
+/* The event log is for later: when it cannot be written any more, training goes on without. */
+static int step_and_record(struct shell *shell, struct engine_event *event,
+                           struct engine_actions *actions)
+{
+    event->now_ms = shell_now_ms();
+    int rc = engine_step(shell->engine, event, actions);
+    record_step(shell->record, event, rc, actions);
+    if (record_status(shell->record) < 0 && !shell->record_ended) {
+        shell->record_ended = true;
+        LOG(&shell->log, LOG_ERROR, "event_log_ended",
+            log_text("error", mycel_error_text(record_status(shell->record))));
+    }
+    return rc;
+}
+
 int shell_step(struct shell *shell, struct engine_event *event)
 {
     struct engine_actions actions;
-    event->now_ms = shell_now_ms();
-    int rc = engine_step(shell->engine, event, &actions);
+    int rc = step_and_record(shell, event, &actions);
     if (rc < 0) {
         LOG(&shell->log, LOG_WARN, "event_refused", log_uint("type", event->type),
             log_text("error", mycel_error_name(rc)));
@@ -135,8 +149,7 @@ int shell_step(struct shell *shell, struct engine_event *event)
 int shell_query(struct shell *shell, struct engine_event *event, struct engine_action *answer)
 {
     struct engine_actions actions;
-    event->now_ms = shell_now_ms();
-    int rc = engine_step(shell->engine, event, &actions);
+    int rc = step_and_record(shell, event, &actions);
     if (rc < 0) {
         return rc;
     }

@@ -38,7 +38,8 @@ static int run(struct job *base)
     }
     rc = store_probe(store);
     if (rc == 0) {
-        rc = restore_build(store, shell_now_ms(), shell_wall_ms(), &job->restored);
+        rc = restore_build(store, shell_now_ms(), shell_wall_ms(), base->shell->record,
+                           &job->restored);
     }
     store_close(store);
     return rc;

@@ -12,6 +12,7 @@
 struct reading {
     struct store *reader;
     struct restored *out;
+    struct record *record;
     uint64_t now_ms;
     uint64_t wall_ms;
 };
@@ -20,7 +21,9 @@ static int feed(struct reading *reading, struct engine_event *event)
 {
     struct engine_actions actions; /* before RESTORED the engine asks for nothing */
     event->now_ms = reading->now_ms;
-    return engine_step(reading->out->engine, event, &actions);
+    int rc = engine_step(reading->out->engine, event, &actions);
+    record_step(reading->record, event, rc, &actions);
+    return rc;
 }
 
 int restore_run_event(struct store *reader, const struct store_run *run, struct engine_event *event)
@@ -176,30 +179,32 @@ static int read_all(struct reading *reading)
 
 #define DEVICES_SPARE 4096u /* that may be enrolled before the next start */
 
-static int make_engine(struct restored *out)
+static int make_engine(struct restored *out, struct record *record)
 {
     size_t devices = roster_count(out->roster) + DEVICES_SPARE;
     const struct engine_config config = {
         .device_max = devices < ENGINE_DEVICES_MAX ? (uint32_t)devices : ENGINE_DEVICES_MAX,
         .run_max = ENGINE_RUNS_MAX};
     size_t bytes = engine_bytes(&config);
+    record_start(record, &config);
     out->memory = bytes ? calloc(1, bytes) : NULL;
     return out->memory ? engine_init(out->memory, bytes, &config, &out->engine) : MYCEL_E_NO_MEMORY;
 }
 
-int restore_build(struct store *reader, uint64_t now_ms, uint64_t wall_ms, struct restored *out)
+int restore_build(struct store *reader, uint64_t now_ms, uint64_t wall_ms, struct record *record,
+                  struct restored *out)
 {
     memset(out, 0, sizeof *out);
     int rc = roster_load(reader, &out->roster);
     if (rc == 0) {
-        rc = make_engine(out);
+        rc = make_engine(out, record);
     }
     if (rc == 0) {
         rc = store_begin_read(reader);
     }
     if (rc == 0) {
         struct reading reading = {
-            .reader = reader, .out = out, .now_ms = now_ms, .wall_ms = wall_ms};
+            .reader = reader, .out = out, .record = record, .now_ms = now_ms, .wall_ms = wall_ms};
         rc = read_all(&reading);
         store_rollback(reader);
     }

@@ -13,6 +13,7 @@
 #include "server/daemon/daemon.h"
 #include "server/daemon/held.h"
 #include "server/daemon/receipt_cache.h"
+#include "server/daemon/record.h"
 #include "server/daemon/roster.h"
 #include "server/daemon/run_table.h"
 #include "server/daemon/ticket.h"
@@ -46,6 +47,8 @@ struct shell {
     struct net *net;
     struct engine *engine;
     void *engine_memory;
+    struct record *record; /* NULL: no event log */
+    bool record_ended;     /* it could not be written any more, which was said */
     struct store_thread *store;
     struct eval_set *eval; /* NULL: versions are not scored */
 
@@ -119,8 +122,10 @@ struct restored {
     struct run_table runs;
     struct roster *roster;
 };
-/* Reads everything and builds an engine that waits for RESTORED. May block: the store. */
-int restore_build(struct store *reader, uint64_t now_ms, uint64_t wall_ms, struct restored *out);
+/* Reads everything and builds an engine that waits for RESTORED; `record` (may be NULL) gets a new
+ * start and every row. May block: the store. */
+int restore_build(struct store *reader, uint64_t now_ms, uint64_t wall_ms, struct record *record,
+                  struct restored *out);
 void restore_drop(struct restored *restored);
 /* The RUN event that introduces a stored run. */
 int restore_run_event(struct store *reader, const struct store_run *run,

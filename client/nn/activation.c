@@ -96,17 +96,21 @@ const float *nn_skip_of(const struct mycel_nn *nn, uint32_t i)
     return NULL;
 }
 
-void nn_pass_gradient(const struct mycel_nn *nn, uint32_t i, uint32_t sample, const float *raw)
+void nn_pass_values(const struct mycel_nn *nn, uint32_t i, uint32_t first, uint32_t count,
+                    const float *raw)
 {
-    const struct mycel_layer *below = nn_layer(nn, i - 1);
     const struct nn_slope s = nn_slope_below(nn, i);
-    uint32_t values = nn_values(&below->out);
     const float *skip = nn_skip_of(nn, i);
-    skip = skip != NULL ? skip + (size_t)sample * values : NULL;
-    float *y = nn_out(nn, i - 1) + (size_t)sample * values;
-    for (uint32_t k = 0; k < values; k++) {
-        float gradient = raw[k] + (skip != NULL ? skip[k] : 0.0f);
+    float *y = nn_out(nn, i - 1) + first;
+    for (uint32_t k = 0; k < count; k++) {
+        float gradient = skip != NULL ? raw[k] + skip[first + k] : raw[k];
         bool inside = y[k] > s.low && y[k] < s.high;
         y[k] = gradient * (inside ? s.c0 + y[k] * (s.c1 + s.c2 * y[k]) : s.outside);
     }
+}
+
+void nn_pass_gradient(const struct mycel_nn *nn, uint32_t i, uint32_t sample, const float *raw)
+{
+    uint32_t values = nn_values(&nn_layer(nn, i - 1)->out);
+    nn_pass_values(nn, i, sample * values, values, raw);
 }

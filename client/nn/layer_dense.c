@@ -102,7 +102,7 @@ static void dense_forward(struct mycel_nn *nn, uint32_t i)
 
 /* The working space of one backward pass. */
 struct space {
-    float *transposed; /* lanes x NN_BLOCK: weights as they were */
+    float *transposed; /* lanes x NN_BLOCK: weights as they were, or NN_BLOCK sums */
     float *gradient;   /* NN_BLOCK x lanes */
     float *wide;       /* samples x NN_BLOCK */
 };
@@ -173,6 +173,21 @@ static void pass_rows(struct mycel_nn *nn, uint32_t i, uint32_t first, uint32_t 
     nn->kernels->mac(&job);
 }
 
+/* Before a block of weights is updated, what its gradient to the input needs of them is kept:
+ * with one sample the finished sums, otherwise the weights themselves. */
+static void keep_rows(struct mycel_nn *nn, uint32_t i, uint32_t first, uint32_t count,
+                      const struct space *space)
+{
+    const struct mycel_nn_layer_plan *p = &nn->plan->layer[i];
+    const float *w = nn_params(nn, i) + (size_t)first * p->lanes;
+    if (samples_in(nn->plan, i, nn->samples) == 1) {
+        nn->kernels->dots(w, p->lanes, count, nn_out(nn, i), nn_layer(nn, i)->out.channels,
+                          space->transposed);
+    } else {
+        nn->kernels->transpose(w, p->lanes, count, p->lanes, space->transposed, NN_BLOCK);
+    }
+}
+
 static void dense_backward(struct mycel_nn *nn, uint32_t i)
 {
     const struct mycel_layer *layer = nn_layer(nn, i);
@@ -180,18 +195,19 @@ static void dense_backward(struct mycel_nn *nn, uint32_t i)
     const struct space space = lay_out(nn, i);
     uint32_t rows = dense_rows(nn->model, i);
     bool whole = nn->direct && !p->passes && !widens(nn->plan, i);
+    bool single = samples_in(nn->plan, i, nn->samples) == 1;
     uint32_t block = whole ? rows : NN_BLOCK;
     for (uint32_t first = 0; first < rows; first += block) {
         uint32_t count = rows - first < block ? rows - first : block;
-        const float *w = nn_params(nn, i) + (size_t)first * p->lanes;
         if (p->passes) {
-            nn->kernels->transpose(w, p->lanes, nn_pad4(count), p->lanes, space.transposed,
-                                   NN_BLOCK);
+            keep_rows(nn, i, first, nn_pad4(count), &space);
         }
         if (p->trains) {
             update_rows(nn, i, first, count, &space);
         }
-        if (p->passes) {
+        if (p->passes && single) {
+            nn_pass_values(nn, i, first, nn_pad4(count), space.transposed);
+        } else if (p->passes) {
             pass_rows(nn, i, first, nn_pad4(count), &space);
         }
     }

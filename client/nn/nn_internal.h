@@ -88,6 +88,18 @@ static inline float *nn_scratch(const struct mycel_nn *nn, uint32_t i, enum nn_p
     return nn_at(nn, nn->plan->layer[i].scratch_offset[phase]);
 }
 
+/* A build with MYCEL_NN_DENSE_ONLY has no int8 either; the compiler then drops what asks for it. */
+static inline bool nn_is_int8(const struct mycel_nn_plan *plan, uint32_t i)
+{
+#ifdef MYCEL_NN_DENSE_ONLY
+    (void)plan;
+    (void)i;
+    return false;
+#else
+    return plan->layer[i].int8;
+#endif
+}
+
 static inline uint32_t nn_pixels_of(const struct mycel_shape *shape)
 {
     return (uint32_t)shape->height * shape->width;
@@ -171,6 +183,9 @@ void nn_activate(const struct mycel_nn *nn, uint32_t i);
 float nn_floor_of(const struct mycel_layer *layer);
 /* Turns one sample of layer i's raw input gradient, in `raw`, into what layer i - 1 finds. */
 void nn_pass_gradient(const struct mycel_nn *nn, uint32_t i, uint32_t sample, const float *raw);
+/* The same for values first … first + count - 1 of the whole micro-batch. */
+void nn_pass_values(const struct mycel_nn *nn, uint32_t i, uint32_t first, uint32_t count,
+                    const float *raw);
 /* The gradient that an add further up sends to layer i - 1's output, or NULL. */
 const float *nn_skip_of(const struct mycel_nn *nn, uint32_t i);
 

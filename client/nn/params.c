@@ -186,7 +186,7 @@ static int write_piece(const struct mycel_nn *nn, const struct tensor_view *view
 {
     const struct write_job *job = ctx;
     const uint8_t *bytes = job->bytes + (size_t)at * 4u;
-    if (nn->plan->layer[view->index].int8 && values != NULL) {
+    if (nn_is_int8(nn->plan, view->index) && values != NULL) {
         return write_int8(job->nn, view, first, count, bytes);
     }
     for (uint32_t k = 0; values != NULL && k < count; k++) {
@@ -222,7 +222,7 @@ static float value_at(const struct mycel_nn *nn, const struct tensor_view *view,
         return 0.0f;
     }
     uint32_t place = place_of(view, k);
-    if (nn->plan->layer[view->index].int8) {
+    if (nn_is_int8(nn->plan, view->index)) {
         return nn_int8_read(nn, view->index, view->tensor.rank == 1, k, place);
     }
     return values[place];

@@ -45,6 +45,11 @@ static int check(const struct mycel_nn_config *c)
     if (!choices || !numbers || !schedule) {
         return MYCEL_E_INVALID;
     }
+#ifdef MYCEL_NN_DENSE_ONLY
+    if (c->int8 != MYCEL_NN_INT8_NONE) {
+        return MYCEL_E_UNSUPPORTED;
+    }
+#endif
     bool trains = c->use == MYCEL_NN_TRAIN;
     return trains && c->int8 == MYCEL_NN_INT8_ALL ? MYCEL_E_UNSUPPORTED : 0;
 }
@@ -100,6 +105,9 @@ static int plan_layer(struct mycel_nn_plan *plan, uint32_t i)
     const struct mycel_layer *layer = &model->layer[i];
     struct mycel_nn_layer_plan *p = &plan->layer[i];
     uint64_t macs = mycel_layer_macs(layer);
+    if (nn_ops(layer) == NULL) {
+        return MYCEL_E_UNSUPPORTED;
+    }
     bool trains = plan->layer[i].trains;
     *p = (struct mycel_nn_layer_plan){
         .macs = macs < UINT32_MAX ? (uint32_t)macs : UINT32_MAX,
@@ -111,7 +119,7 @@ static int plan_layer(struct mycel_nn_plan *plan, uint32_t i)
         .gradient_offset = NN_NONE,
     };
     uint64_t params =
-        p->int8 ? nn_int8_bytes(layer, p->rows, p->lanes) : 4 * layer_values(layer, p);
+        nn_is_int8(plan, i) ? nn_int8_bytes(layer, p->rows, p->lanes) : 4 * layer_values(layer, p);
     uint64_t values = (uint64_t)nn_values(&layer->out) * plan->micro_batch;
     if (params > INT32_MAX || values > INT32_MAX / 4) {
         return MYCEL_E_TOO_LARGE;

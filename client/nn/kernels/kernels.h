@@ -103,6 +103,10 @@ struct nn_kernels {
     const char *name;
     void (*mac)(const struct nn_mac *job);
     void (*outer)(const struct nn_outer *job);
+    /* y[i] = the sum over k < count of w[i][k] x d[k] for `rows` (a multiple of four) rows. Values
+     * of d and w behind count, up to a multiple of four, are 0. */
+    void (*dots)(const float *w, uint32_t ldw, uint32_t rows, const float *d, uint32_t count,
+                 float *y);
     /* t[lane][i] = w[i][lane] for `rows` (a multiple of four) rows i; ldt floats a row of t. */
     void (*transpose)(const float *w, uint32_t ldw, uint32_t rows, uint32_t lanes, float *t,
                       uint32_t ldt);

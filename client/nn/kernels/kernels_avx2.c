@@ -50,6 +50,7 @@ const struct nn_kernels nn_kernels_avx2 = {
     .name = "avx2",
     .mac = avx2_mac,
     .outer = avx2_outer,
+    .dots = pass_dots,
     .transpose = pass_transpose,
     .sum = pass_sum,
     .product = pass_product,

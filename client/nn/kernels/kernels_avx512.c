@@ -117,6 +117,7 @@ const struct nn_kernels nn_kernels_avx512 = {
     .name = "avx512",
     .mac = avx512_mac,
     .outer = avx512_outer,
+    .dots = pass_dots,
     .transpose = pass_transpose,
     .sum = avx512_sum,
     .product = pass_product,

@@ -39,6 +39,7 @@ const struct nn_kernels nn_kernels_neon = {
     .name = "neon",
     .mac = neon_mac,
     .outer = neon_outer,
+    .dots = pass_dots,
     .transpose = pass_transpose,
     .sum = pass_sum,
     .product = pass_product,

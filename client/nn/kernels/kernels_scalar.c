@@ -15,51 +15,57 @@
     (p##0 += w##0 * (x), p##1 += w##1 * (x), p##2 += w##2 * (x), p##3 += w##3 * (x))
 #define STORE(p, to) ((to)[0] = p##0, (to)[1] = p##1, (to)[2] = p##2, (to)[3] = p##3)
 
-static void begin(const struct nn_mac *job, const float *y, uint32_t lane, float *sum)
+/* What a pixel's sums start from. */
+static const float *start_of(const struct nn_mac *job, const float *y, uint32_t lane)
 {
-    const float *from = job->mode == NN_MAC_ADD    ? y + lane
-                        : job->mode == NN_MAC_BIAS ? (job->bias == NULL ? NULL : job->bias + lane)
-                                                   : NULL;
+    static const float zero[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+    if (job->mode == NN_MAC_ADD) {
+        return y + lane;
+    }
+    return job->mode == NN_MAC_BIAS && job->bias != NULL ? job->bias + lane : zero;
+}
+
+/* A pixel's finished sums, which lie in y already, become outputs or gradients. */
+static void finish(const struct nn_mac *job, const float *old, float *y)
+{
+    const struct nn_slope *s = &job->slope;
+    if (job->mode != NN_MAC_GRADIENT) {
+        const float floor = job->floor;
+        for (float *end = y + 4; y < end; y++) {
+            *y = *y < floor ? floor : *y;
+        }
+        return;
+    }
+    const float *skip = job->skip != NULL ? job->skip + (y - job->y) : NULL;
     for (uint32_t i = 0; i < 4; i++) {
-        sum[i] = from != NULL ? from[i] : 0.0f;
+        float sum = skip != NULL ? y[i] + skip[i] : y[i];
+        bool inside = old[i] > s->low && old[i] < s->high;
+        y[i] = sum * (inside ? s->c0 + old[i] * (s->c1 + s->c2 * old[i]) : s->outside);
     }
 }
 
-static void finish(const struct nn_mac *job, const float *sum, float *y, uint32_t lane)
-{
-    const struct nn_slope *s = &job->slope;
-    const float *skip = job->skip != NULL ? job->skip + (y - job->y) + lane : NULL;
-    y += lane;
-    for (uint32_t i = 0; i < 4; i++) {
-        float value = sum[i];
-        if (job->mode != NN_MAC_GRADIENT) {
-            y[i] = value < job->floor ? job->floor : value;
-            continue;
-        }
-        value += skip != NULL ? skip[i] : 0.0f;
-        bool inside = y[i] > s->low && y[i] < s->high;
-        y[i] = value * (inside ? s->c0 + y[i] * (s->c1 + s->c2 * y[i]) : s->outside);
-    }
-}
+/* Puts four sums in y's place; an output that makes way for its gradient is looked at once more. */
+#define FINISH(job, p, to)                                                                         \
+    do {                                                                                           \
+        float old[4] = {(to)[0], (to)[1], (to)[2], (to)[3]};                                       \
+        STORE(p, to);                                                                              \
+        finish(job, old, to);                                                                      \
+    } while (0)
 
 static void mac_four(const struct nn_mac *job, struct nn_walk *walk, uint32_t lane)
 {
     const float *x[4];
     float *y[4];
-    float sum[4][4];
     nn_walk_take(walk, job, 4, x, y);
-    for (uint32_t p = 0; p < 4; p++) {
-        begin(job, y[p], lane, sum[p]);
-    }
     LANES(a);
     LANES(b);
     LANES(c);
     LANES(d);
     LANES(w);
-    LOAD(a, sum[0]);
-    LOAD(b, sum[1]);
-    LOAD(c, sum[2]);
-    LOAD(d, sum[3]);
+    LOAD(a, start_of(job, y[0], lane));
+    LOAD(b, start_of(job, y[1], lane));
+    LOAD(c, start_of(job, y[2], lane));
+    LOAD(d, start_of(job, y[3], lane));
     const float *weight = job->w + lane;
     for (uint32_t s = 0; s < job->window.segments; s++) {
         const float *xa = x[0] + s * job->window.stride;
@@ -78,36 +84,40 @@ static void mac_four(const struct nn_mac *job, struct nn_walk *walk, uint32_t la
             xd++;
         }
     }
-    STORE(a, sum[0]);
-    STORE(b, sum[1]);
-    STORE(c, sum[2]);
-    STORE(d, sum[3]);
-    for (uint32_t p = 0; p < 4; p++) {
-        finish(job, sum[p], y[p], lane);
-    }
+    FINISH(job, a, y[0] + lane);
+    FINISH(job, b, y[1] + lane);
+    FINISH(job, c, y[2] + lane);
+    FINISH(job, d, y[3] + lane);
 }
 
 static void mac_one(const struct nn_mac *job, struct nn_walk *walk, uint32_t lane)
 {
     const float *x;
     float *y;
-    float sum[4];
     nn_walk_take(walk, job, 1, &x, &y);
-    begin(job, y, lane, sum);
     LANES(a);
     LANES(w);
-    LOAD(a, sum);
+    LANES(v);
+    LOAD(a, start_of(job, y, lane));
     const float *weight = job->w + lane;
+    const uint32_t ldw = job->ldw;
     for (uint32_t s = 0; s < job->window.segments; s++) {
         const float *from = x + s * job->window.stride;
-        for (const float *end = from + job->window.length; from < end; weight += job->ldw) {
+        const float *end = from + job->window.length;
+        for (; from + 2 <= end; from += 2) {
+            LOAD(w, weight);
+            weight += ldw;
+            LOAD(v, weight);
+            weight += ldw;
+            MAC(a, w, from[0]);
+            MAC(a, v, from[1]);
+        }
+        for (; from < end; from++, weight += ldw) {
             LOAD(w, weight);
             MAC(a, w, *from);
-            from++;
         }
     }
-    STORE(a, sum);
-    finish(job, sum, y, lane);
+    FINISH(job, a, y + lane);
 }
 
 static void scalar_mac(const struct nn_mac *job)
@@ -121,6 +131,27 @@ static void scalar_mac(const struct nn_mac *job)
         for (; left > 0; left--) {
             mac_one(job, &walk, lane);
         }
+    }
+}
+
+/* Four rows at a time: each value of d meets four weights. */
+static void scalar_dots(const float *w, uint32_t ldw, uint32_t rows, const float *d, uint32_t count,
+                        float *y)
+{
+    for (uint32_t i = 0; i < rows; i += 4, w += 4 * (size_t)ldw) {
+        LANES(a);
+        a0 = a1 = a2 = a3 = 0.0f;
+        const float *w0 = w;
+        const float *w1 = w0 + ldw;
+        const float *w2 = w1 + ldw;
+        const float *w3 = w2 + ldw;
+        for (uint32_t k = 0; k < count; k++) {
+            a0 += w0[k] * d[k];
+            a1 += w1[k] * d[k];
+            a2 += w2[k] * d[k];
+            a3 += w3[k] * d[k];
+        }
+        STORE(a, y + i);
     }
 }
 
@@ -197,14 +228,26 @@ static void outer_single(const struct nn_outer *job, uint32_t lane)
 {
     const float *x = job->x.rows != NULL ? job->x.rows[0] + job->x.offset : job->x.base;
     const float *end = x + job->window.length;
+    const uint32_t ldc = job->ldc;
+    float *c = job->c + lane;
     LANES(a);
+    LANES(b);
     LANES(d);
     LOAD(d, job->d + lane);
-    for (float *c = job->c + lane; x < end; c += job->ldc) {
+    for (; x + 2 <= end; x += 2) {
+        float *next = c + ldc;
+        LOAD(a, c);
+        LOAD(b, next);
+        MAC(a, d, x[0]);
+        MAC(b, d, x[1]);
+        STORE(a, c);
+        STORE(b, next);
+        c = next + ldc;
+    }
+    for (; x < end; x++, c += ldc) {
         LOAD(a, c);
         MAC(a, d, *x);
         STORE(a, c);
-        x++;
     }
 }
 
@@ -239,13 +282,17 @@ static void scalar_transpose(const float *w, uint32_t ldw, uint32_t rows, uint32
 
 static void scalar_sum(const float *d, uint32_t ldd, uint32_t pixels, uint32_t lanes, float *c)
 {
-    for (uint32_t lane = 0; lane < lanes; lane++) {
-        const float *from = d + lane;
-        float sum = c[lane];
+    for (const float *end = c + lanes; c < end; c += 4, d += 4) {
+        LANES(a);
+        LOAD(a, c);
+        const float *from = d;
         for (uint32_t p = 0; p < pixels; p++, from += ldd) {
-            sum += *from;
+            a0 += from[0];
+            a1 += from[1];
+            a2 += from[2];
+            a3 += from[3];
         }
-        c[lane] = sum;
+        STORE(a, c);
     }
 }
 
@@ -290,6 +337,7 @@ const struct nn_kernels nn_kernels_scalar = {
     .name = "scalar",
     .mac = scalar_mac,
     .outer = scalar_outer,
+    .dots = scalar_dots,
     .transpose = scalar_transpose,
     .sum = scalar_sum,
     .product = scalar_product,

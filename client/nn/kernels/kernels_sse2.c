@@ -38,6 +38,7 @@ const struct nn_kernels nn_kernels_sse2 = {
     .name = "sse2",
     .mac = sse2_mac,
     .outer = sse2_outer,
+    .dots = pass_dots,
     .transpose = pass_transpose,
     .sum = pass_sum,
     .product = pass_product,

@@ -29,6 +29,34 @@ NN_INLINE void transpose_block(const float *w, size_t ldw, float *t, size_t ldt)
     *(quad_unaligned *)(t + 3 * ldt) = __builtin_shuffle(ab_high, cd_high, (quad_ints){2, 3, 6, 7});
 }
 
+/* Columns of four vectors, added up: one sum for each vector. */
+NN_INLINE quad_vector sums_of(quad_vector a, quad_vector b, quad_vector c, quad_vector d)
+{
+    quad_vector ab = __builtin_shuffle(a, b, (quad_ints){0, 4, 1, 5}) +
+                     __builtin_shuffle(a, b, (quad_ints){2, 6, 3, 7});
+    quad_vector cd = __builtin_shuffle(c, d, (quad_ints){0, 4, 1, 5}) +
+                     __builtin_shuffle(c, d, (quad_ints){2, 6, 3, 7});
+    return __builtin_shuffle(ab, cd, (quad_ints){0, 1, 4, 5}) +
+           __builtin_shuffle(ab, cd, (quad_ints){2, 3, 6, 7});
+}
+
+static void pass_dots(const float *w, uint32_t ldw, uint32_t rows, const float *d, uint32_t count,
+                      float *y)
+{
+    const size_t ld = ldw;
+    for (uint32_t i = 0; i < rows; i += 4, w += 4 * ld) {
+        quad_vector sum[4] = {{0}, {0}, {0}, {0}};
+        for (uint32_t k = 0; k < count; k += 4) {
+            quad_vector value = quad_load(d + k);
+            NN_UNROLL for (uint32_t r = 0; r < 4; r++)
+            {
+                sum[r] += quad_load(w + r * ld + k) * value;
+            }
+        }
+        *(quad_unaligned *)(y + i) = sums_of(sum[0], sum[1], sum[2], sum[3]);
+    }
+}
+
 static void pass_transpose(const float *w, uint32_t ldw, uint32_t rows, uint32_t lanes, float *t,
                            uint32_t ldt)
 {

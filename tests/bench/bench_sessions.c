@@ -4,7 +4,7 @@
  *
  * The endpoint runs in a process of its own, whose CPU time the kernel counts in nanoseconds. All
  * clients share one socket: connection ids tell them apart on both sides. References are what libcoap
- * 4.3.5's server needed for the same on the machine that this project was designed on (SCALE.md).
+ * 4.3.5's server needed for the same, on a quiet machine of the same kind.
  */
 #include <arpa/inet.h>
 #include <malloc.h>

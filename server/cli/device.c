@@ -152,7 +152,7 @@ static const struct say_column list_columns[] = {{"ID", 5},      {"NAME", -20}, 
                                                  {"SEEN", -20},  {"ENROLLED", -20}};
 #define LIST_COLUMNS (sizeof list_columns / sizeof list_columns[0])
 
-static const char *device_state_name(enum store_device_state state)
+const char *device_state_name(enum store_device_state state)
 {
     return state == STORE_DEVICE_ACTIVE ? "active" : "revoked";
 }

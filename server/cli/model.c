@@ -13,6 +13,8 @@
 #include "server/cli/say.h"
 #include "server/cli/state.h"
 
+#define LINEAGE_SHOWN 10u
+
 struct show_options {
     bool json;
 };
@@ -95,8 +97,82 @@ int model_list_run(const struct invocation *call)
 
 /* ---- show --------------------------------------------------------------------------------- */
 
+/* Where a version came from and what it is called. */
+struct origin {
+    json_t *lineage; /* from itself to its first ancestor */
+    json_t *tags;
+    uint32_t version;
+};
+
+static int append_ancestor(void *user, const struct store_version *v)
+{
+    struct origin *origin = user;
+    json_t *row =
+        json_pack("{s:I, s:s, s:o}", "version", (json_int_t)v->number, "kind",
+                  store_version_kind_name(v->kind), "source",
+                  v->kind == STORE_VERSION_ROLLBACK ? json_integer(v->source) : json_null());
+    return json_array_append_new(origin->lineage, row) == 0 ? MYCEL_OK : MYCEL_E_NO_MEMORY;
+}
+
+static int append_tag(void *user, const struct store_tag *tag)
+{
+    struct origin *origin = user;
+    return tag->version != origin->version ||
+                   json_array_append_new(origin->tags, json_string(tag->name)) == 0
+               ? MYCEL_OK
+               : MYCEL_E_NO_MEMORY;
+}
+
+static int origin_read(struct origin *origin, struct store *store, const struct store_version *v)
+{
+    *origin = (struct origin){json_array(), json_array(), v->number};
+    int result = store_lineage(store, v->run, v->number, append_ancestor, origin);
+    if (result == MYCEL_OK) {
+        result = store_tags(store, v->run, append_tag, origin);
+    }
+    if (result < 0) {
+        state_fail(store, result, "lineage");
+    }
+    return result;
+}
+
+static void origin_release(struct origin *origin)
+{
+    json_decref(origin->lineage);
+    json_decref(origin->tags);
+}
+
+/* "7 (rollback of 2) < 6 < 5 …": rounds are not named, they are the rule. */
+static void print_origin(const struct origin *origin)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach(origin->tags, i, row)
+    {
+        (void)printf("%s%s", i == 0 ? "tags      " : ", ", json_string_value(row));
+    }
+    (void)printf("%slineage   ", json_array_size(origin->tags) > 0 ? "\n" : "");
+    json_array_foreach(origin->lineage, i, row)
+    {
+        const char *kind = json_string_value(json_object_get(row, "kind"));
+        json_t *source = json_object_get(row, "source");
+        if (i == LINEAGE_SHOWN) {
+            (void)printf(" < … (%zu in all)", json_array_size(origin->lineage));
+            break;
+        }
+        (void)printf("%s%" PRIu32, i > 0 ? " < " : "",
+                     (uint32_t)json_integer_value(json_object_get(row, "version")));
+        if (json_is_integer(source)) {
+            (void)printf(" (%s of %" PRIu32 ")", kind, (uint32_t)json_integer_value(source));
+        } else if (strcmp(kind, "round") != 0) {
+            (void)printf(" (%s)", kind);
+        }
+    }
+    (void)putchar('\n');
+}
+
 static int show_json(const struct store_run *run, const struct mycel_model *model,
-                     const struct store_version *v)
+                     const struct store_version *v, const struct origin *origin)
 {
     json_t *out = model_version_json(v);
     json_t *tensors = json_array();
@@ -113,6 +189,8 @@ static int show_json(const struct store_run *run, const struct mycel_model *mode
     if (out == NULL || json_object_set_new(out, "run_name", json_string(run->config.name)) != 0 ||
         json_object_set_new(out, "model", json_string(run->config.model)) != 0 ||
         json_object_set_new(out, "params", json_integer(model->param_count)) != 0 ||
+        json_object_set(out, "tags", origin->tags) != 0 ||
+        json_object_set(out, "lineage", origin->lineage) != 0 ||
         json_object_set_new(out, "tensors", tensors) != 0) {
         json_decref(out);
         out = NULL;
@@ -121,15 +199,13 @@ static int show_json(const struct store_run *run, const struct mycel_model *mode
 }
 
 static int show_text(const struct store_run *run, const struct mycel_model *model,
-                     const struct store_version *v)
+                     const struct store_version *v, const struct origin *origin)
 {
     char hash[2 * PROTO_SHA256_BYTES + 1], size[SAY_SIZE_BYTES], created[SAY_TIME_BYTES];
     (void)printf("run       %" PRIu32 " '%s'\n", run->id, run->config.name);
     (void)printf("version   %" PRIu32 " (%s, %s)\n", v->number, store_version_kind_name(v->kind),
                  say_time(v->created_ms, created));
-    if (v->has_parent) {
-        (void)printf("parent    %" PRIu32 "\n", v->parent);
-    }
+    print_origin(origin);
     if (v->has_metrics) {
         (void)printf("accuracy  %.4f, loss %.4f on %" PRIu32 " held-out samples\n",
                      (double)v->metrics.accuracy, (double)v->metrics.loss, v->metrics.samples);
@@ -157,6 +233,7 @@ int model_show_run(const struct invocation *call)
     struct store_run run;
     struct store_version version;
     struct mycel_model model;
+    struct origin origin = {0};
     int result = state_open(call->config, STATE_READ, &store);
     if (result < 0) {
         return exit_of_error(result);
@@ -165,9 +242,15 @@ int model_show_run(const struct invocation *call)
     if (result == MYCEL_OK) {
         result = model_parse_or_say(&model, run.config.model);
     }
-    store_close(store);
-    if (result < 0) {
-        return exit_of_error(result);
+    if (result == MYCEL_OK) {
+        result = origin_read(&origin, store, &version);
     }
-    return options->json ? show_json(&run, &model, &version) : show_text(&run, &model, &version);
+    store_close(store);
+    int code = exit_of_error(result);
+    if (result == MYCEL_OK) {
+        code = options->json ? show_json(&run, &model, &version, &origin)
+                             : show_text(&run, &model, &version, &origin);
+    }
+    origin_release(&origin);
+    return code;
 }

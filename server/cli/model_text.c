@@ -82,11 +82,12 @@ json_t *model_metrics_json(const struct store_version *version)
 json_t *model_version_json(const struct store_version *v)
 {
     char hash[2 * PROTO_SHA256_BYTES + 1], created[SAY_TIME_BYTES];
-    return json_pack("{s:I, s:I, s:s, s:I, s:o, s:s, s:I, s:b, s:o, s:s}", "run",
+    return json_pack("{s:I, s:I, s:s, s:I, s:o, s:o, s:s, s:I, s:b, s:o, s:s}", "run",
                      (json_int_t)v->run, "version", (json_int_t)v->number, "kind",
                      store_version_kind_name(v->kind), "round", (json_int_t)v->round, "parent",
-                     v->has_parent ? json_integer(v->parent) : json_null(), "sha256",
-                     say_hex(v->sha256, sizeof v->sha256, hash), "bytes", (json_int_t)v->bytes,
-                     "kept", (int)v->kept, "metrics", model_metrics_json(v), "created",
-                     say_time(v->created_ms, created));
+                     v->has_parent ? json_integer(v->parent) : json_null(), "source",
+                     v->kind == STORE_VERSION_ROLLBACK ? json_integer(v->source) : json_null(),
+                     "sha256", say_hex(v->sha256, sizeof v->sha256, hash), "bytes",
+                     (json_int_t)v->bytes, "kept", (int)v->kept, "metrics", model_metrics_json(v),
+                     "created", say_time(v->created_ms, created));
 }

@@ -25,7 +25,8 @@ const char *model_shape_text(const struct mycel_tensor *tensor, char out[MODEL_S
 /* Parses a description; prints an error with the place underlined. 0 or the parser's MYCEL_E_*. */
 int model_parse_or_say(struct mycel_model *model, const char *text);
 
-/* A version as commands show it: run, version, kind, round, parent, sha256, bytes, metrics, created.
+/* A version as commands show it: run, version, kind, round, parent, source (of
+ * a rollback), sha256, bytes, kept, metrics, created.
  * NULL when out of memory. */
 json_t *model_version_json(const struct store_version *version);
 

@@ -120,6 +120,11 @@ int state_run(struct store *store, const char *text, struct store_run *out)
     return result;
 }
 
+bool state_run_under_way(const struct store_run *run)
+{
+    return run->state == STORE_RUN_ACTIVE || run->state == STORE_RUN_PAUSED;
+}
+
 /* ---- versions ----------------------------------------------------------------------------- */
 
 static int version_of(struct store *store, const char *text, const struct store_run *run,

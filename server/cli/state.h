@@ -26,6 +26,9 @@ int state_fail(const struct store *store, int error, const char *what);
  * having printed it with the nearest name, or another error after having printed that. */
 int state_run(struct store *store, const char *text, struct store_run *out);
 
+/* It is active or paused: a coordinator works on it, or will. */
+bool state_run_under_way(const struct store_run *run);
+
 /* The version that "RUN[:VERSION]" names; VERSION is a number, a tag, or missing for the newest.
  * NULL: the newest of the newest run. run is filled as well. Errors as state_run(). */
 int state_version(struct store *store, const char *text, struct store_run *run,

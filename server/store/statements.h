@@ -162,6 +162,9 @@
         " LEFT JOIN spool s ON s.id = u.id WHERE u.run = ?1 AND (u.round = ?2" \
         " OR u.counted_round >= ?2 OR u.id IN (SELECT id FROM updates WHERE run = ?1" \
         " AND round <> ?2 AND counted_round < ?2 ORDER BY id DESC LIMIT ?3)) ORDER BY u.id") \
+    X(UPDATE_REFUSED, "SELECT " SQL_UPDATE_COLUMNS " FROM updates u" \
+        " LEFT JOIN spool s ON s.id = u.id WHERE u.device = ? AND u.status <> 0" \
+        " ORDER BY u.id DESC LIMIT ?") \
     X(SHARE_LIST, "SELECT device, COUNT(*), MAX(counted_round) FROM updates" \
         " WHERE run = ? AND counted_round > 0 GROUP BY device ORDER BY device") \
     X(SPOOL_LIST, "SELECT " SQL_UPDATE_COLUMNS " FROM updates u JOIN spool s ON s.id = u.id" \

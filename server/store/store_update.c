@@ -211,6 +211,16 @@ int store_updates_recent(struct store *store, uint32_t run, uint32_t round, uint
     return list(&q, each, user);
 }
 
+int store_updates_refused(struct store *store, uint32_t device, uint32_t newest,
+                          int (*each)(void *user, const struct store_update *update), void *user)
+{
+    struct query q;
+    query_open(&q, store, SQL_UPDATE_REFUSED);
+    query_u64(&q, device);
+    query_u64(&q, newest);
+    return list(&q, each, user);
+}
+
 int store_shares(struct store *store, uint32_t run,
                  int (*each)(void *user, const struct store_share *share), void *user)
 {

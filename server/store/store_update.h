@@ -103,6 +103,10 @@ int store_updates(struct store *store, uint32_t run, uint32_t round,
 int store_updates_recent(struct store *store, uint32_t run, uint32_t round, uint32_t before,
                          int (*each)(void *user, const struct store_update *update), void *user);
 
+/* A device's updates that did not count, in all runs, the newest first and so many at most; as above. */
+int store_updates_refused(struct store *store, uint32_t device, uint32_t newest,
+                          int (*each)(void *user, const struct store_update *update), void *user);
+
 /* How often each device was counted in a run. */
 struct store_share {
     uint32_t device;

@@ -94,3 +94,10 @@ uint64_t address_hash(const struct address *address, uint64_t secret)
     hash = rng_mix64(words[1] ^ hash);
     return rng_mix64(words[2] ^ hash ^ secret);
 }
+
+uint64_t address_host_hash(const struct address *address, uint64_t secret)
+{
+    uint64_t host = 0;
+    memcpy(&host, address->ip, address->family == 4 ? 4 : 8);
+    return rng_mix64(rng_mix64(host ^ secret) ^ address->family);
+}

@@ -45,6 +45,9 @@ bool address_equal(const struct address *a, const struct address *b);
 /* Keyed with a secret, so that nobody outside can choose addresses that collide. */
 uint64_t address_hash(const struct address *address, uint64_t secret);
 
+/* The same for the host alone: an IPv4 address, or the /64 that one IPv6 host can fill. */
+uint64_t address_host_hash(const struct address *address, uint64_t secret);
+
 /* Bytes of IP and UDP headers in front of a datagram's payload (no IP options, no link header). */
 static inline unsigned address_header_bytes(const struct address *address)
 {

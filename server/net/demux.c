@@ -153,7 +153,8 @@ static void promote_listener(struct net *net, const struct address *from, const 
     if (before != NULL) { /* the same host has begun anew */
         net_remove_peer(net, before, NET_DROP_HALF_OPEN_EVICTED);
     } else if (half_open->count >= net->config.half_open_max) {
-        net_remove_peer(net, half_open->oldest, NET_DROP_HALF_OPEN_EVICTED);
+        net_remove_peer(net, peer_table_half_open_victim(&net->peers, from),
+                        NET_DROP_HALF_OPEN_EVICTED);
     }
     memcpy(peer->hello_random, random, PEER_RANDOM_BYTES);
     peer_table_add(&net->peers, peer, from, net_now_ms(net));

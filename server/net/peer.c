@@ -98,11 +98,25 @@ static bool may_follow(enum peer_state from, enum peer_state to)
     return false;
 }
 
+static uint32_t host_of(const struct peer_table *table, const struct address *address)
+{
+    return (uint32_t)(address_host_hash(address, table->secret) & (PEER_HOSTS - 1));
+}
+
+/* Out of the queue of its state. */
+static void leave_state(struct peer_table *table, struct peer *peer)
+{
+    queue_take(&table->queue[peer->state], peer);
+    if (peer->state == PEER_HANDSHAKE) {
+        table->host_half_open[host_of(table, &peer->address)]--;
+    }
+}
+
 /* Leaves the queue of its state; the caller puts it into the one of the new state. */
 static void set_state(struct peer_table *table, struct peer *peer, enum peer_state state)
 {
     MYCEL_ASSERT(may_follow((enum peer_state)peer->state, state));
-    queue_take(&table->queue[peer->state], peer);
+    leave_state(table, peer);
     peer->state = (uint8_t)state;
 }
 
@@ -237,6 +251,7 @@ void peer_table_add(struct peer_table *table, struct peer *peer, const struct ad
     peer->active_ms = now_ms;
     address_insert(table, peer);
     queue_append(&table->queue[PEER_HANDSHAKE], peer);
+    table->host_half_open[host_of(table, address)]++;
 }
 
 void peer_table_establish(struct peer_table *table, struct peer *peer, uint64_t now_ms)
@@ -314,7 +329,7 @@ void peer_table_remove(struct peer_table *table, struct peer *peer)
 {
     MYCEL_ASSERT(peer->session == NULL);
     if (peer_is_added(peer)) {
-        queue_take(&table->queue[peer->state], peer);
+        leave_state(table, peer);
         address_take(table, peer);
     }
     if (peer_is_established(peer)) {
@@ -386,4 +401,18 @@ struct peer *peer_table_least(const struct peer_table *table)
         }
     }
     return NULL;
+}
+
+struct peer *peer_table_half_open_victim(const struct peer_table *table, const struct address *from)
+{
+    const struct peer_queue *queue = &table->queue[PEER_HANDSHAKE];
+    uint32_t host = host_of(table, from);
+    struct peer *peer = queue->oldest;
+    if (table->host_half_open[host] < queue->count / PEER_HOST_SHARE) {
+        return peer;
+    }
+    while (peer != NULL && host_of(table, &peer->address) != host) { /* one in eight is */
+        peer = peer->newer;
+    }
+    return peer != NULL ? peer : queue->oldest;
 }

@@ -33,6 +33,9 @@
 #define PEER_CID_BYTES 8u     /* worker (1), slot (3, big-endian), random (4) */
 #define PEER_RANDOM_BYTES 32u /* of a ClientHello */
 #define PEER_SLOTS_MAX (1u << 24)
+#define PEER_HOSTS 4096u /* counters of half-open peers by host; a power of two */
+#define PEER_HOST_SHARE                                                                            \
+    8u /* a host may have 1/8 of the half-open peers before it displaces itself */
 #define PEER_RECENT_MAX 8u /* answered requests remembered for repetitions */
 
 enum peer_state { PEER_HANDSHAKE, PEER_SILENT, PEER_LIVE, PEER_PARKED, PEER_STATES };
@@ -100,6 +103,7 @@ struct peer_table {
     struct peer **by_address;
     struct peer **by_identity;
     uint32_t bucket_mask;
+    uint32_t host_half_open[PEER_HOSTS];
     uint64_t secret; /* keys the hashes */
     uint8_t worker;
 };
@@ -144,6 +148,12 @@ struct peer *peer_table_by_identity(const struct peer_table *table, const char *
 
 /* The one that gives way when there are too many; NULL when nobody is established. */
 struct peer *peer_table_least(const struct peer_table *table);
+
+/* The half-open peer that gives way to a new one from `from`: the oldest of the same host if that has
+ * its share already, else the oldest. So one host that begins handshakes without end pushes out
+ * nobody but itself. NULL when there is none. */
+struct peer *peer_table_half_open_victim(const struct peer_table *table,
+                                         const struct address *from);
 
 /* Peers in any state but HANDSHAKE. */
 uint32_t peer_table_established(const struct peer_table *table);

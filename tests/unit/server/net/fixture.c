@@ -268,7 +268,7 @@ uint16_t client_rebind(struct client *c, uint16_t port)
     int family = c->ipv6 ? AF_INET6 : AF_INET;
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-    v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    v4.sin_addr.s_addr = htonl((INADDR_LOOPBACK & ~0xFFu) | c->host);
     v6.sin6_addr = in6addr_loopback;
     struct sockaddr *address = c->ipv6 ? (struct sockaddr *)&v6 : (struct sockaddr *)&v4;
     socklen_t length = c->ipv6 ? sizeof v6 : sizeof v4;
@@ -278,6 +278,7 @@ uint16_t client_rebind(struct client *c, uint16_t port)
     c->fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     assert_true(c->fd >= 0);
     assert_int_equal(bind(c->fd, address, length), 0);
+    v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     v4.sin_port = htons(net_port(c->fixture->net));
     v6.sin6_port = v4.sin_port;
     assert_int_equal(connect(c->fd, address, length), 0);
@@ -299,6 +300,7 @@ void client_init_as(struct client *c, struct fixture *f, const char *identity,
     c->fixture = f;
     c->fd = -1;
     c->ipv6 = strchr(f->config.address[0], ':') != NULL;
+    c->host = f->client_host != 0 ? f->client_host : 1;
     (void)client_rebind(c, 0);
     mbedtls_ssl_config_init(&c->config);
     assert_int_equal(mbedtls_ssl_config_defaults(&c->config, MBEDTLS_SSL_IS_CLIENT,

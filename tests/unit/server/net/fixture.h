@@ -58,6 +58,7 @@ struct fixture {
     uint8_t refuse_code;     /* body_admit refuses with this code; 0: admits */
     unsigned lookups;
     bool rotating;       /* every device has a new key first and its old one second */
+    uint8_t client_host; /* clients made from here on come from 127.0.0.x; 0: from .1 */
     const char *revoked; /* identity that psk_lookup does not know */
 };
 
@@ -84,7 +85,8 @@ struct client {
     struct fixture *fixture;
     int fd;
     bool ipv6;
-    bool fresh; /* the TLS context is set up */
+    uint8_t host; /* last byte of its IPv4 address */
+    bool fresh;   /* the TLS context is set up */
     mbedtls_ssl_config config;
     mbedtls_ssl_context ssl;
     uint64_t timer_start_ms;

@@ -1,13 +1,10 @@
-/* Handshakes: who gets in, what a stranger learns, what a flood costs, what loss does. */
+/* Handshakes: who gets in, what a stranger learns, what loss does. */
 #include "tests/unit/server/net/fixture.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "tests/unit/server/net/coap_message.h"
-
-#define FLOOD_HELLOS 2000u
-#define FLOOD_HALF_OPEN 64u
 
 static void test_known_device_gets_in(void **state)
 {
@@ -173,41 +170,6 @@ static void test_bad_hellos(void **state)
     client_connect(&good);
     client_deinit(&good);
     client_deinit(&c);
-    fixture_deinit(&f);
-}
-
-/* 2,000 hosts begin and never end, with valid cookies; in the midst of it devices connect (G14). */
-static void test_flood_of_half_open(void **state)
-{
-    (void)state;
-    struct fixture f;
-    struct client good;
-    struct reply r;
-    fixture_init(&f);
-    f.config.half_open_max = FLOOD_HALF_OPEN;
-    fixture_open(&f);
-    unsigned connected = 0;
-    for (unsigned i = 0; i < FLOOD_HELLOS; i++) {
-        struct client c;
-        client_init(&c, &f, i % 100, true);
-        assert_false(client_step(&c));
-        (void)uv_run(&f.loop, UV_RUN_NOWAIT);
-        assert_false(client_step(&c));
-        (void)uv_run(&f.loop, UV_RUN_NOWAIT);
-        client_deinit(&c);
-        if (i % 500 == 250) {
-            client_init(&good, &f, 1000 + i, true);
-            client_connect(&good);
-            ask_simple(&good, NET_GET, "amid", &r);
-            assert_code(&r, 2, 5);
-            client_deinit(&good);
-            connected++;
-        }
-    }
-    struct net_stats stats = fixture_stats(&f);
-    assert_int_equal(stats.handshakes, connected);
-    assert_int_equal(stats.half_open, FLOOD_HALF_OPEN);
-    assert_true(stats.drops[NET_DROP_HALF_OPEN_EVICTED] >= FLOOD_HELLOS - FLOOD_HALF_OPEN - 10);
     fixture_deinit(&f);
 }
 
@@ -479,7 +441,6 @@ int main(void)
         cmocka_unit_test(test_no_state_before_cookie),
         cmocka_unit_test(test_cookie_is_bound_to_address),
         cmocka_unit_test(test_bad_hellos),
-        cmocka_unit_test(test_flood_of_half_open),
         cmocka_unit_test(test_handshake_times_out),
         cmocka_unit_test(test_handshake_survives_loss),
         cmocka_unit_test(test_flight_is_repeated),

@@ -44,38 +44,55 @@ static struct window window_of(const struct mycel_layer *l, uint32_t pixel)
     };
 }
 
-/* Where in the sample the largest value of a channel under the window is. */
-static uint32_t largest(const struct window *w, const float *x, uint32_t channel)
+/* Four channels at a time, from `channel` on: the largest values under the window, and where in the
+ * sample they are. */
+static void largest(const struct window *w, const float *x, uint32_t channel, float best[4],
+                    uint32_t where[4])
 {
-    uint32_t best = w->first + channel;
-    for (uint32_t r = 0; r < w->height; r++) {
-        uint32_t at = w->first + r * w->line + channel;
+    uint32_t line = w->first + channel;
+    for (uint32_t k = 0; k < 4; k++) {
+        best[k] = x[line + k];
+        where[k] = line + k;
+    }
+    for (uint32_t r = 0; r < w->height; r++, line += w->line) {
+        uint32_t at = line;
         for (uint32_t c = 0; c < w->width; c++, at += w->lanes) {
-            best = x[at] > x[best] ? at : best;
+            for (uint32_t k = 0; k < 4; k++) {
+                bool larger = x[at + k] > best[k];
+                best[k] = larger ? x[at + k] : best[k];
+                where[k] = larger ? at + k : where[k];
+            }
         }
     }
-    return best;
 }
 
-static float average(const struct window *w, const float *x, uint32_t channel)
+static void average(const struct window *w, const float *x, uint32_t channel, float mean[4])
 {
-    float sum = 0.0f;
-    for (uint32_t r = 0; r < w->height; r++) {
-        const float *at = x + w->first + r * w->line + channel;
+    float sum[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+    uint32_t line = w->first + channel;
+    for (uint32_t r = 0; r < w->height; r++, line += w->line) {
+        uint32_t at = line;
         for (uint32_t c = 0; c < w->width; c++, at += w->lanes) {
-            sum += *at;
+            for (uint32_t k = 0; k < 4; k++) {
+                sum[k] += x[at + k];
+            }
         }
     }
-    return sum / (float)(w->height * w->width);
+    for (uint32_t k = 0; k < 4; k++) {
+        mean[k] = sum[k] / (float)(w->height * w->width);
+    }
 }
 
-static void spread(const struct window *w, float gradient, uint32_t channel, float *raw)
+static void spread(const struct window *w, const float *gradient, uint32_t channel, float *raw)
 {
-    float share = gradient / (float)(w->height * w->width);
-    for (uint32_t r = 0; r < w->height; r++) {
-        float *at = raw + w->first + r * w->line + channel;
+    float share = 1.0f / (float)(w->height * w->width);
+    uint32_t line = w->first + channel;
+    for (uint32_t r = 0; r < w->height; r++, line += w->line) {
+        uint32_t at = line;
         for (uint32_t c = 0; c < w->width; c++, at += w->lanes) {
-            *at += share;
+            for (uint32_t k = 0; k < 4; k++) {
+                raw[at + k] += gradient[k] * share;
+            }
         }
     }
 }
@@ -89,8 +106,13 @@ static void pool_forward(struct mycel_nn *nn, uint32_t i)
         const float *x = nn_in(nn, i) + (size_t)s * nn_values(&l->in);
         for (uint32_t p = 0; p < nn_pixels_of(&l->out); p++) {
             const struct window w = window_of(l, p);
-            for (uint32_t c = 0; c < w.lanes; c++) {
-                *y++ = maximum ? x[largest(&w, x, c)] : average(&w, x, c);
+            for (uint32_t c = 0; c < w.lanes; c += 4, y += 4) {
+                uint32_t where[4];
+                if (maximum) {
+                    largest(&w, x, c, y, where);
+                } else {
+                    average(&w, x, c, y);
+                }
             }
         }
     }
@@ -108,11 +130,16 @@ static void pool_backward(struct mycel_nn *nn, uint32_t i)
         memset(raw, 0, (size_t)nn_values(&l->in) * 4u);
         for (uint32_t p = 0; p < nn_pixels_of(&l->out); p++) {
             const struct window w = window_of(l, p);
-            for (uint32_t c = 0; c < w.lanes; c++, d++) {
-                if (maximum) {
-                    raw[largest(&w, x, c)] += *d;
-                } else {
-                    spread(&w, *d, c, raw);
+            for (uint32_t c = 0; c < w.lanes; c += 4, d += 4) {
+                float best[4];
+                uint32_t where[4];
+                if (!maximum) {
+                    spread(&w, d, c, raw);
+                    continue;
+                }
+                largest(&w, x, c, best, where);
+                for (uint32_t k = 0; k < 4; k++) {
+                    raw[where[k]] += d[k];
                 }
             }
         }

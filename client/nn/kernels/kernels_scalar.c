@@ -155,13 +155,11 @@ static void scalar_dots(const float *w, uint32_t ldw, uint32_t rows, const float
     }
 }
 
-/* Four rows by four lanes of c, over all pixels. */
-static void outer_four(const struct nn_outer *job, uint32_t row, uint32_t lane)
+/* Four rows by four lanes of c, over all pixels. Rows that lie `together` (a constant) share an
+ * address, which leaves registers for the sums; others have one each. */
+NN_INLINE void outer_four(const struct nn_outer *job, uint32_t row, uint32_t lane,
+                          const bool together)
 {
-    uint32_t i0 = nn_window_offset(&job->window, row);
-    uint32_t i1 = nn_window_offset(&job->window, row + 1);
-    uint32_t i2 = nn_window_offset(&job->window, row + 2);
-    uint32_t i3 = nn_window_offset(&job->window, row + 3);
     LANES(a);
     LANES(b);
     LANES(e);
@@ -175,17 +173,27 @@ static void outer_four(const struct nn_outer *job, uint32_t row, uint32_t lane)
     const float *delta = job->d + lane;
     const float *line = job->x.base;
     const float *const *pointers = job->x.rows;
+    const uint32_t at = nn_window_offset(&job->window, row);
+    const uint32_t step = job->x.step;
     for (uint32_t left = job->x.count; left > 0;) {
         uint32_t run = left < job->x.width ? left : job->x.width;
-        const float *x = line;
-        for (uint32_t p = 0; p < run; p++) {
-            x = pointers != NULL ? *pointers++ + job->x.offset : x;
+        const float *x0 = line + at;
+        const float *x1 = line + nn_window_offset(&job->window, row + 1);
+        const float *x2 = line + nn_window_offset(&job->window, row + 2);
+        const float *x3 = line + nn_window_offset(&job->window, row + 3);
+        for (uint32_t p = run; p > 0; p--) {
+            if (together && pointers != NULL) {
+                x0 = *pointers++ + job->x.offset + at;
+            }
             LOAD(d, delta);
-            MAC(a, d, x[i0]);
-            MAC(b, d, x[i1]);
-            MAC(e, d, x[i2]);
-            MAC(f, d, x[i3]);
-            x += job->x.step;
+            MAC(a, d, x0[0]);
+            MAC(b, d, together ? x0[1] : *x1);
+            MAC(e, d, together ? x0[2] : *x2);
+            MAC(f, d, together ? x0[3] : *x3);
+            x0 += step;
+            x1 += step;
+            x2 += step;
+            x3 += step;
             delta += job->ldd;
         }
         line += job->x.jump;
@@ -195,6 +203,16 @@ static void outer_four(const struct nn_outer *job, uint32_t row, uint32_t lane)
     STORE(b, c + job->ldc);
     STORE(e, c + 2 * (size_t)job->ldc);
     STORE(f, c + 3 * (size_t)job->ldc);
+}
+
+static NN_APART void outer_four_together(const struct nn_outer *job, uint32_t row, uint32_t lane)
+{
+    outer_four(job, row, lane, true);
+}
+
+static NN_APART void outer_four_apart(const struct nn_outer *job, uint32_t row, uint32_t lane)
+{
+    outer_four(job, row, lane, false);
 }
 
 static void outer_one(const struct nn_outer *job, uint32_t row, uint32_t lane)
@@ -262,7 +280,11 @@ static void scalar_outer(const struct nn_outer *job)
         }
         uint32_t row = 0;
         for (; row + 4 <= rows; row += 4) {
-            outer_four(job, row, lane);
+            if (job->window.segments == 1 || row % job->window.length + 4 <= job->window.length) {
+                outer_four_together(job, row, lane);
+            } else {
+                outer_four_apart(job, row, lane);
+            }
         }
         for (; row < rows; row++) {
             outer_one(job, row, lane);
@@ -328,7 +350,14 @@ static void scalar_softmax(float *y, uint32_t ld, uint32_t rows, uint32_t classe
 static void scalar_widen_u8(const uint8_t *raw, uint32_t count, float scale, float shift,
                             float *value)
 {
-    for (uint32_t i = 0; i < count; i++) {
+    uint32_t i = 0;
+    for (; i + 4 <= count; i += 4) {
+        value[i] = (float)raw[i] * scale + shift;
+        value[i + 1] = (float)raw[i + 1] * scale + shift;
+        value[i + 2] = (float)raw[i + 2] * scale + shift;
+        value[i + 3] = (float)raw[i + 3] * scale + shift;
+    }
+    for (; i < count; i++) {
         value[i] = (float)raw[i] * scale + shift;
     }
 }

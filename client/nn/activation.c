@@ -99,14 +99,10 @@ const float *nn_skip_of(const struct mycel_nn *nn, uint32_t i)
 void nn_pass_values(const struct mycel_nn *nn, uint32_t i, uint32_t first, uint32_t count,
                     const float *raw)
 {
-    const struct nn_slope s = nn_slope_below(nn, i);
+    const struct nn_slope slope = nn_slope_below(nn, i);
     const float *skip = nn_skip_of(nn, i);
-    float *y = nn_out(nn, i - 1) + first;
-    for (uint32_t k = 0; k < count; k++) {
-        float gradient = skip != NULL ? raw[k] + skip[first + k] : raw[k];
-        bool inside = y[k] > s.low && y[k] < s.high;
-        y[k] = gradient * (inside ? s.c0 + y[k] * (s.c1 + s.c2 * y[k]) : s.outside);
-    }
+    skip = skip != NULL ? skip + first : NULL;
+    nn->kernels->pass(nn_out(nn, i - 1) + first, raw, skip, count, &slope);
 }
 
 void nn_pass_gradient(const struct mycel_nn *nn, uint32_t i, uint32_t sample, const float *raw)

@@ -20,61 +20,35 @@ static uint32_t pool_scratch(const struct mycel_nn_plan *plan, uint32_t i, enum 
     return passes ? nn_values(&plan->model->layer[i].in) * 4u : 0;
 }
 
-/* The input pixels under one output pixel: `height` runs of `width` pixels. */
-struct window {
-    uint32_t height;
-    uint32_t width;
-    uint32_t first; /* values from the sample's start to the first pixel */
-    uint32_t line;  /* values from a run to the next */
-    uint32_t lanes;
-};
-
-static struct window window_of(const struct mycel_layer *l, uint32_t pixel)
+/* The pixels under an output pixel, and how far into the sample they begin. */
+static struct nn_pool window_of(const struct mycel_layer *l)
 {
     uint32_t lanes = nn_pad4(l->in.channels);
-    uint32_t oy = pixel / l->out.width;
-    uint32_t ox = pixel % l->out.width;
     bool whole = l->kernel_h == 0;
-    return (struct window){
+    return (struct nn_pool){
         .height = whole ? l->in.height : l->kernel_h,
         .width = whole ? l->in.width : l->kernel_w,
-        .first = (oy * l->stride_h * l->in.width + ox * l->stride_w) * lanes,
         .line = l->in.width * lanes,
         .lanes = lanes,
     };
 }
 
-/* Four channels at a time, from `channel` on: the largest values under the window, and where in the
- * sample they are. */
-static void largest(const struct window *w, const float *x, uint32_t channel, float best[4],
-                    uint32_t where[4])
+static uint32_t start_of(const struct mycel_layer *l, uint32_t pixel)
 {
-    uint32_t line = w->first + channel;
-    for (uint32_t k = 0; k < 4; k++) {
-        best[k] = x[line + k];
-        where[k] = line + k;
-    }
-    for (uint32_t r = 0; r < w->height; r++, line += w->line) {
-        uint32_t at = line;
-        for (uint32_t c = 0; c < w->width; c++, at += w->lanes) {
-            for (uint32_t k = 0; k < 4; k++) {
-                bool larger = x[at + k] > best[k];
-                best[k] = larger ? x[at + k] : best[k];
-                where[k] = larger ? at + k : where[k];
-            }
-        }
-    }
+    uint32_t row = pixel / l->out.width * l->stride_h;
+    uint32_t column = pixel % l->out.width * l->stride_w;
+    return (row * l->in.width + column) * nn_pad4(l->in.channels);
 }
 
-static void average(const struct window *w, const float *x, uint32_t channel, float mean[4])
+/* The mean of four channels under a window at x. */
+static void average(const float *x, const struct nn_pool *w, float mean[4])
 {
     float sum[4] = {0.0f, 0.0f, 0.0f, 0.0f};
-    uint32_t line = w->first + channel;
-    for (uint32_t r = 0; r < w->height; r++, line += w->line) {
-        uint32_t at = line;
+    for (uint32_t r = 0; r < w->height; r++) {
+        const float *at = x + (size_t)r * w->line;
         for (uint32_t c = 0; c < w->width; c++, at += w->lanes) {
             for (uint32_t k = 0; k < 4; k++) {
-                sum[k] += x[at + k];
+                sum[k] += at[k];
             }
         }
     }
@@ -83,15 +57,14 @@ static void average(const struct window *w, const float *x, uint32_t channel, fl
     }
 }
 
-static void spread(const struct window *w, const float *gradient, uint32_t channel, float *raw)
+static void spread(float *raw, const struct nn_pool *w, const float gradient[4])
 {
     float share = 1.0f / (float)(w->height * w->width);
-    uint32_t line = w->first + channel;
-    for (uint32_t r = 0; r < w->height; r++, line += w->line) {
-        uint32_t at = line;
+    for (uint32_t r = 0; r < w->height; r++) {
+        float *at = raw + (size_t)r * w->line;
         for (uint32_t c = 0; c < w->width; c++, at += w->lanes) {
             for (uint32_t k = 0; k < 4; k++) {
-                raw[at + k] += gradient[k] * share;
+                at[k] += gradient[k] * share;
             }
         }
     }
@@ -100,18 +73,18 @@ static void spread(const struct window *w, const float *gradient, uint32_t chann
 static void pool_forward(struct mycel_nn *nn, uint32_t i)
 {
     const struct mycel_layer *l = nn_layer(nn, i);
-    bool maximum = l->kind == MYCEL_LAYER_MAXPOOL;
+    const struct nn_pool window = window_of(l);
     float *y = nn_out(nn, i);
     for (uint32_t s = 0; s < nn->samples; s++) {
         const float *x = nn_in(nn, i) + (size_t)s * nn_values(&l->in);
         for (uint32_t p = 0; p < nn_pixels_of(&l->out); p++) {
-            const struct window w = window_of(l, p);
-            for (uint32_t c = 0; c < w.lanes; c += 4, y += 4) {
+            const float *from = x + start_of(l, p);
+            for (uint32_t c = 0; c < window.lanes; c += 4, y += 4) {
                 uint32_t where[4];
-                if (maximum) {
-                    largest(&w, x, c, y, where);
+                if (l->kind == MYCEL_LAYER_MAXPOOL) {
+                    nn->kernels->largest(from + c, &window, y, where);
                 } else {
-                    average(&w, x, c, y);
+                    average(from + c, &window, y);
                 }
             }
         }
@@ -119,28 +92,35 @@ static void pool_forward(struct mycel_nn *nn, uint32_t i)
     nn_activate(nn, i);
 }
 
+/* One sample's gradient of four channels under one output pixel. */
+static void pass_back(const struct mycel_nn *nn, const struct mycel_layer *l,
+                      const struct nn_pool *window, const float *x, const float d[4], float *raw)
+{
+    float best[4];
+    uint32_t where[4];
+    if (l->kind == MYCEL_LAYER_AVGPOOL) {
+        spread(raw, window, d);
+        return;
+    }
+    nn->kernels->largest(x, window, best, where);
+    for (uint32_t k = 0; k < 4; k++) {
+        raw[where[k]] += d[k];
+    }
+}
+
 static void pool_backward(struct mycel_nn *nn, uint32_t i)
 {
     const struct mycel_layer *l = nn_layer(nn, i);
-    bool maximum = l->kind == MYCEL_LAYER_MAXPOOL;
+    const struct nn_pool window = window_of(l);
     float *raw = nn_scratch(nn, i, NN_BACKWARD_INPUT);
     const float *d = nn_out(nn, i);
     for (uint32_t s = 0; s < nn->samples; s++) {
         const float *x = nn_in(nn, i) + (size_t)s * nn_values(&l->in);
         memset(raw, 0, (size_t)nn_values(&l->in) * 4u);
         for (uint32_t p = 0; p < nn_pixels_of(&l->out); p++) {
-            const struct window w = window_of(l, p);
-            for (uint32_t c = 0; c < w.lanes; c += 4, d += 4) {
-                float best[4];
-                uint32_t where[4];
-                if (!maximum) {
-                    spread(&w, d, c, raw);
-                    continue;
-                }
-                largest(&w, x, c, best, where);
-                for (uint32_t k = 0; k < 4; k++) {
-                    raw[where[k]] += d[k];
-                }
+            uint32_t at = start_of(l, p);
+            for (uint32_t c = 0; c < window.lanes; c += 4, d += 4) {
+                pass_back(nn, l, &window, x + at + c, d, raw + at + c);
             }
         }
         nn_pass_gradient(nn, i, s, raw);

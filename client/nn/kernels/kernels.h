@@ -99,6 +99,14 @@ struct nn_update {
     float correct2; /* 1 / (1 - beta2^t) */
 };
 
+/* A pool's window: `height` runs of `width` pixels. */
+struct nn_pool {
+    uint32_t height;
+    uint32_t width;
+    uint32_t line;  /* floats from a run to the next */
+    uint32_t lanes; /* floats of a pixel */
+};
+
 struct nn_kernels {
     const char *name;
     void (*mac)(const struct nn_mac *job);
@@ -114,6 +122,12 @@ struct nn_kernels {
     void (*sum)(const float *d, uint32_t ldd, uint32_t pixels, uint32_t lanes, float *c);
     /* c[k] += a[k] x b[k] for count values, a multiple of four. */
     void (*product)(const float *a, const float *b, uint32_t count, float *c);
+    /* y[k] = (raw[k] + skip[k]) x slope(y[k]); skip may be NULL. */
+    void (*pass)(float *y, const float *raw, const float *skip, uint32_t count,
+                 const struct nn_slope *slope);
+    /* The largest of four channels under a window at x, and at which offset from x each is, the
+     * first where several are. */
+    void (*largest)(const float *x, const struct nn_pool *window, float best[4], uint32_t where[4]);
     void (*update)(const struct nn_update *job);
     /* Softmax of each row of `classes` values, ld floats apart (a multiple of four); the values
      * behind the classes become 0. */

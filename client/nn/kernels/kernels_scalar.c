@@ -318,6 +318,36 @@ static void scalar_sum(const float *d, uint32_t ldd, uint32_t pixels, uint32_t l
     }
 }
 
+static void scalar_pass(float *y, const float *raw, const float *skip, uint32_t count,
+                        const struct nn_slope *s)
+{
+    for (uint32_t k = 0; k < count; k++) {
+        float gradient = skip != NULL ? raw[k] + skip[k] : raw[k];
+        bool inside = y[k] > s->low && y[k] < s->high;
+        y[k] = gradient * (inside ? s->c0 + y[k] * (s->c1 + s->c2 * y[k]) : s->outside);
+    }
+}
+
+static void scalar_largest(const float *x, const struct nn_pool *window, float best[4],
+                           uint32_t where[4])
+{
+    for (uint32_t k = 0; k < 4; k++) {
+        best[k] = x[k];
+        where[k] = k;
+    }
+    for (uint32_t r = 0; r < window->height; r++) {
+        uint32_t at = r * window->line;
+        for (uint32_t c = 0; c < window->width; c++, at += window->lanes) {
+            for (uint32_t k = 0; k < 4; k++) {
+                if (x[at + k] > best[k]) {
+                    best[k] = x[at + k];
+                    where[k] = at + k;
+                }
+            }
+        }
+    }
+}
+
 static void scalar_product(const float *a, const float *b, uint32_t count, float *c)
 {
     for (uint32_t k = 0; k < count; k++) {
@@ -370,6 +400,8 @@ const struct nn_kernels nn_kernels_scalar = {
     .transpose = scalar_transpose,
     .sum = scalar_sum,
     .product = scalar_product,
+    .pass = scalar_pass,
+    .largest = scalar_largest,
     .update = update_apply,
     .softmax = scalar_softmax,
     .widen_u8 = scalar_widen_u8,

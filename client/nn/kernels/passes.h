@@ -67,6 +67,43 @@ static void pass_transpose(const float *w, uint32_t ldw, uint32_t rows, uint32_t
     }
 }
 
+static void pass_pass(float *y, const float *raw, const float *skip, uint32_t count,
+                      const struct nn_slope *slope)
+{
+    for (uint32_t k = 0; k < count; k += 4) {
+        quad_vector out = quad_load(y + k);
+        quad_vector gradient = quad_load(raw + k);
+        if (skip != NULL) {
+            gradient += quad_load(skip + k);
+        }
+        quad_vector curve = slope->c0 + out * (slope->c1 + slope->c2 * out);
+        quad_ints inside = (out > slope->low) & (out < slope->high);
+        quad_vector outside = quad_splat(slope->outside);
+        *(quad_unaligned *)(y + k) = gradient * quad_choose(inside, curve, outside);
+    }
+}
+
+static void pass_largest(const float *x, const struct nn_pool *window, float best[4],
+                         uint32_t where[4])
+{
+    quad_ints offset = {0, 1, 2, 3};
+    quad_ints place = offset;
+    quad_vector most = quad_load(x);
+    for (uint32_t r = 0; r < window->height; r++) {
+        int32_t at = (int32_t)(r * window->line);
+        for (uint32_t c = 0; c < window->width; c++, at += (int32_t)window->lanes) {
+            quad_vector value = quad_load(x + at);
+            quad_ints larger = value > most;
+            most = quad_choose(larger, value, most);
+            place = (larger & (offset + at)) | (~larger & place);
+        }
+    }
+    *(quad_unaligned *)best = most;
+    for (uint32_t k = 0; k < 4; k++) {
+        where[k] = (uint32_t)place[k];
+    }
+}
+
 static void pass_product(const float *a, const float *b, uint32_t count, float *c)
 {
     for (uint32_t k = 0; k < count; k += 4) {

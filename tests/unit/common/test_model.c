@@ -140,7 +140,7 @@ static void canonical_text_comes_back(void **state)
         {"28x28x1>conv 8 3 same relu>maxpool 2>dense 10>crossentropy",
          "28x28x1 > conv 8 3x3 same relu > maxpool 2x2 > dense 10 softmax"},
         {"9 > flatten > dense 4 > relu > dense 1 > bce", "9 > dense 4 relu > dense 1 sigmoid"},
-        {"16x4 > conv1d 6 1 > leaky @zz > conv1d 6 3 stride 2 pad 2 > depthwise 3 same",
+        {"16x4 > conv1d 6 1 > leaky > conv1d 6 3 stride 2 pad 2 > depthwise 3 same",
          "16x4 > pointwise 6 leaky 0.01 > conv1d 6 3 stride 2 pad 2 > depthwise 3 same > mse"},
         {"8x8x4 > pointwise 4 @one > conv 4 3 same @two > conv 4 3 same > add @one > conv 4 3 same "
          "> add @two > huber",

@@ -34,7 +34,7 @@ static const struct setting rows[] = {
      .fallback = "fashion",
      .choices = task_names,
      AT(task),
-     .help = "fashion, digits (built in) or streetlight (exact results)"},
+     .help = "fashion, conv (100 devices), digits (built in) or streetlight (exact results)"},
     {.name = "rounds",
      .letter = 'r',
      .type = SETTING_COUNT,
@@ -50,7 +50,7 @@ static const struct setting rows[] = {
      .min = 1,
      .max = PROGRESS_DEVICES_MAX,
      AT(clients),
-     .help = "Devices, each a process (default 10)"},
+     .help = "Devices, each a process (default 10; conv 100)"},
     {.name = "partition",
      .type = SETTING_TEXT,
      .argument = "iid|dirichlet:ALPHA",
@@ -305,11 +305,12 @@ void demo_choose(struct demo *d, const struct task *task)
     d->task = task;
     d->rounds = options->rounds ? (uint32_t)options->rounds : task->rounds;
     d->devices = options->clients ? (uint32_t)options->clients : task->devices;
+    d->cohort = task->cohort && task->cohort < d->devices ? task->cohort : d->devices;
     d->target = options->target;
     if (d->target <= 0.0) {
         d->target = iid ? task->target_iid : task->target_dirichlet;
     }
-    view_init(&d->view, task, d->rounds, d->devices, options->json);
+    view_init(&d->view, task, d->rounds, d->devices, d->cohort, options->json);
 }
 
 static int check(const struct demo_options *options)

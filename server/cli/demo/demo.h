@@ -26,6 +26,7 @@ struct demo {
     const struct demo_options *options;
     const struct task *task;
     uint32_t rounds, devices;
+    uint32_t cohort; /* devices of one round */
     double target;
     char folder[FOLDER_BYTES_MAX];
     char state[PATH_MAX];

@@ -65,8 +65,8 @@ static int enroll(struct demo *d, uint32_t number)
     return result;
 }
 
-/* Every round waits for every device, so that the same seed gives the same model; only a device
- * that stays away for a minute is left out. */
+/* Every round waits for its whole cohort, only a device that stays away for a minute is left out. Where
+ * that is all devices, the same seed gives the same model; else who comes first takes part. */
 static int make_run(struct demo *d)
 {
     struct store_run_config config = {
@@ -74,8 +74,8 @@ static int make_run(struct demo *d)
         .strategy = "fedavg",
         .seed = d->options->seed,
         .rounds = d->rounds,
-        .goal = d->devices,
-        .minimum = (d->devices * 4u + 4u) / 5u,
+        .goal = d->cohort,
+        .minimum = (d->cohort * 4u + 4u) / 5u,
         .over_permille = 1000,
         .soft_ms = DEADLINE_MS,
         .pace_ms = PACE_MS,

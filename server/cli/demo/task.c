@@ -18,7 +18,7 @@
 #define DIGITS_TRAIN 6000u
 #define DIGITS_HELD_OUT 1000u
 
-const char *const task_names[] = {"fashion", "digits", "streetlight", NULL};
+const char *const task_names[] = {"fashion", "conv", "digits", "streetlight", NULL};
 
 static const char *const fashion_classes[] = {"T-shirt", "trousers", "pullover", "dress", "coat",
                                               "sandal",  "shirt",    "sneaker",  "bag",   "boot"};
@@ -116,6 +116,20 @@ static const struct task tasks[] = {
                       .target_dirichlet = 0.83,
                       .classes = fashion_classes,
                       .prepare = prepare_fashion},
+    [TASK_CONV] = {.name = "conv",
+                   .title =
+                       "Fashion-MNIST by a convolutional model, ten of a hundred devices a round",
+                   .model = "28x28x1 > conv 8 3x3 same relu > maxpool 2 > conv 16 3x3 same relu > "
+                            "maxpool 2 > dense 10 softmax",
+                   .rounds = 20,
+                   .devices = 100,
+                   .cohort = 10,
+                   .batch = 20,
+                   .learning_rate = 0.1f,
+                   .target_iid = 0.83,
+                   .target_dirichlet = 0.78,
+                   .classes = fashion_classes,
+                   .prepare = prepare_fashion},
     [TASK_DIGITS] = {.name = "digits",
                      .title = "built-in digits: 6,000 drawn pictures",
                      .model = "14x14x1 > dense 32 relu > dense 10 softmax",

@@ -27,6 +27,7 @@ struct task {
     const char *model;
     const float *initial; /* parameters of version 0, NULL: drawn from the seed */
     uint32_t rounds, devices, batch;
+    uint32_t cohort; /* devices of one round, 0: all of them */
     float learning_rate;
     double target_iid, target_dirichlet;
     const char *const *classes; /* names, NULL: there are none */
@@ -39,7 +40,7 @@ struct task {
 /* Names for --task, NULL-terminated, in the order of task_get(). */
 extern const char *const task_names[];
 
-enum task_index { TASK_FASHION, TASK_DIGITS, TASK_STREETLIGHT };
+enum task_index { TASK_FASHION, TASK_CONV, TASK_DIGITS, TASK_STREETLIGHT };
 
 /* A row of the table. */
 const struct task *task_get(unsigned index);

@@ -44,7 +44,7 @@ static int terminal_width(void)
 }
 
 void view_init(struct view *v, const struct task *task, uint32_t rounds, uint32_t devices,
-               bool json)
+               uint32_t cohort, bool json)
 {
     const char *no_color = getenv("NO_COLOR");
     const char *term = getenv("TERM");
@@ -52,6 +52,7 @@ void view_init(struct view *v, const struct task *task, uint32_t rounds, uint32_
     v->task = task;
     v->rounds = rounds;
     v->devices = devices;
+    v->cohort = cohort;
     v->json = json;
     v->terminal = !json && isatty(STDOUT_FILENO) && term != NULL && strcmp(term, "dumb") != 0;
     v->color = v->terminal && (no_color == NULL || no_color[0] == '\0');
@@ -162,7 +163,7 @@ static void text_row(const struct view *v, const struct progress *p, size_t i)
     }
     (void)printf("  %5" PRIu32 "  %3" PRIu32 "/%-3" PRIu32
                  "  %s%8.*f%s  %s%9s%s %8s  %8s  %6.1f s\n",
-                 round->round, round->accepted, v->devices, view_color(v, VIEW_BOLD), digits,
+                 round->round, round->accepted, v->cohort, view_color(v, VIEW_BOLD), digits,
                  score_of(v, round), view_color(v, VIEW_PLAIN),
                  view_color(v, better ? VIEW_GREEN : VIEW_RED), gain, view_color(v, VIEW_PLAIN),
                  say_size(cost(round->bytes_up, before->bytes_up), up),
@@ -174,8 +175,8 @@ static void text_row(const struct view *v, const struct progress *p, size_t i)
 
 static void print_dots(const struct view *v, const struct progress *p)
 {
-    uint32_t dots = v->devices < DOTS_MAX ? v->devices : DOTS_MAX;
-    uint32_t filled = v->devices ? p->reported_count * dots / v->devices : 0;
+    uint32_t dots = v->cohort < DOTS_MAX ? v->cohort : DOTS_MAX;
+    uint32_t filled = v->cohort ? p->reported_count * dots / v->cohort : 0;
     (void)fputs(view_color(v, VIEW_GREEN), stdout);
     for (uint32_t i = 0; i < dots; i++) {
         if (i == filled) {

@@ -16,6 +16,7 @@
 struct view {
     const struct task *task;
     uint32_t rounds, devices;
+    uint32_t cohort; /* devices of one round */
     bool json, terminal, color, unicode;
     int width;      /* of the terminal, characters */
     unsigned lines; /* of the live panel that stand on the screen */
@@ -33,7 +34,7 @@ struct view_start {
 };
 
 void view_init(struct view *v, const struct task *task, uint32_t rounds, uint32_t devices,
-               bool json);
+               uint32_t cohort, bool json);
 
 /* Heading: what is about to happen. */
 void view_begin(struct view *v, const struct view_start *start);

@@ -230,7 +230,12 @@ static int on_receive(void *user, unsigned char *out, size_t capacity)
         c->drop_next--;
         return MBEDTLS_ERR_SSL_WANT_READ;
     }
-    return count < 0 ? MBEDTLS_ERR_SSL_WANT_READ : (int)count;
+    if (count < 0) {
+        return MBEDTLS_ERR_SSL_WANT_READ;
+    }
+    c->answer_bytes = (size_t)count;
+    memcpy(c->answer, out, c->answer_bytes);
+    return (int)count;
 }
 
 static void on_set_timer(void *user, uint32_t intermediate_ms, uint32_t final_ms)

@@ -98,6 +98,8 @@ struct client {
     unsigned sent;                /* datagrams */
     uint8_t last[DATAGRAM_BYTES]; /* the datagram sent last */
     size_t last_bytes;
+    uint8_t answer[DATAGRAM_BYTES]; /* the datagram received last */
+    size_t answer_bytes;
     bool hold; /* keep what would be sent in `last`, do not send */
 };
 

@@ -224,6 +224,7 @@ static void test_replay_does_not_move(void **state)
     client_send_raw(&attacker, victim.last, victim.last_bytes);
     assert_int_equal(client_receive_raw(&attacker, bytes, sizeof bytes, QUIET_MS), 0);
     assert_int_equal(f.requests, requests);
+    assert_int_equal(fixture_stats(&f).duplicates, 0);
     assert_int_equal(fixture_stats(&f).rebinds, 0);
     client_deinit(&attacker);
     client_deinit(&victim);
@@ -257,7 +258,7 @@ static void test_older_record_does_not_move(void **state)
     assert_true(reply_wait(&victim, &r, WAIT_MS));
     assert_int_equal(r.mid, 500);
     assert_int_equal(client_receive_raw(&attacker, bytes, sizeof bytes, QUIET_MS), 0);
-    /* In front of a held back record, a forged header with a high number proves nothing either. */
+    /* In front of a held back record a forged header with a high number proves nothing. */
     victim.hold = true;
     write_begin(&w, CON, NET_GET, 501, "old");
     client_send(&victim, w.bytes, w.count);
@@ -266,7 +267,7 @@ static void test_older_record_does_not_move(void **state)
     held[19] = 0;
     held[20] = 1;
     held[21] = 0x55;
-    held[9] = 0x7F;
+    held[4] = 2; /* of an epoch that the library skips, to go on with what follows */
     memcpy(held + 22, victim.last, victim.last_bytes);
     client_send_raw(&attacker, held, 22 + victim.last_bytes);
     assert_int_equal(client_receive_raw(&attacker, bytes, sizeof bytes, QUIET_MS), 0);

@@ -55,6 +55,7 @@ struct config_serve {
     const char *data;
     const char *labels;
     uint64_t sessions_max;
+    uint64_t keep_versions;
 };
 
 struct config_client {

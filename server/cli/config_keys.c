@@ -51,6 +51,10 @@ static const struct config_key keys[] = {
           .max = PATH_MAX - 1, IN(serve.labels), .help = "Its labels, if --eval-data is IDX"),
     SERVE(.name = "sessions-max", .type = SETTING_COUNT, .argument = "N", .fallback = "10000",
           .min = 1, .max = 1000000, IN(serve.sessions_max), .help = "DTLS sessions at most"),
+    SERVE(.name = "keep-versions", .type = SETTING_COUNT, .argument = "N", .fallback = "50",
+          .min = 0, .max = 1000000, IN(serve.keep_versions),
+          .help =
+              "Newest versions of a run that keep their parameters, beside tagged ones; 0: all"),
 
     CLIENT(.name = "coordinator", .letter = 'c', .type = SETTING_TEXT, .argument = "HOST[:PORT]",
            .fallback = "127.0.0.1:5684", .min = 1, .max = 255, IN(client.coordinator),

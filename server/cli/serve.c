@@ -94,6 +94,7 @@ int serve_run(const struct invocation *call)
         .eval_images = c->serve.data,
         .eval_labels = c->serve.labels,
         .sessions_max = (uint32_t)c->serve.sessions_max,
+        .keep_versions = (uint32_t)c->serve.keep_versions,
         .record_file = options->record,
         .ready_file = options->ready_file,
     };

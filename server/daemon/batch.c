@@ -16,6 +16,7 @@ struct batch {
     uint8_t *body; /* of the update in this step */
     size_t body_bytes;
     struct run_sum sum; /* of the version in this step */
+    uint32_t keep;      /* newest versions of each run that keep their content, 0: all */
     uint32_t count;
     struct engine_action rows[];
 };
@@ -31,7 +32,12 @@ static int write_batch(struct store *store, struct store_job *job)
                               .body = batch->body,
                               .body_bytes = batch->body_bytes,
                               .sum = &batch->sum};
-    return rows_write(store, &rows);
+    int rc = rows_write(store, &rows);
+    if (rc == 0 && batch->sum.model && batch->keep > 0) {
+        /* Undone alone if it fails: the version counts for more, and the next one tries again. */
+        (void)store_retain(store, batch->keep);
+    }
+    return rc;
 }
 
 /* --- on the loop ------------------------------------------------------------------------------ */
@@ -41,6 +47,19 @@ static void batch_free(struct batch *batch)
     free(batch->body);
     run_sum_free(&batch->sum);
     free(batch);
+}
+
+/* No fewer than a device may still be training from. */
+static uint32_t versions_kept(const struct shell *shell)
+{
+    uint32_t keep = shell->options->keep_versions;
+    for (uint32_t i = 0; keep > 0 && i < ENGINE_RUNS_MAX; i++) {
+        const struct run_entry *entry = &shell->runs.entries[i];
+        if (entry->used && entry->run.config.staleness_max >= keep) {
+            keep = entry->run.config.staleness_max + 1u;
+        }
+    }
+    return keep;
 }
 
 /* What a row needs beside itself moves from the ticket or the run into the batch. */
@@ -58,6 +77,7 @@ static void attach(struct shell *shell, struct batch *batch, const struct engine
         if (entry) {
             run_entry_take_sum(entry, publish->round, publish->attempt, &batch->sum);
         }
+        batch->keep = versions_kept(shell);
     }
 }
 

@@ -1,4 +1,5 @@
 /* Start, signals and end of the coordinator. What happens in between is in the other files. */
+#include "server/daemon/settle.h"
 #include "server/daemon/shell.h"
 
 #include <stdio.h>
@@ -68,7 +69,10 @@ static int open_store(struct shell *shell, struct restored *restored)
         LOG(&shell->log, LOG_ERROR, "store_refused", log_text("problem", problem));
         return rc;
     }
-    rc = restore_build(store, shell_now_ms(), shell_wall_ms(), shell->record, restored);
+    rc = settle_runs(store, shell_wall_ms());
+    if (rc >= 0) {
+        rc = restore_build(store, shell_now_ms(), shell_wall_ms(), shell->record, restored);
+    }
     if (rc < 0) {
         LOG(&shell->log, LOG_ERROR, "restore_failed", log_text("error", mycel_error_text(rc)),
             log_text("store", store_problem(store)));

@@ -22,6 +22,7 @@ struct daemon_options {
     const char *eval_images; /* held-out set (IDX or CSV); NULL: versions are not scored */
     const char *eval_labels; /* with IDX images */
     uint32_t sessions_max;   /* DTLS sessions; default 10,000 */
+    uint32_t keep_versions;  /* of each run keep their parameters, and tagged ones; 0: all */
     const char *record_file; /* log of all events, see record.h; added to; NULL: none */
     const char *ready_file;  /* created with "PORT\n" once requests are served; NULL: none */
 };

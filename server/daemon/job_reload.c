@@ -1,8 +1,10 @@
 /*
  * Somebody else has written to the database (the command line): devices and runs are read anew on the
- * pool and compared on the loop. What changed becomes an event.
+ * pool and compared on the loop. What changed becomes an event; a version that the engine did not make
+ * means that it starts over from the store.
  */
 #include "server/daemon/job.h"
+#include "server/daemon/settle.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,7 @@ struct reload_job {
     uint32_t count;
     struct store_run runs[RELOAD_RUNS_MAX];             /* the newest ones */
     struct engine_event introductions[RELOAD_RUNS_MAX]; /* as RUN events, should they be new */
+    struct store_version newest[RELOAD_RUNS_MAX];
 };
 
 static int collect_run(void *user, const struct store_run *run)
@@ -34,6 +37,9 @@ static int read_all(struct reload_job *job)
     int rc = store_runs(job->reader, collect_run, job);
     for (uint32_t i = 0; i < job->count && rc == 0; i++) {
         rc = restore_run_event(job->reader, &job->runs[i], &job->introductions[i]);
+        if (rc == 0) {
+            rc = store_version_newest(job->reader, job->runs[i].id, &job->newest[i]);
+        }
     }
     return rc;
 }
@@ -111,6 +117,51 @@ static void introduce_run(struct shell *shell, const struct store_run *run,
         log_text("name", run->config.name), log_text("model", run->config.model));
 }
 
+/* The version that the engine takes for the newest. */
+static uint32_t engine_version(const struct shell *shell, uint32_t run)
+{
+    struct engine_run_view view;
+    for (uint32_t i = 0; engine_run_view(shell->engine, i, &view) == 0; i++) {
+        if (view.run == run) {
+            return view.version;
+        }
+    }
+    return 0;
+}
+
+/* A rollback, or an average that training shall go on from. If the engine publishes at this very
+ * moment, the store refuses its version (the number is taken), which has the same effect. */
+static bool has_new_base(struct shell *shell, const struct store_run *run,
+                         const struct store_version *newest)
+{
+    bool under_way = run->state == STORE_RUN_ACTIVE || run->state == STORE_RUN_PAUSED;
+    if (!under_way || !settle_is_operators(newest) ||
+        newest->number <= engine_version(shell, run->id)) {
+        return false;
+    }
+    LOG(&shell->log, LOG_INFO, "version_adopted", log_uint("run", run->id),
+        log_uint("version", newest->number),
+        log_text("kind", store_version_kind_name(newest->kind)));
+    return true;
+}
+
+static void follow_all(struct shell *shell, struct reload_job *job)
+{
+    bool new_base = false;
+    for (uint32_t i = 0; i < job->count; i++) {
+        struct run_entry *entry = run_table_find(&shell->runs, job->runs[i].id);
+        if (entry) {
+            follow_run(shell, entry, &job->runs[i]);
+            new_base = has_new_base(shell, &job->runs[i], &job->newest[i]) || new_base;
+        } else {
+            introduce_run(shell, &job->runs[i], &job->introductions[i]);
+        }
+    }
+    if (new_base) {
+        shell_rebuild(shell, MYCEL_OK);
+    }
+}
+
 static void done(struct job *base)
 {
     struct reload_job *job = (struct reload_job *)base;
@@ -125,14 +176,7 @@ static void done(struct job *base)
         job->roster = NULL;
         roster_lost(before, shell->roster, device_lost, shell);
         roster_free(before);
-        for (uint32_t i = 0; i < job->count; i++) {
-            struct run_entry *entry = run_table_find(&shell->runs, job->runs[i].id);
-            if (entry) {
-                follow_run(shell, entry, &job->runs[i]);
-            } else {
-                introduce_run(shell, &job->runs[i], &job->introductions[i]);
-            }
-        }
+        follow_all(shell, job);
     }
     roster_free(job->roster);
     free(job);

@@ -1,12 +1,14 @@
 /*
- * When the store refuses a batch, the engine believes what is not on disk. Then nobody is told anything,
- * the engine is dropped and built anew from the store: the store is the truth. Until that works
- * (a full disk may take a while) devices are answered 5.03 and come back.
+ * When the store refuses a batch, the engine believes what is not on disk; when an operator rolls a run
+ * back, what is on disk has changed under it. Then nobody is told anything, the engine is dropped and
+ * built anew from the store: the store is the truth. Until that works (a full disk may take a while)
+ * devices are answered 5.03 and come back.
  *
  *   shell_rebuild -> wait until jobs and batches are back -> restore_build on the pool
  *                 -> restore_adopt, or try again after REBUILD_RETRY_MS
  */
 #include "server/daemon/job.h"
+#include "server/daemon/settle.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +40,9 @@ static int run(struct job *base)
     }
     rc = store_probe(store);
     if (rc == 0) {
+        rc = settle_runs(store, shell_wall_ms());
+    }
+    if (rc >= 0) {
         rc = restore_build(store, shell_now_ms(), shell_wall_ms(), base->shell->record,
                            &job->restored);
     }
@@ -98,8 +103,10 @@ void shell_rebuild(struct shell *shell, int reason)
     if (shell->rebuilding || shell->closing) {
         return;
     }
-    LOG(&shell->log, LOG_ERROR, "store_refused", log_text("error", mycel_error_text(reason)),
-        log_text("next", "devices are answered 5.03 until the store takes data again"));
+    if (reason < 0) {
+        LOG(&shell->log, LOG_ERROR, "store_refused", log_text("error", mycel_error_text(reason)),
+            log_text("next", "devices are answered 5.03 until the store takes data again"));
+    }
     shell->rebuilding = true;
     held_clear(&shell->held);
     uv_timer_stop(&shell->wake);

@@ -77,7 +77,8 @@ int shell_step(struct shell *shell, struct engine_event *event);
 int shell_query(struct shell *shell, struct engine_event *event, struct engine_action *answer);
 void shell_durable(struct shell *shell, uint64_t batch);
 
-/* --- rebuild.c: when the store refused a batch, the engine starts over from what is on disk ----- */
+/* --- rebuild.c: the engine starts over from what is on disk ------------------------------------- */
+/* reason: why the store refused a batch, or OK when an operator has changed a run's versions. */
 void shell_rebuild(struct shell *shell, int reason);
 
 /* --- request.c: what the endpoint hands over -------------------------------------------------- */

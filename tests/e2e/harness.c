@@ -190,7 +190,7 @@ void key_path(const struct world *world, unsigned index, char *path, size_t capa
     snprintf(path, capacity, "%.200s/d%u.key", world->folder, index);
 }
 
-void world_open(struct world *world, unsigned devices)
+void world_prepare(struct world *world, unsigned devices)
 {
     memset(world, 0, sizeof *world);
     snprintf(world->folder, sizeof world->folder, "/tmp/mycel-e2e-XXXXXX");
@@ -203,7 +203,11 @@ void world_open(struct world *world, unsigned devices)
     write_csv(world->train, 60 * devices, 10);
     write_csv(world->test, 200, 20);
     world->devices = devices;
-    for (unsigned i = 0; i < devices; i++) {
+}
+
+void world_enroll(struct world *world)
+{
+    for (unsigned i = 0; i < world->devices; i++) {
         char name[16], key[HARNESS_PATH_BYTES];
         snprintf(name, sizeof name, "d%u", i);
         key_path(world, i, key, sizeof key);
@@ -211,6 +215,12 @@ void world_open(struct world *world, unsigned devices)
                  i);
         assert_int_equal(MYCEL(world, "device", "enroll", name, "--key-out", key), 0);
     }
+}
+
+void world_open(struct world *world, unsigned devices)
+{
+    world_prepare(world, devices);
+    world_enroll(world);
 }
 
 static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *ftw)

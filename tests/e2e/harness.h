@@ -39,6 +39,11 @@ struct world {
  * problem, as all functions here do. */
 void world_open(struct world *world, unsigned devices);
 
+/* The two halves of world_open, for a test that wants its state elsewhere: it sets world->state in
+ * between. */
+void world_prepare(struct world *world, unsigned devices);
+void world_enroll(struct world *world);
+
 /* Ends every process, checks that none died of a signal that nobody sent, removes the folder. */
 void world_close(struct world *world);
 

@@ -14,43 +14,55 @@
 enum { FEISTEL_ROUNDS = 4 };
 
 /* The order of one epoch: a permutation that needs no table. A Feistel network over the next power
- * of four permutes 0 … 4^half - 1; numbers beyond count go through it again until they land inside
- * (cycle walking; Black and Rogaway 2002). */
+ * of two permutes 0 … 2^bits - 1; numbers beyond count, fewer than half, go through it again until
+ * they land inside (cycle walking; Black and Rogaway 2002). */
 struct order {
-    uint64_t key;
+    uint32_t key[2];
     uint32_t count;
-    uint32_t half; /* bits of either half; 0: samples come as they lie */
+    uint32_t low;  /* bits of the lower half */
+    uint32_t high; /* bits of the upper half; 0: samples come as they lie */
 };
 
 static struct order order_of(const struct mycel_nn *nn, uint32_t count)
 {
     struct order order = {.count = count};
-    if (nn->plan->config.shuffle) {
-        order.key = rng_u64(nn->seed, RNG_STREAM_ORDER, nn->epochs);
-        order.half = 1;
-        while (order.half < 16 && (UINT64_C(1) << (2 * order.half)) < count) {
-            order.half++;
+    if (nn->plan->config.shuffle && count > 1) {
+        uint64_t key = rng_u64(nn->seed, RNG_STREAM_ORDER, nn->epochs);
+        uint32_t bits = 2;
+        while (bits < 32 && (UINT64_C(1) << bits) < count) {
+            bits++;
         }
+        order.key[0] = (uint32_t)key;
+        order.key[1] = (uint32_t)(key >> 32);
+        order.low = bits / 2;
+        order.high = bits - bits / 2;
     }
     return order;
 }
 
+/* A 32-bit finaliser (MurmurHash3's), which microcontrollers multiply in one instruction. */
+static uint32_t mix32(uint32_t x)
+{
+    x = (x ^ x >> 16) * 0x85ebca6bu;
+    x = (x ^ x >> 13) * 0xc2b2ae35u;
+    return x ^ x >> 16;
+}
+
 static uint32_t index_at(const struct order *order, uint32_t k)
 {
-    uint32_t mask = (UINT32_C(1) << order->half) - 1u;
-    if (order->half == 0) {
+    const uint32_t low = (UINT32_C(1) << order->low) - 1u;
+    const uint32_t high = (uint32_t)((UINT64_C(1) << order->high) - 1u);
+    if (order->high == 0) {
         return k;
     }
     do {
-        uint32_t left = k >> order->half;
-        uint32_t right = k & mask;
-        for (uint32_t r = 0; r < FEISTEL_ROUNDS; r++) {
-            uint64_t mixed = rng_mix64(order->key + ((uint64_t)r << 32 | right));
-            uint32_t next = left ^ ((uint32_t)(mixed >> 32) & mask);
-            left = right;
-            right = next;
+        uint32_t upper = k >> order->low;
+        uint32_t lower = k & low;
+        for (uint32_t r = 0; r < FEISTEL_ROUNDS; r += 2) {
+            upper ^= mix32(lower + order->key[0] + r * 0x9e3779b9u) & high;
+            lower ^= mix32(upper + order->key[1] + r * 0x9e3779b9u) & low;
         }
-        k = left << order->half | right;
+        k = upper << order->low | lower;
     } while (k >= order->count);
     return k;
 }

@@ -460,42 +460,54 @@ NN_INLINE TILE(vector) TILE(across)(TILE(vector) v, bool largest)
     return v;
 }
 
-/* `lanes` lanes from y on, those behind `classes` as if they were `rest`. */
-NN_INLINE TILE(vector)
-    TILE(classes)(const float *y, uint32_t at, uint32_t classes, float rest, TILE_MASK m)
+/* Value where the lane belongs to a class, `rest` behind them. */
+NN_INLINE TILE(vector) TILE(classes)(TILE(vector) value, int32_t classes, float rest)
 {
     TILE(ints) lane = {0};
     NN_UNROLL for (int32_t i = 0; i < TILE_WIDTH; i++)
     {
         lane[i] = i;
     }
-    TILE(vector) value = TILE_LOAD(y + at, m);
-    return TILE(choose)(lane < (int32_t)(classes - at), value, TILE(splat)(rest));
+    return TILE(choose)(lane < classes, value, TILE(splat)(rest));
 }
 
-/* Softmax of one row; `last` is the mask of the vector that the row ends in. */
+/* Softmax of a row that fits a vector: nothing is stored and read again. */
+NN_INLINE void TILE(softmax_short)(float *y, uint32_t classes, TILE_MASK m)
+{
+    TILE(vector) value = TILE(classes)(TILE_LOAD(y, m), (int32_t)classes, -3.402823466e38f);
+    value = TILE(exp)(value - TILE(across)(value, true));
+    value = TILE(classes)(value, (int32_t)classes, 0.0f);
+    TILE_STORE(y, value * (1.0f / TILE(across)(value, false)[0]), m);
+}
+
+/* Softmax of any row; `last` is the mask of the vector that it ends in. */
 NN_INLINE void TILE(softmax_row)(float *y, uint32_t ld, uint32_t classes, TILE_MASK all,
                                  TILE_MASK last)
 {
     const float lowest = -3.402823466e38f;
     TILE(vector) high = TILE(splat)(lowest);
+    if (ld <= TILE_WIDTH) {
+        TILE(softmax_short)(y, classes, last);
+        return;
+    }
     for (uint32_t at = 0; at < ld; at += TILE_WIDTH) {
         TILE_MASK m = at + TILE_WIDTH < ld ? all : last;
-        TILE(vector) value = TILE(classes)(y, at, classes, lowest, m);
+        TILE(vector) value = TILE(classes)(TILE_LOAD(y + at, m), (int32_t)(classes - at), lowest);
         high = TILE(choose)(value < high, high, value);
     }
     high = TILE(across)(high, true);
     TILE(vector) sum = {0};
     for (uint32_t at = 0; at < ld; at += TILE_WIDTH) {
         TILE_MASK m = at + TILE_WIDTH < ld ? all : last;
-        TILE(vector) value = TILE(exp)(TILE(classes)(y, at, classes, lowest, m) - high);
+        TILE(vector) value = TILE(exp)(TILE_LOAD(y + at, m) - high);
+        value = TILE(classes)(value, (int32_t)(classes - at), 0.0f);
         TILE_STORE(y + at, value, m);
-        sum += TILE(classes)(y, at, classes, 0.0f, m);
+        sum += value;
     }
-    TILE(vector) scale = 1.0f / TILE(across)(sum, false);
+    TILE(vector) scale = TILE(splat)(1.0f / TILE(across)(sum, false)[0]);
     for (uint32_t at = 0; at < ld; at += TILE_WIDTH) {
         TILE_MASK m = at + TILE_WIDTH < ld ? all : last;
-        TILE_STORE(y + at, TILE(classes)(y, at, classes, 0.0f, m) * scale, m);
+        TILE_STORE(y + at, TILE_LOAD(y + at, m) * scale, m);
     }
 }
 

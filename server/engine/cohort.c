@@ -231,6 +231,7 @@ void cohort_take_seat(struct engine *e, uint32_t device_slot, uint32_t run_slot)
     const struct share *share = share_of(e, device_slot, run_slot);
 
     run->round.granted++;
+    run->round.granted_ms = e->now_ms;
     run->round.plain_seats[QUOTA_FAIRNESS] += is_due(run, share) ? 0 : 1;
     run->round.plain_seats[QUOTA_UTILITY] += is_useful(run, share) ? 0 : 1;
 }

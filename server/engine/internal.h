@@ -65,6 +65,7 @@ struct round {
     bool unsaved;        /* started or state is not in the stored row yet */
     bool started;        /* the clock below runs */
     uint64_t started_ms; /* modulo 2^64: may lie before the engine's zero after a restart */
+    uint64_t granted_ms; /* last lease granted in it */
     uint64_t select_end_ms;
     uint64_t soft_end_ms;
     uint64_t hard_end_ms;

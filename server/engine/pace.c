@@ -20,10 +20,12 @@ static struct engine_window window(const struct engine *e, uint64_t earliest_ms,
     return w;
 }
 
-/* Length of a round: as observed, else as long as it may take. */
+/* How long the devices of a round are at work: as observed, else a pace. The wait until enough of them
+ * have come is not part of it: it follows from what is told here, and would keep itself as long as it
+ * happened to be. */
 static uint64_t round_ms(const struct run *run)
 {
-    return run->learned.round_ms > 0 ? run->learned.round_ms : run->spec.soft_ms;
+    return run->learned.round_ms > 0 ? run->learned.round_ms : run->spec.pace_ms;
 }
 
 /* Until the next round starts, by what the rounds before it took; 0 when nothing is known yet, since
@@ -32,7 +34,7 @@ static uint64_t until_next_ms(const struct engine *e, const struct run *run)
 {
     const struct round *round = &run->round;
     uint64_t expected = run->learned.round_ms;
-    uint64_t spent = e->now_ms - round->started_ms;
+    uint64_t spent = e->now_ms - round->granted_ms;
 
     if (!round_is_collecting(round)) {
         return run->learned.gap_ms;

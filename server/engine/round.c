@@ -244,7 +244,7 @@ static bool publish(struct engine *e, struct run *run)
     }
     set_state(round, ENGINE_ROUND_PUBLISH);
     run->learned.round_ms =
-        stats_smooth(run->learned.round_ms, round->closed_ms - round->started_ms);
+        stats_smooth(run->learned.round_ms, round->closed_ms - round->granted_ms);
 
     struct engine_action_publish *row = &emit_store(e, ENGINE_ACTION_PUBLISH)->u.publish;
 
@@ -342,6 +342,7 @@ int round_restore(struct engine *e, struct run *run, const struct engine_event_r
     round->started = row->started;
     round->started_ms =
         e->now_ms - (row->age_ms < run->spec.hard_ms ? row->age_ms : run->spec.hard_ms);
+    round->granted_ms = e->now_ms;
     round->select_end_ms = deadline_again(e, run->spec.select_ms, row->age_ms);
     round->soft_end_ms = deadline_again(e, run->spec.soft_ms, row->age_ms);
     round->hard_end_ms = deadline_again(e, run->spec.hard_ms, row->age_ms);

@@ -155,7 +155,7 @@ struct engine_version {
 struct engine_learned {
     uint32_t drop_permille; /* share of leases that expired, smoothed */
     uint32_t drop_rounds;   /* rounds that it was observed in */
-    uint32_t round_ms;      /* first lease to commit, smoothed; 0: unknown */
+    uint32_t round_ms;      /* last lease to close, smoothed; 0: unknown */
     uint32_t gap_ms;        /* goal reached to next round, smoothed; 0: unknown */
     float best;             /* best accuracy so far */
     uint32_t best_version;

@@ -18,7 +18,7 @@
 
 #define DEVICES 3
 #define ROUNDS 6
-#define RANDOM_KILLS 20
+#define RANDOM_KILLS 6 /* MYCEL_KILLS=20 for the full size */
 #define HASH_BYTES 65
 
 static struct world world;
@@ -99,17 +99,23 @@ static void test_coordinator_killed_after_each_event(void **state)
     assert_string_equal(hash, expected);
 }
 
+static uint64_t number_from(const char *variable, uint64_t otherwise)
+{
+    const char *text = getenv(variable);
+    return text ? strtoull(text, NULL, 10) : otherwise;
+}
+
 static void test_coordinator_killed_at_random(void **state)
 {
     (void)state;
-    const char *text = getenv("MYCEL_SEED");
-    uint64_t seed = text ? strtoull(text, NULL, 10) : 1;
+    uint64_t seed = number_from("MYCEL_SEED", 1);
+    uint64_t kills = number_from("MYCEL_KILLS", RANDOM_KILLS);
     unsigned rounds = 2 * ROUNDS;
     char expected[HASH_BYTES], hash[HASH_BYTES];
     undisturbed(rounds, expected);
     open_world(rounds);
     start_devices();
-    for (unsigned i = 0; i < RANDOM_KILLS; i++) {
+    for (uint64_t i = 0; i < kills; i++) {
         pause_ms(20 + rng_below(seed, 1, i, 600));
         server_kill(&world);
         server_start(&world, NULL);

@@ -140,8 +140,8 @@ struct net_config {
     const char *address[NET_ADDRESSES_MAX]; /* numeric IPv4 or IPv6, e.g. "127.0.0.1", "::1" */
     unsigned addresses;                     /* 1 … NET_ADDRESSES_MAX; no default: policy */
     uint16_t port;                          /* of all addresses; 0: the kernel chooses (tests) */
-    uint8_t worker;                /* number of this endpoint, part of its connection ids */
-    uint32_t peers_max;            /* sessions; the longest idle one gives way. 16,384 … 2^20 */
+    uint8_t worker;     /* number of this endpoint, part of its connection ids */
+    uint32_t peers_max; /* sessions; the longest idle one gives way. Default 16,384, at most 2^20 */
     uint32_t half_open_max;        /* unfinished handshakes; the oldest gives way. Default 1,024 */
     uint32_t handshake_timeout_ms; /* Default 30,000 */
     uint64_t idle_timeout_ms;      /* a session without authenticated records. Default 24 h */

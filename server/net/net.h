@@ -142,7 +142,8 @@ struct net_config {
     uint16_t port;                          /* of all addresses; 0: the kernel chooses (tests) */
     uint8_t worker;     /* number of this endpoint, part of its connection ids */
     uint32_t peers_max; /* sessions; the longest idle one gives way. Default 16,384, at most 2^20 */
-    uint32_t half_open_max;        /* unfinished handshakes; the oldest gives way. Default 1,024 */
+    uint32_t half_open_max;        /* unfinished handshakes; the oldest gives way, of a host
+                                      that has many its own. Default 1,024 */
     uint32_t handshake_timeout_ms; /* Default 30,000 */
     uint64_t idle_timeout_ms;      /* a session without authenticated records. Default 24 h */
     uint32_t live_max;          /* sessions kept ready to use; others are parked. Default 1,024 */
@@ -156,7 +157,8 @@ struct net_config {
 };
 
 /* Opens the sockets and starts listening. `loop` has to outlive the endpoint; the configuration is
- * copied. On failure *out is NULL and nothing is left open. Errors: INVALID (configuration), IO
+ * copied. On failure *out is NULL, nothing is left open, and the loop has to run once more to release
+ * its handles. Errors: INVALID (configuration), IO
  * (socket, address in use), PERMISSION, NO_MEMORY, CRYPTO (entropy or TLS set-up). */
 int net_open(struct net **out, uv_loop_t *loop, const struct net_config *config);
 

@@ -91,8 +91,8 @@ static int say_whole(const struct counts *c, bool json)
                                   "runs", (int)c->runs, "versions", (int)c->versions, "audit",
                                   (json_int_t)c->audit));
     }
-    (void)printf("Whole: every page, reference and content was read. %u devices, %u runs, "
-                 "%u versions, an audit log of %" PRIu64 " entries.\n",
+    (void)printf("Whole: every page, reference and content was read.\n"
+                 "devices %u, runs %u, versions %u, audit entries %" PRIu64 "\n",
                  c->devices, c->runs, c->versions, c->audit);
     return EXIT_CODE_OK;
 }

@@ -38,6 +38,22 @@ static const char *text(json_t *object, const char *name)
     return value ? value : "";
 }
 
+static void start_devices(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        device_start(&world, i, NULL);
+    }
+}
+
+/* With the coordinator, so that nobody waits for a session that is no more. */
+static void kill_all(void)
+{
+    server_kill(&world);
+    for (unsigned i = 0; i < world.devices; i++) {
+        device_kill(&world, i);
+    }
+}
+
 static void wait_finished(void)
 {
     for (unsigned waited = 0; waited <= 2 * HARNESS_WAIT_MS; waited += 100) {
@@ -111,9 +127,7 @@ static void test_rollback_under_a_running_coordinator(void **state)
     world_open(&world, DEVICES);
     run_create(&world, 8, DEVICES, DEVICES, "120s");
     server_start(&world, NULL);
-    for (unsigned i = 0; i < DEVICES; i++) {
-        device_start(&world, i, NULL);
-    }
+    start_devices(DEVICES);
     json_decref(run_wait(&world, 3));
     assert_int_equal(MYCEL(&world, "model", "rollback", "r:1"), 0);
     /* It either sees the new version, or its own is refused because the number is taken. */
@@ -134,14 +148,13 @@ static void test_rollback_while_it_is_down(void **state)
     world_open(&world, DEVICES);
     run_create(&world, 4, DEVICES, DEVICES, "120s");
     server_start(&world, NULL);
-    device_start(&world, 0, NULL);
-    device_start(&world, 1, NULL);
+    start_devices(2);
     assert_true(process_expect(&world.server, "\"update_accepted\"", HARNESS_WAIT_MS));
     assert_true(process_expect(&world.server, "\"update_accepted\"", HARNESS_WAIT_MS));
-    server_kill(&world);
+    kill_all();
     assert_int_equal(MYCEL(&world, "model", "rollback", "r:0"), 0);
     server_start(&world, NULL);
-    device_start(&world, 2, NULL);
+    start_devices(DEVICES);
     wait_finished();
     assert_int_equal(check_lineage("rollback", 0), 1);
     check_rounds(DEVICES, 1);
@@ -174,11 +187,9 @@ static void test_average_is_adopted(void **state)
     world_open(&world, DEVICES);
     run_create(&world, 6, DEVICES, DEVICES, "120s");
     server_start(&world, NULL);
-    for (unsigned i = 0; i < DEVICES; i++) {
-        device_start(&world, i, NULL);
-    }
+    start_devices(DEVICES);
     json_decref(run_wait(&world, 3));
-    server_kill(&world); /* so that it is known what is averaged */
+    kill_all(); /* so that it is known what is averaged */
     json_t *shown = MYCEL_JSON(&world, "run", "show", "r");
     long newest = integer(shown, "version");
     json_decref(shown);
@@ -197,6 +208,7 @@ static void test_average_is_adopted(void **state)
     assert_memory_not_equal(mean, c, sizeof mean);
     if (newest + 1 < 6) { /* else the average was the last one that was asked for */
         server_start(&world, NULL);
+        start_devices(DEVICES);
         wait_finished();
         assert_int_equal(check_lineage("average", -1), newest + 1);
         check_rounds(DEVICES, 1);
@@ -214,9 +226,7 @@ static void test_old_versions_go(void **state)
     run_create(&world, 6, DEVICES, DEVICES, "120s");
     assert_int_equal(MYCEL(&world, "model", "tag", "r:0", "first"), 0);
     server_start(&world, keep);
-    for (unsigned i = 0; i < DEVICES; i++) {
-        device_start(&world, i, NULL);
-    }
+    start_devices(DEVICES);
     wait_finished();
     json_t *list = MYCEL_JSON(&world, "model", "list", "r");
     size_t i;

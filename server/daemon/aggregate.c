@@ -181,6 +181,12 @@ static int run_rule(struct context *c)
     return rc == 0 ? rule_finish(&c->round, c->base, c->sum.model, NULL) : rc;
 }
 
+bool aggregate_may_work_later(int status)
+{
+    return status == MYCEL_E_NO_MEMORY || status == MYCEL_E_IO || status == MYCEL_E_DISK_FULL ||
+           status == MYCEL_E_BUSY;
+}
+
 int aggregate_round(struct store *reader, const struct store_run_config *config,
                     const struct engine_action_aggregate *order, struct run_sum *out)
 {

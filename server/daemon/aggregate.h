@@ -14,4 +14,8 @@
 int aggregate_round(struct store *reader, const struct store_run_config *config,
                     const struct engine_action_aggregate *order, struct run_sum *out);
 
+/* Whether such a failure says nothing about the round (no memory, a disk that fails): the sum is to be
+ * asked for again. What is left would fail the same way for ever, and the round is given up. */
+bool aggregate_may_work_later(int status);
+
 #endif

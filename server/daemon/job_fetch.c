@@ -90,8 +90,25 @@ struct receipt_job {
     struct engine_action_lookup lookup;
     uint8_t receipt[PROTO_MESSAGE_BYTES_MAX];
     size_t bytes;
-    bool conflict;
 };
+
+int receipt_of(struct store *reader, const struct engine_action_lookup *lookup,
+               uint8_t receipt[PROTO_MESSAGE_BYTES_MAX], size_t *bytes)
+{
+    uint8_t digest[PROTO_SHA256_BYTES];
+    struct store_lease lease;
+    int rc = store_lease_get(reader, lookup->key, &lease);
+    if (rc == 0 && lease.device != lookup->device) {
+        rc = MYCEL_E_NOT_FOUND; /* somebody else's key */
+    }
+    if (rc == 0) {
+        rc = store_receipt(reader, lookup->key, receipt, PROTO_MESSAGE_BYTES_MAX, bytes, digest);
+    }
+    if (rc == 0 && lookup->digest_set && memcmp(digest, lookup->digest, sizeof digest) != 0) {
+        rc = MYCEL_E_CONFLICT;
+    }
+    return rc;
+}
 
 static int run_receipt(struct job *base)
 {
@@ -101,19 +118,7 @@ static int run_receipt(struct job *base)
     if (rc < 0) {
         return rc;
     }
-    uint8_t digest[PROTO_SHA256_BYTES];
-    struct store_lease lease;
-    rc = store_lease_get(reader, job->lookup.key, &lease);
-    if (rc == 0 && lease.device != job->lookup.device) {
-        rc = MYCEL_E_NOT_FOUND; /* somebody else's key */
-    }
-    if (rc == 0) {
-        rc = store_receipt(reader, job->lookup.key, job->receipt, sizeof job->receipt, &job->bytes,
-                           digest);
-    }
-    if (rc == 0 && job->lookup.digest_set) {
-        job->conflict = memcmp(digest, job->lookup.digest, sizeof digest) != 0;
-    }
+    rc = receipt_of(reader, &job->lookup, job->receipt, &job->bytes);
     store_close(reader);
     return rc;
 }
@@ -122,10 +127,10 @@ static void answer_receipt(struct shell *shell, const struct receipt_job *job, i
 {
     if (status == MYCEL_E_NOT_FOUND) {
         reply_problem(shell, job->reply, NET_CODE(4, 3), MYCEL_E_LEASE, NULL);
+    } else if (status == MYCEL_E_CONFLICT) {
+        reply_problem(shell, job->reply, NET_CODE(4, 9), MYCEL_E_CONFLICT, NULL);
     } else if (status < 0) {
         reply_busy(shell, job->reply);
-    } else if (job->conflict) {
-        reply_problem(shell, job->reply, NET_CODE(4, 9), MYCEL_E_CONFLICT, NULL);
     } else {
         reply_receipt_bytes(shell, job->reply,
                             job->lookup.digest_set ? NET_CODE(2, 4) : NET_CODE(2, 5), job->receipt,

@@ -44,6 +44,8 @@ static void done_sum(struct job *base)
     }
     if (shell->rebuilding || shell->closing || !entry) {
         run_sum_free(&job->sum); /* the engine asks for it again after a restart */
+    } else if (aggregate_may_work_later(base->status)) {
+        shell_rebuild(shell, base->status); /* what was accepted is not to be given up for that */
     } else {
         run_entry_set_sum(entry, &job->sum);
         struct engine_event event = {.type = ENGINE_EVENT_AGGREGATED};

@@ -116,6 +116,11 @@ int job_model(struct shell *shell, const uint8_t sha256[PROTO_SHA256_BYTES], net
 int job_receipt(struct shell *shell, const struct engine_action_lookup *lookup, net_reply_id reply);
 int job_reload(struct shell *shell);
 
+/* The receipt that the store keeps for a key and device: 0; NOT_FOUND (none, or it is another device's
+ * key); CONFLICT (it was given for another body). */
+int receipt_of(struct store *reader, const struct engine_action_lookup *lookup,
+               uint8_t receipt[PROTO_MESSAGE_BYTES_MAX], size_t *bytes);
+
 /* --- restore.c: the engine is a function of the store ----------------------------------------- */
 struct restored {
     void *memory;

@@ -15,7 +15,7 @@ static struct {
     sqlite3_mem_methods real;
 } alloc;
 
-static bool fails(void)
+bool alloc_fails(void)
 {
     if (!alloc.armed) {
         return false;
@@ -28,12 +28,12 @@ static bool fails(void)
 
 static void *sqlite_malloc(int bytes)
 {
-    return fails() ? NULL : alloc.real.xMalloc(bytes);
+    return alloc_fails() ? NULL : alloc.real.xMalloc(bytes);
 }
 
 static void *sqlite_realloc(void *old, int bytes)
 {
-    return fails() ? NULL : alloc.real.xRealloc(old, bytes);
+    return alloc_fails() ? NULL : alloc.real.xRealloc(old, bytes);
 }
 
 void *__real_calloc(size_t count, size_t bytes);
@@ -41,7 +41,7 @@ void *__wrap_calloc(size_t count, size_t bytes);
 
 void *__wrap_calloc(size_t count, size_t bytes)
 {
-    return fails() ? NULL : __real_calloc(count, bytes);
+    return alloc_fails() ? NULL : __real_calloc(count, bytes);
 }
 
 void alloc_install(void)

@@ -13,4 +13,7 @@ void alloc_arm(uint64_t at, bool sticky);
 void alloc_heal(void);
 bool alloc_struck(void);
 
+/* For further hooks: whether this allocation has to fail. */
+bool alloc_fails(void);
+
 #endif

@@ -30,6 +30,7 @@ BOXES = {
 PUBLIC = {
     "common/include/mycel/": "common",
     "client/include/mycel/nn.h": "client/nn",
+    "client/include/mycel/ring.h": "client/nn",
     "client/include/mycel/client.h": "client/runtime",
     "client/include/mycel/port.h": "client/runtime",
     "client/include/mycel/": "client/port",

@@ -1,6 +1,6 @@
 /*
  * The same training on a Cortex-M4F and on the host: for each case one line with the instructions of a
- * step, the arena's bytes, and a fingerprint of all weights afterwards.
+ * step, the arena's bytes, a fingerprint of all weights afterwards, and the stack that it took.
  * Both machines have to print the same fingerprints.
  */
 #include "counter.h"
@@ -36,18 +36,18 @@ static const struct example examples[] = {
 };
 
 static uint8_t arena[ARENA_BYTES] __attribute__((aligned(MYCEL_NN_ALIGN)));
-static uint8_t inputs[SAMPLES * INPUTS_MAX / 8]; /* pixels; samples overlap to save room */
+static float inputs[SAMPLES * INPUTS_MAX / 8]; /* samples overlap to save room */
 static uint8_t labels[SAMPLES];
 static struct mycel_model model;
 static struct mycel_nn_plan plan;
 
-/* Pixels from a linear congruential generator; labels in turn. */
+/* Values from a linear congruential generator, exact in binary32; labels in turn. */
 static void make_data(void)
 {
     uint32_t state = 1;
-    for (size_t i = 0; i < sizeof inputs; i++) {
+    for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++) {
         state = state * 1664525u + 1013904223u;
-        inputs[i] = (uint8_t)(state >> 24);
+        inputs[i] = (float)(state >> 24) / 256.0f;
     }
     for (int i = 0; i < SAMPLES; i++) {
         labels[i] = (uint8_t)(i % 10);
@@ -56,7 +56,7 @@ static void make_data(void)
 
 static int fetch(void *ctx, uint32_t index, void *stage, struct mycel_nn_sample *sample)
 {
-    uint32_t room = (uint32_t)sizeof inputs - mycel_model_inputs(&model);
+    uint32_t room = (uint32_t)(sizeof inputs / sizeof inputs[0]) - mycel_model_inputs(&model);
     (void)ctx;
     (void)stage;
     sample->input = inputs + index * 67u % (room + 1);
@@ -93,9 +93,7 @@ static void load_start(struct mycel_nn *nn)
 static int run(const struct example *example)
 {
     struct mycel_nn *nn;
-    const struct mycel_nn_config config = {.input = MYCEL_NN_U8,
-                                           .input_scale = 1.0f / 255.0f,
-                                           .kernels = MYCEL_NN_KERNELS_SCALAR,
+    const struct mycel_nn_config config = {.kernels = MYCEL_NN_KERNELS_SCALAR,
                                            .batch = example->batch,
                                            .optimizer = example->optimizer,
                                            .learning_rate = 0.01f};
@@ -110,16 +108,18 @@ static int run(const struct example *example)
     }
     load_start(nn);
     mycel_nn_start(nn, 1, 0);
-    uint32_t ticks = 0;
+    uint32_t ticks = 0, top;
+    stack_paint();
     for (int step = 0; step <= STEPS && rc >= 0; step++) {
         uint32_t before = counter_read();
         rc = mycel_nn_train(nn, &data, &budget);
         ticks = (counter_read() - before) & COUNTER_MASK;
     }
-    printf("%s %lu %lu %08lx%08lx\n", example->name,
+    uint32_t stack = stack_used(&top);
+    printf("%s %lu %lu %08lx%08lx %lu\n", example->name,
            (unsigned long)(ticks * COUNTER_INSTRUCTIONS_PER_TICK / example->batch),
            (unsigned long)plan.arena_bytes, (unsigned long)(fingerprint(nn) >> 32),
-           (unsigned long)(fingerprint(nn) & 0xFFFFFFFFu));
+           (unsigned long)(fingerprint(nn) & 0xFFFFFFFFu), (unsigned long)stack);
     return rc < 0;
 }
 

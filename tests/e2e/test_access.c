@@ -7,6 +7,7 @@
 #include <mycel/error.h>
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,6 +72,17 @@ static void test_revoked_while_connected(void **state)
     probe_close(&probe);
 }
 
+static void test_hang_up_reloads(void **state)
+{
+    (void)state;
+    struct probe probe;
+    assert_int_equal(kill(world.server.pid, SIGHUP), 0);
+    assert_true(process_expect(&world.server, "\"reloading\"", 5000));
+    probe_open(&probe, &world, 2);
+    assert_int_equal(probe_ask(&probe, &links, PROBE_WAIT_MS).code, 205);
+    probe_close(&probe);
+}
+
 static void test_readable_key_file_is_refused(void **state)
 {
     (void)state;
@@ -104,6 +116,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_strangers_hear_nothing),
         cmocka_unit_test(test_revoked_while_connected),
+        cmocka_unit_test(test_hang_up_reloads),
         cmocka_unit_test(test_readable_key_file_is_refused),
         cmocka_unit_test(test_the_others_train_on),
     };

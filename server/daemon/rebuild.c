@@ -5,7 +5,7 @@
  * devices are answered 5.03 and come back.
  *
  *   shell_rebuild -> wait until jobs and batches are back -> restore_build on the pool
- *                 -> restore_adopt, or try again after REBUILD_RETRY_MS
+ *                 -> adopt, or try again after REBUILD_RETRY_MS
  */
 #include "server/daemon/job.h"
 #include "server/daemon/settle.h"
@@ -50,6 +50,19 @@ static int run(struct job *base)
     return rc;
 }
 
+/* The old roster stays for the moment: the reload that follows compares it with the store, and so ends
+ * the sessions of those who were shut out meanwhile. It also finds what else was changed while nobody
+ * listened. */
+static void adopt(struct shell *shell, struct restored *restored)
+{
+    struct roster *fresh = restored->roster;
+    restored->roster = shell->roster;
+    shell->roster = NULL;
+    restore_adopt(shell, restored);
+    roster_free(fresh);
+    job_reload(shell);
+}
+
 static void done(struct job *base)
 {
     struct rebuild_job *job = (struct rebuild_job *)base;
@@ -62,7 +75,7 @@ static void done(struct job *base)
         again(shell, REBUILD_RETRY_MS);
     } else {
         LOG(&shell->log, LOG_INFO, "rebuilt", log_uint("batches", shell->durable));
-        restore_adopt(shell, &job->restored);
+        adopt(shell, &job->restored);
     }
     free(job);
 }

@@ -191,6 +191,35 @@ static void test_run_goes_on(void **state)
     assert_int_equal(server_stop(&world), 0);
 }
 
+/* Killed in the middle of it, and started again when there is room. */
+static void test_killed_while_full(void **state)
+{
+    (void)state;
+    open_world(DEVICES);
+    run_create(&world, 6, DEVICES, DEVICES, "120s");
+    server_start(&world, NULL);
+    for (unsigned i = 0; i < DEVICES; i++) {
+        device_start(&world, i, NULL);
+    }
+    json_decref(run_wait(&world, 2));
+    fill();
+    assert_true(process_expect(&world.server, "\"store_refused\"", HARNESS_WAIT_MS));
+    server_kill(&world);
+    for (unsigned i = 0; i < DEVICES; i++) {
+        device_kill(&world, i);
+    }
+    release();
+    assert_int_equal(MYCEL(&world, "check"), 0);
+    server_start(&world, NULL);
+    for (unsigned i = 0; i < DEVICES; i++) {
+        device_start(&world, i, NULL);
+    }
+    json_t *run = run_wait(&world, 6);
+    check_counted_once(run);
+    json_decref(run);
+    assert_int_equal(server_stop(&world), 0);
+}
+
 static bool may_mount(void)
 {
     snprintf(disk, sizeof disk, "/tmp/mycel-mount-XXXXXX");
@@ -210,6 +239,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_no_receipt_without_a_disk, close_world),
         cmocka_unit_test_teardown(test_run_goes_on, close_world),
+        cmocka_unit_test_teardown(test_killed_while_full, close_world),
     };
     return may_mount() ? cmocka_run_group_tests(tests, NULL, NULL) : SKIPPED;
 }

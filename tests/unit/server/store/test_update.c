@@ -284,6 +284,12 @@ static void test_lists(void **state)
     assert_int_equal(seen[2], ids.device[1]);
     assert_int_equal(seen[3], ids.device[2]);
     memset(seen, 0, sizeof seen);
+    assert_int_equal(store_updates_refused(f->store, ids.device[2], 9, collect_devices, seen), 0);
+    assert_int_equal(seen[0], 1); /* its other update counts */
+    assert_int_equal(store_updates_refused(f->store, ids.device[2], 0, collect_devices, seen), 0);
+    assert_int_equal(store_updates_refused(f->store, ids.device[1], 9, collect_devices, seen), 0);
+    assert_int_equal(seen[0], 1);
+    memset(seen, 0, sizeof seen);
     assert_int_equal(store_shares(f->store, ids.run, collect_shares, seen), 0);
     assert_int_equal(seen[0], 3);
     assert_int_equal(seen[1], ids.device[1] * 100 + 22);

@@ -313,9 +313,10 @@ int run_list_run(const struct invocation *call)
     return code;
 }
 
-/* ---- stop --------------------------------------------------------------------------------- */
+/* ---- stop, pause, resume ------------------------------------------------------------------ */
 
-int run_stop_run(const struct invocation *call)
+static int change_state(const struct invocation *call, enum store_run_state state,
+                        const char *reason, const char *done)
 {
     struct store *store = NULL;
     struct store_run run;
@@ -326,18 +327,34 @@ int run_stop_run(const struct invocation *call)
     result = state_run(store, call->words[0], &run);
     int code = exit_of_error(result);
     if (result == MYCEL_OK) {
-        result = store_run_set_state(store, run.id, STORE_RUN_STOPPED, "stopped by an operator",
-                                     "cli", state_now_ms());
+        result = run.state == state
+                     ? MYCEL_E_STATE
+                     : store_run_set_state(store, run.id, state, reason, "cli", state_now_ms());
         if (result == MYCEL_E_STATE) {
             say_error("run '%s' is %s already", run.config.name, store_run_state_name(run.state));
             code = EXIT_CODE_REFUSED;
         } else if (result < 0) {
             code = state_fail(store, result, run.config.name);
         } else {
-            (void)printf("Stopped run %" PRIu32 " '%s' at version %" PRIu32 ".\n", run.id,
+            (void)printf("%s run %" PRIu32 " '%s' at version %" PRIu32 ".\n", done, run.id,
                          run.config.name, run.version);
         }
     }
     store_close(store);
     return code;
+}
+
+int run_stop_run(const struct invocation *call)
+{
+    return change_state(call, STORE_RUN_STOPPED, "stopped by an operator", "Stopped");
+}
+
+int run_pause_run(const struct invocation *call)
+{
+    return change_state(call, STORE_RUN_PAUSED, "paused by an operator", "Paused");
+}
+
+int run_resume_run(const struct invocation *call)
+{
+    return change_state(call, STORE_RUN_ACTIVE, "", "Resumed");
 }

@@ -14,6 +14,8 @@ int run_create_run(const struct invocation *call);
 int run_list_run(const struct invocation *call);
 int run_show_run(const struct invocation *call);
 int run_stop_run(const struct invocation *call);
+int run_pause_run(const struct invocation *call);
+int run_resume_run(const struct invocation *call);
 
 /* What `run create` stores, for callers inside the program (the demo). config->name may be "": then
  * it becomes "run-<n>". initial: the first version's parameters (config->params of them, canonical

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define OTHERS (S_IRWXG | S_IRWXO)
@@ -195,6 +196,16 @@ static int configure(struct store *store, const struct store_options *options)
     return code;
 }
 
+/* SQLite says "I/O error" where it could not make room for its shared memory file. */
+static int blame_full_disk(struct store *store, const char *folder, int code)
+{
+    struct statvfs disk;
+    if (code != MYCEL_E_IO || statvfs(folder, &disk) != 0 || disk.f_bavail > 0) {
+        return code;
+    }
+    return store_fail(store, MYCEL_E_DISK_FULL, "the disk of %s is full: make room", folder);
+}
+
 int store_open(const struct store_options *options, struct store **out,
                char problem[STORE_PROBLEM_BYTES])
 {
@@ -222,6 +233,7 @@ int store_open(const struct store_options *options, struct store **out,
         *out = store;
         return MYCEL_OK;
     }
+    code = blame_full_disk(store, options->folder, code);
     if (problem != NULL) {
         (void)snprintf(problem, STORE_PROBLEM_BYTES, "%s", store->problem);
     }

@@ -250,6 +250,35 @@ static void test_old_versions_go(void **state)
     assert_int_equal(server_stop(&world), 0);
 }
 
+/* --- pause ------------------------------------------------------------------------------------------ */
+
+static void test_pause_and_resume(void **state)
+{
+    (void)state;
+    world_open(&world, DEVICES);
+    run_create(&world, 5, DEVICES, DEVICES, "120s");
+    server_start(&world, NULL);
+    start_devices(DEVICES);
+    json_decref(run_wait(&world, 1));
+    assert_int_equal(MYCEL(&world, "run", "pause", "r"), 0);
+    assert_int_equal(MYCEL(&world, "run", "pause", "r"), 4);
+    pause_ms(2500); /* what is under way may end */
+    json_t *run = MYCEL_JSON(&world, "run", "show", "r");
+    long version = integer(run, "version");
+    assert_string_equal(text(run, "state"), "paused");
+    json_decref(run);
+    pause_ms(1500);
+    run = MYCEL_JSON(&world, "run", "show", "r");
+    assert_int_equal(integer(run, "version"), version);
+    assert_true(version < 5);
+    json_decref(run);
+    assert_int_equal(MYCEL(&world, "run", "resume", "r"), 0);
+    wait_finished("r");
+    check_rounds(DEVICES, 0);
+    assert_int_equal(MYCEL(&world, "run", "resume", "r"), 4);
+    assert_int_equal(server_stop(&world), 0);
+}
+
 /* --- why ----------------------------------------------------------------------------------------- */
 
 static void test_why_a_device_is_not_heard(void **state)
@@ -304,6 +333,7 @@ int main(void)
         cmocka_unit_test_teardown(test_rollback_while_it_is_down, close_world),
         cmocka_unit_test_teardown(test_average_is_adopted, close_world),
         cmocka_unit_test_teardown(test_old_versions_go, close_world),
+        cmocka_unit_test_teardown(test_pause_and_resume, close_world),
         cmocka_unit_test_teardown(test_why_a_device_is_not_heard, close_world),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

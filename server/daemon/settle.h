@@ -1,7 +1,8 @@
 /*
  * What an operator did to a run's versions meanwhile, settled in the store before an engine is built
  * from it. A rollback (or an average) is where the run goes on from; the round that was open then is
- * given up, because what it collected are changes to a model that is no longer wanted.
+ * given up, because what it collected are changes to a model that is no longer wanted. What had come too
+ * late for it and was carried into the round after it stays there, as anything stale does.
  */
 #ifndef MYCEL_SERVER_DAEMON_SETTLE_H
 #define MYCEL_SERVER_DAEMON_SETTLE_H

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -250,6 +251,39 @@ static void test_old_versions_go(void **state)
     assert_int_equal(server_stop(&world), 0);
 }
 
+/* --- restore ------------------------------------------------------------------------------------ */
+
+/* The coordinator's disk is lost; a backup from some rounds before takes its place. The devices, who
+ * remember more than it does, go on with it. */
+static void test_restored_backup(void **state)
+{
+    (void)state;
+    char copy[HARNESS_PATH_BYTES], restored[HARNESS_PATH_BYTES];
+    world_open(&world, DEVICES);
+    run_create(&world, 6, DEVICES, DEVICES, "120s");
+    server_start(&world, NULL);
+    start_devices(DEVICES);
+    json_decref(run_wait(&world, 2));
+    snprintf(restored, sizeof restored, "%.200s/restored", world.folder);
+    assert_int_equal(mkdir(restored, 0700), 0);
+    snprintf(copy, sizeof copy, "%.220s/mycel.db", restored);
+    assert_int_equal(MYCEL(&world, "backup", copy), 0); /* while it works */
+    assert_int_equal(MYCEL(&world, "backup", copy), 4);
+    json_decref(run_wait(&world, 4));
+    kill_all();
+    snprintf(world.state, sizeof world.state, "%s", restored);
+    assert_int_equal(MYCEL(&world, "check"), 0);
+    json_t *run = MYCEL_JSON(&world, "run", "show", "r");
+    assert_in_range(integer(run, "version"), 2, 4);
+    json_decref(run);
+    server_start(&world, NULL);
+    start_devices(DEVICES);
+    wait_finished("r");
+    check_rounds(DEVICES, 0);
+    assert_int_equal(MYCEL(&world, "check"), 0);
+    assert_int_equal(server_stop(&world), 0);
+}
+
 /* --- pause ------------------------------------------------------------------------------------------ */
 
 static void test_pause_and_resume(void **state)
@@ -333,6 +367,7 @@ int main(void)
         cmocka_unit_test_teardown(test_rollback_while_it_is_down, close_world),
         cmocka_unit_test_teardown(test_average_is_adopted, close_world),
         cmocka_unit_test_teardown(test_old_versions_go, close_world),
+        cmocka_unit_test_teardown(test_restored_backup, close_world),
         cmocka_unit_test_teardown(test_pause_and_resume, close_world),
         cmocka_unit_test_teardown(test_why_a_device_is_not_heard, close_world),
     };

@@ -25,8 +25,8 @@ demo: build ## train a model with ten local clients (DEMO_ARGS="--rounds 5 …")
 test: build-release build-asan ## run all tests, then again under ASan and UBSan
 	@tests/run.sh $(JOBS) release asan
 
-test-faults: build ## run every fault sweep in full (crashes, allocations, I/O, bit flips)
-	@python3 -B tests/fault/run.py build/release/faults.tsv
+test-faults: build-release build-asan ## run every fault sweep in full (crashes, allocations, I/O, bit flips)
+	@python3 -B tests/fault/run.py build/release/faults.tsv build/asan/faults.tsv
 
 bench: build ## run all benches, keep their lines in build/bench.jsonl
 	@MYCEL_BIN=$(CURDIR)/build/release/bin/mycel \

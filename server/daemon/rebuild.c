@@ -15,6 +15,7 @@
 
 #define REBUILD_POLL_MS 20u
 #define REBUILD_RETRY_MS 1000u
+#define REBUILD_SAY_EVERY 60u /* failures: a disk may be full for days */
 
 struct rebuild_job {
     struct job job;
@@ -70,8 +71,10 @@ static void done(struct job *base)
     if (shell->closing) {
         restore_drop(&job->restored);
     } else if (base->status < 0) {
-        LOG(&shell->log, LOG_WARN, "still_read_only",
-            log_text("error", mycel_error_text(base->status)));
+        if (shell->rebuild_failures++ % REBUILD_SAY_EVERY == 0) {
+            LOG(&shell->log, LOG_WARN, "still_read_only",
+                log_text("error", mycel_error_text(base->status)));
+        }
         again(shell, REBUILD_RETRY_MS);
     } else {
         LOG(&shell->log, LOG_INFO, "rebuilt", log_uint("batches", shell->durable));
@@ -121,7 +124,9 @@ void shell_rebuild(struct shell *shell, int reason)
             log_text("next", "devices are answered 5.03 until the store takes data again"));
     }
     shell->rebuilding = true;
+    shell->rebuild_failures = 0;
     held_clear(&shell->held);
     uv_timer_stop(&shell->wake);
-    again(shell, REBUILD_POLL_MS);
+    /* A full memory is not free again at once: starting over straight away would only fail again. */
+    again(shell, reason == MYCEL_E_NO_MEMORY ? REBUILD_RETRY_MS : REBUILD_POLL_MS);
 }

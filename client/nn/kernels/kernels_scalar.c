@@ -4,6 +4,8 @@
  * (no contraction), so that these give the same bits on every machine; tests compare x86 with the
  * microcontroller. It must not use anything whose result depends on the compiler's mood.
  */
+#include <string.h>
+
 #include "client/nn/kernels/update.h"
 #include "client/nn/kernels/walk.h"
 #include "client/nn/nn_math.h"
@@ -15,65 +17,71 @@
     (p##0 += w##0 * (x), p##1 += w##1 * (x), p##2 += w##2 * (x), p##3 += w##3 * (x))
 #define STORE(p, to) ((to)[0] = p##0, (to)[1] = p##1, (to)[2] = p##2, (to)[3] = p##3)
 
-/* What a pixel's sums start from. */
-static const float *start_of(const struct nn_mac *job, const float *y, uint32_t lane)
+/* Hides where a pointer came from, so that addresses made from it are made when they are needed
+ * and don't occupy registers throughout a loop. */
+#define FORGET(pointer) __asm__("" : "+r"(pointer))
+
+/* What every pixel's four sums start from; NULL: from where they will lie. */
+static const float *start_of(const struct nn_mac *job, uint32_t lane)
 {
     static const float zero[4] = {0.0f, 0.0f, 0.0f, 0.0f};
     if (job->mode == NN_MAC_ADD) {
-        return y + lane;
+        return NULL;
     }
     return job->mode == NN_MAC_BIAS && job->bias != NULL ? job->bias + lane : zero;
 }
 
-/* A pixel's finished sums, which lie in y already, become outputs or gradients. */
-static void finish(const struct nn_mac *job, const float *old, float *y)
+static void scalar_pass(float *y, const float *raw, const float *skip, uint32_t count,
+                        const struct nn_slope *slope)
 {
-    const struct nn_slope *s = &job->slope;
-    if (job->mode != NN_MAC_GRADIENT) {
-        const float floor = job->floor;
-        for (float *end = y + 4; y < end; y++) {
-            *y = *y < floor ? floor : *y;
-        }
-        return;
-    }
-    const float *skip = job->skip != NULL ? job->skip + (y - job->y) : NULL;
-    for (uint32_t i = 0; i < 4; i++) {
-        float sum = skip != NULL ? y[i] + skip[i] : y[i];
-        bool inside = old[i] > s->low && old[i] < s->high;
-        y[i] = sum * (inside ? s->c0 + old[i] * (s->c1 + s->c2 * old[i]) : s->outside);
+    const struct nn_slope s = *slope;
+    for (uint32_t k = 0; k < count; k++) {
+        float gradient = skip != NULL ? raw[k] + skip[k] : raw[k];
+        bool inside = y[k] > s.low && y[k] < s.high;
+        y[k] = gradient * (inside ? s.c0 + y[k] * (s.c1 + s.c2 * y[k]) : s.outside);
     }
 }
 
-/* Puts four sums in y's place; an output that makes way for its gradient is looked at once more. */
-#define FINISH(job, p, to)                                                                         \
-    do {                                                                                           \
-        float old[4] = {(to)[0], (to)[1], (to)[2], (to)[3]};                                       \
-        STORE(p, to);                                                                              \
-        finish(job, old, to);                                                                      \
-    } while (0)
-
-static void mac_four(const struct nn_mac *job, struct nn_walk *walk, uint32_t lane)
+/* A pixel's four finished sums become outputs or gradients at y. */
+static void finish(const struct nn_mac *job, const float *sums, float *y)
 {
-    const float *x[4];
-    float *y[4];
-    nn_walk_take(walk, job, 4, x, y);
+    if (job->mode == NN_MAC_GRADIENT) {
+        const float *skip = job->skip != NULL ? job->skip + (y - job->y) : NULL;
+        scalar_pass(y, sums, skip, 4, &job->slope);
+        return;
+    }
+    const float floor = job->floor;
+    const float *end = sums + 4;
+    do {
+        float sum = *sums++;
+        *y++ = sum < floor ? floor : sum;
+    } while (sums < end);
+}
+
+/* 4 pixels x 4 lanes; apart, so that the loop has all registers. */
+static NN_APART void sums_four(const struct nn_mac *job, const float *const x[4],
+                               const float *weight, float sums[16])
+{
+    const float *xa = x[0];
+    const float *xb = x[1];
+    const float *xc = x[2];
+    const float *xd = x[3];
+    const uint32_t ldw = job->ldw;
+    const ptrdiff_t gap = (ptrdiff_t)job->window.stride - (ptrdiff_t)job->window.length;
     LANES(a);
     LANES(b);
     LANES(c);
     LANES(d);
     LANES(w);
-    LOAD(a, start_of(job, y[0], lane));
-    LOAD(b, start_of(job, y[1], lane));
-    LOAD(c, start_of(job, y[2], lane));
-    LOAD(d, start_of(job, y[3], lane));
-    const float *weight = job->w + lane;
-    for (uint32_t s = 0; s < job->window.segments; s++) {
-        const float *xa = x[0] + s * job->window.stride;
-        const float *xb = x[1] + s * job->window.stride;
-        const float *xc = x[2] + s * job->window.stride;
-        const float *xd = x[3] + s * job->window.stride;
-        for (const float *end = xa + job->window.length; xa < end; weight += job->ldw) {
+    LOAD(a, sums);
+    LOAD(b, sums + 4);
+    LOAD(c, sums + 8);
+    LOAD(d, sums + 12);
+    for (uint32_t segments = job->window.segments; segments > 0; segments--) {
+        uint32_t left = job->window.length;
+        do {
             LOAD(w, weight);
+            weight += ldw;
             MAC(a, w, *xa);
             MAC(b, w, *xb);
             MAC(c, w, *xc);
@@ -82,54 +90,79 @@ static void mac_four(const struct nn_mac *job, struct nn_walk *walk, uint32_t la
             xb++;
             xc++;
             xd++;
-        }
+        } while (--left > 0);
+        xa += gap;
+        xb += gap;
+        xc += gap;
+        xd += gap;
     }
-    FINISH(job, a, y[0] + lane);
-    FINISH(job, b, y[1] + lane);
-    FINISH(job, c, y[2] + lane);
-    FINISH(job, d, y[3] + lane);
+    STORE(a, sums);
+    STORE(b, sums + 4);
+    STORE(c, sums + 8);
+    STORE(d, sums + 12);
 }
 
-static void mac_one(const struct nn_mac *job, struct nn_walk *walk, uint32_t lane)
+static NN_APART void sums_one(const struct nn_mac *job, const float *x, const float *weight,
+                              float sums[4])
 {
-    const float *x;
-    float *y;
-    nn_walk_take(walk, job, 1, &x, &y);
+    const uint32_t ldw = job->ldw;
+    const ptrdiff_t gap = (ptrdiff_t)job->window.stride - (ptrdiff_t)job->window.length;
     LANES(a);
     LANES(w);
-    LANES(v);
-    LOAD(a, start_of(job, y, lane));
-    const float *weight = job->w + lane;
-    const uint32_t ldw = job->ldw;
-    for (uint32_t s = 0; s < job->window.segments; s++) {
-        const float *from = x + s * job->window.stride;
-        const float *end = from + job->window.length;
-        for (; from + 2 <= end; from += 2) {
+    LOAD(a, sums);
+    for (uint32_t segments = job->window.segments; segments > 0; segments--) {
+        uint32_t left = job->window.length;
+        for (; left >= 4; left -= 4, x += 4) {
             LOAD(w, weight);
             weight += ldw;
-            LOAD(v, weight);
-            weight += ldw;
-            MAC(a, w, from[0]);
-            MAC(a, v, from[1]);
-        }
-        for (; from < end; from++, weight += ldw) {
+            MAC(a, w, x[0]);
             LOAD(w, weight);
-            MAC(a, w, *from);
+            weight += ldw;
+            MAC(a, w, x[1]);
+            LOAD(w, weight);
+            weight += ldw;
+            MAC(a, w, x[2]);
+            LOAD(w, weight);
+            weight += ldw;
+            MAC(a, w, x[3]);
         }
+        for (; left > 0; left--, x++) {
+            LOAD(w, weight);
+            weight += ldw;
+            MAC(a, w, *x);
+        }
+        x += gap;
     }
-    FINISH(job, a, y + lane);
+    STORE(a, sums);
 }
 
 static void scalar_mac(const struct nn_mac *job)
 {
     for (uint32_t lane = 0; lane < job->lanes; lane += 4) {
+        const float *start = start_of(job, lane);
         struct nn_walk walk = nn_walk_start(job);
-        uint32_t left = job->x.count;
-        for (; left >= 4; left -= 4) {
-            mac_four(job, &walk, lane);
-        }
-        for (; left > 0; left--) {
-            mac_one(job, &walk, lane);
+        uint32_t count = 4;
+        for (uint32_t left = job->x.count; left > 0; left -= count) {
+            const float *x[4];
+            float *y[4];
+            float sums[16];
+            if (left >= 4) {
+                nn_walk_take(&walk, job, 4, x, y);
+            } else {
+                count = 1;
+                nn_walk_take(&walk, job, 1, x, y);
+            }
+            for (uint32_t p = 0; p < count; p++) {
+                memcpy(sums + 4 * p, start != NULL ? start : y[p] + lane, 4 * sizeof sums[0]);
+            }
+            if (count == 4) {
+                sums_four(job, x, job->w + lane, sums);
+            } else {
+                sums_one(job, x[0], job->w + lane, sums);
+            }
+            for (uint32_t p = 0; p < count; p++) {
+                finish(job, sums + 4 * p, y[p] + lane);
+            }
         }
     }
 }
@@ -174,16 +207,20 @@ NN_INLINE void outer_four(const struct nn_outer *job, uint32_t row, uint32_t lan
     const float *line = job->x.base;
     const float *const *pointers = job->x.rows;
     const uint32_t at = nn_window_offset(&job->window, row);
+    const uint32_t behind = job->x.offset + at;
     const uint32_t step = job->x.step;
+    const uint32_t ldd = job->ldd;
+    FORGET(c);
     for (uint32_t left = job->x.count; left > 0;) {
         uint32_t run = left < job->x.width ? left : job->x.width;
         const float *x0 = line + at;
         const float *x1 = line + nn_window_offset(&job->window, row + 1);
         const float *x2 = line + nn_window_offset(&job->window, row + 2);
         const float *x3 = line + nn_window_offset(&job->window, row + 3);
-        for (uint32_t p = run; p > 0; p--) {
+        uint32_t p = run;
+        do {
             if (together && pointers != NULL) {
-                x0 = *pointers++ + job->x.offset + at;
+                x0 = *pointers++ + behind;
             }
             LOAD(d, delta);
             MAC(a, d, x0[0]);
@@ -194,11 +231,12 @@ NN_INLINE void outer_four(const struct nn_outer *job, uint32_t row, uint32_t lan
             x1 += step;
             x2 += step;
             x3 += step;
-            delta += job->ldd;
-        }
+            delta += ldd;
+        } while (--p > 0);
         line += job->x.jump;
         left -= run;
     }
+    FORGET(c);
     STORE(a, c);
     STORE(b, c + job->ldc);
     STORE(e, c + 2 * (size_t)job->ldc);
@@ -249,23 +287,25 @@ static void outer_single(const struct nn_outer *job, uint32_t lane)
     const uint32_t ldc = job->ldc;
     float *c = job->c + lane;
     LANES(a);
-    LANES(b);
     LANES(d);
     LOAD(d, job->d + lane);
-    for (; x + 2 <= end; x += 2) {
-        float *next = c + ldc;
-        LOAD(a, c);
-        LOAD(b, next);
-        MAC(a, d, x[0]);
-        MAC(b, d, x[1]);
-        STORE(a, c);
-        STORE(b, next);
-        c = next + ldc;
-    }
-    for (; x < end; x++, c += ldc) {
+    if ((job->window.length & 1u) != 0) {
         LOAD(a, c);
         MAC(a, d, *x);
         STORE(a, c);
+        x++;
+        c += ldc;
+    }
+    while (x < end) {
+        LOAD(a, c);
+        MAC(a, d, x[0]);
+        STORE(a, c);
+        c += ldc;
+        LOAD(a, c);
+        MAC(a, d, x[1]);
+        STORE(a, c);
+        c += ldc;
+        x += 2;
     }
 }
 
@@ -315,16 +355,6 @@ static void scalar_sum(const float *d, uint32_t ldd, uint32_t pixels, uint32_t l
             a3 += from[3];
         }
         STORE(a, c);
-    }
-}
-
-static void scalar_pass(float *y, const float *raw, const float *skip, uint32_t count,
-                        const struct nn_slope *s)
-{
-    for (uint32_t k = 0; k < count; k++) {
-        float gradient = skip != NULL ? raw[k] + skip[k] : raw[k];
-        bool inside = y[k] > s->low && y[k] < s->high;
-        y[k] = gradient * (inside ? s->c0 + y[k] * (s->c1 + s->c2 * y[k]) : s->outside);
     }
 }
 

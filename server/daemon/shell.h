@@ -65,6 +65,7 @@ struct shell {
     bool reload_again; /* … and something changed meanwhile */
     bool rebuilding;   /* the engine is being built anew from the store */
     uv_timer_t rebuild;
+    uint32_t rebuild_failures; /* in a row */
     uint64_t durable; /* newest batch on disk */
 };
 

@@ -6,6 +6,7 @@
  *
  *   crash   power cut at operation N of the disk: unsynced writes all lost, all kept, or SEEDS random choices
  *           with torn and reordered sectors, every second of these with a second cut after the restart
+ *   error   operation N fails, alone or with all later ones, reads included; full: as if the disk were full
  *   alloc   the N-th allocation of SQLite, store or coordinator fails, once and with all later ones; then
  *           the engine is built anew from the store, as the daemon does
  *   clock   killed after pass N and started with another wall clock and monotonic clock (clock.c)
@@ -164,37 +165,89 @@ static void sweep_crash(struct sweep *sweep)
     }
 }
 
-/* --- allocations ------------------------------------------------------------------------------ */
+/* --- failures that the coordinator lives through ---------------------------------------------- */
 
-static bool fail_allocation(struct sweep *sweep, uint64_t at, bool sticky)
+struct failure {
+    enum disk_fault fault; /* HEALTHY: allocations */
+    bool sticky;
+};
+
+static void arm(struct trial *trial, const struct failure *failure, uint64_t at)
+{
+    if (failure->fault != DISK_HEALTHY) {
+        disk_arm(trial->disk, failure->fault, at, failure->sticky);
+    } else {
+        alloc_arm(at, failure->sticky);
+    }
+}
+
+static bool struck_and_healed(struct trial *trial, const struct failure *failure)
+{
+    disk_heal(trial->disk);
+    alloc_heal();
+    return failure->fault != DISK_HEALTHY ? disk_struck(trial->disk) : alloc_struck();
+}
+
+/* What the store may say: the fault by its name. */
+static bool is_expected(const struct failure *failure, int code)
+{
+    switch (failure->fault) {
+    case DISK_FULL:
+        return code == MYCEL_E_DISK_FULL || code == MYCEL_E_IO;
+    case DISK_HEALTHY:
+        return code == MYCEL_E_NO_MEMORY;
+    default:
+        return code == MYCEL_E_IO;
+    }
+}
+
+/* The engine is dropped and built anew after each error, as the daemon does. */
+static bool fail(struct sweep *sweep, uint64_t at, const struct failure *failure)
 {
     struct trial *trial = &sweep->trial;
     trial_begin(sweep, trial, SWEEP_OVER_PERMILLE);
-    alloc_arm(at, sticky);
+    arm(trial, failure, at);
     int rc = MYCEL_E_AGAIN;
+    bool struck = false;
     for (int attempt = 0; attempt < ATTEMPTS_MAX && rc < 0; attempt++) {
         rc = live(trial);
-        alloc_heal();
-        if (rc < 0 && rc != MYCEL_E_NO_MEMORY) {
+        struck = struck_and_healed(trial, failure) || struck;
+        if (rc < 0 && !is_expected(failure, rc)) {
             trial_complain(trial, "unexpected error", rc);
         }
         trial_restart(trial, 1000);
     }
     trial_end(trial);
-    return alloc_struck();
+    return struck;
+}
+
+static void sweep_failures(struct sweep *sweep, enum disk_fault fault, const char *kind)
+{
+    for (int sticky = 0; sticky < 2; sticky++) {
+        const struct failure failure = {.fault = fault, .sticky = sticky != 0};
+        bool struck = true;
+        for (uint64_t at = 1; struck && at < POINTS_MAX; at += sweep->stride) {
+            uint64_t before = findings(sweep);
+            struck = fail(sweep, at, &failure);
+            sweep_point_out(sweep, kind, at, (uint64_t)sticky, before);
+            sweep->points += struck;
+        }
+    }
 }
 
 static void sweep_alloc(struct sweep *sweep)
 {
-    for (int sticky = 0; sticky < 2; sticky++) {
-        bool struck = true;
-        for (uint64_t at = 1; struck && at < POINTS_MAX; at += sweep->stride) {
-            uint64_t before = findings(sweep);
-            struck = fail_allocation(sweep, at, sticky != 0);
-            sweep_point_out(sweep, "allocation", at, (uint64_t)sticky, before);
-            sweep->points += struck;
-        }
-    }
+    sweep_failures(sweep, DISK_HEALTHY, "allocation");
+}
+
+static void sweep_error(struct sweep *sweep)
+{
+    sweep_failures(sweep, DISK_ERROR, "operation");
+}
+
+static void sweep_full(struct sweep *sweep)
+{
+    sweep_failures(sweep, DISK_FULL, "full disk");
 }
 
 /* --- the same update a hundred times ----------------------------------------------------------- */
@@ -271,10 +324,9 @@ struct kind {
 };
 
 static const struct kind kinds[] = {
-    {"crash", "crash_points", sweep_crash},
-    {"alloc", "alloc_failures", sweep_alloc},
-    {"clock", "clock_jumps", sweep_clock},
-    {"replay", "replay_points", sweep_replay},
+    {"crash", "crash_points", sweep_crash}, {"error", "io_errors", sweep_error},
+    {"full", "full_disks", sweep_full},     {"alloc", "alloc_failures", sweep_alloc},
+    {"clock", "clock_jumps", sweep_clock},  {"replay", "replay_points", sweep_replay},
 };
 
 static const struct kind *find_kind(const char *name)
@@ -298,8 +350,9 @@ int main(int argc, char **argv)
     const struct kind *kind = argc > 1 ? find_kind(argv[1]) : NULL;
     struct sweep *sweep = calloc(1, sizeof *sweep);
     if (kind == NULL || sweep == NULL) {
-        (void)fprintf(stderr,
-                      "usage: fault_coordinator crash|alloc|clock|replay [STRIDE [SEEDS]]\n");
+        (void)fprintf(
+            stderr,
+            "usage: fault_coordinator KIND [STRIDE [SEEDS]], KIND as at the top of sweep.c\n");
         free(sweep);
         return 2;
     }

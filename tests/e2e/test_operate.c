@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -122,12 +124,28 @@ static long check_lineage(const char *kind, long content_of)
     return found;
 }
 
+/* The event log repeats it, with the engine that started over in the middle. */
+static void check_replay(const char *events)
+{
+    pid_t pid = fork();
+    int status = -1;
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        execl(MYCEL_BIN, "mycel", "replay", events, NULL);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 static void test_rollback_under_a_running_coordinator(void **state)
 {
     (void)state;
+    char events[HARNESS_PATH_BYTES];
     world_open(&world, DEVICES);
+    snprintf(events, sizeof events, "%.200s/events.log", world.folder);
     run_create(&world, 8, DEVICES, DEVICES, "120s");
-    server_start(&world, NULL);
+    server_start(&world, (const char *const[]){"--record", events, NULL});
     start_devices(DEVICES);
     json_decref(run_wait(&world, 3));
     assert_int_equal(MYCEL(&world, "model", "rollback", "r:1"), 0);
@@ -144,6 +162,7 @@ static void test_rollback_under_a_running_coordinator(void **state)
     check_rounds(DEVICES, 1);
     assert_int_equal(MYCEL(&world, "check"), 0);
     assert_int_equal(server_stop(&world), 0);
+    check_replay(events);
 }
 
 /* Two of three devices have reported when the coordinator dies; the operator rolls back; what the two

@@ -66,7 +66,7 @@ struct shell {
     bool rebuilding;   /* the engine is being built anew from the store */
     uv_timer_t rebuild;
     uint32_t rebuild_failures; /* in a row */
-    uint64_t durable; /* newest batch on disk */
+    uint64_t durable;          /* newest batch on disk */
 };
 
 /* --- dispatch.c: one event in, its actions carried out or held -------------------------------- */

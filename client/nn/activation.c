@@ -10,9 +10,9 @@ static float infinity(void)
     return nn_float_of(0x7f800000u);
 }
 
-float nn_floor_of(const struct mycel_layer *layer)
+float nn_floor_of(uint8_t activation)
 {
-    return layer->activation == MYCEL_ACT_RELU ? 0.0f : -infinity();
+    return activation == MYCEL_ACT_RELU ? 0.0f : -infinity();
 }
 
 struct nn_slope nn_slope_of(const struct mycel_layer *layer)

@@ -81,18 +81,18 @@ static void dense_forward(struct mycel_nn *nn, uint32_t i)
     for (uint32_t first = 0; first < rows; first += block) {
         uint32_t count = rows - first < block ? rows - first : block;
         bool last = first + count == rows;
-        const struct nn_mac job = {
-            .x = input_rows(nn, i, first, count, wide),
-            .window = {1, count, 0},
-            .w = w + (size_t)first * p->lanes,
-            .ldw = p->lanes,
-            .lanes = p->lanes,
-            .bias = layer->has_bias ? w + (size_t)p->rows * p->lanes : NULL,
-            .floor = last ? nn_floor_of(layer) : nn_floor_of(&(struct mycel_layer){0}),
-            .mode = first == 0 ? NN_MAC_BIAS : NN_MAC_ADD,
-            .y = nn_out(nn, i),
-            .y_step = p->lanes,
-        };
+        struct nn_mac job; /* not cleared: what its mode does not use is not read */
+        job.x = input_rows(nn, i, first, count, wide);
+        job.window = (struct nn_window){1, count, 0};
+        job.w = w + (size_t)first * p->lanes;
+        job.ldw = p->lanes;
+        job.lanes = p->lanes;
+        job.bias = layer->has_bias ? w + (size_t)p->rows * p->lanes : NULL;
+        job.floor = nn_floor_of(last ? layer->activation : MYCEL_ACT_NONE);
+        job.mode = first == 0 ? NN_MAC_BIAS : NN_MAC_ADD;
+        job.y = nn_out(nn, i);
+        job.y_step = p->lanes;
+        job.y_jump = 0;
         nn->kernels->mac(&job);
     }
     if (layer->activation != MYCEL_ACT_RELU) {
@@ -158,18 +158,19 @@ static void pass_rows(struct mycel_nn *nn, uint32_t i, uint32_t first, uint32_t 
     const struct mycel_nn_layer_plan *p = &nn->plan->layer[i];
     const float *skip = nn_skip_of(nn, i);
     uint32_t samples = samples_in(nn->plan, i, nn->samples);
-    const struct nn_mac job = {
-        .x = {.base = nn_out(nn, i), .count = samples, .width = samples, .step = p->lanes},
-        .window = {1, nn_layer(nn, i)->out.channels, 0},
-        .w = space->transposed,
-        .ldw = NN_BLOCK,
-        .lanes = count,
-        .mode = NN_MAC_GRADIENT,
-        .slope = nn_slope_below(nn, i),
-        .skip = skip != NULL ? skip + first : NULL,
-        .y = nn_in(nn, i) + first,
-        .y_step = p->rows,
-    };
+    struct nn_mac job; /* not cleared: what its mode does not use is not read */
+    job.x = (struct nn_pixels){
+        .base = nn_out(nn, i), .count = samples, .width = samples, .step = p->lanes};
+    job.window = (struct nn_window){1, nn_layer(nn, i)->out.channels, 0};
+    job.w = space->transposed;
+    job.ldw = NN_BLOCK;
+    job.lanes = count;
+    job.mode = NN_MAC_GRADIENT;
+    job.slope = nn_slope_below(nn, i);
+    job.skip = skip != NULL ? skip + first : NULL;
+    job.y = nn_in(nn, i) + first;
+    job.y_step = p->rows;
+    job.y_jump = 0;
     nn->kernels->mac(&job);
 }
 

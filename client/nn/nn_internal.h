@@ -180,7 +180,7 @@ struct nn_slope nn_slope_below(const struct mycel_nn *nn, uint32_t i);
 /* The activation of layer i over its output tensor, for those that are not done elsewhere. */
 void nn_activate(const struct mycel_nn *nn, uint32_t i);
 /* A floor that is a ReLU, or none. */
-float nn_floor_of(const struct mycel_layer *layer);
+float nn_floor_of(uint8_t activation);
 /* Turns one sample of layer i's raw input gradient, in `raw`, into what layer i - 1 finds. */
 void nn_pass_gradient(const struct mycel_nn *nn, uint32_t i, uint32_t sample, const float *raw);
 /* The same for values first … first + count - 1 of the whole micro-batch. */

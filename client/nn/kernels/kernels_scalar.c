@@ -4,8 +4,6 @@
  * (no contraction), so that these give the same bits on every machine; tests compare x86 with the
  * microcontroller. It must not use anything whose result depends on the compiler's mood.
  */
-#include <string.h>
-
 #include "client/nn/kernels/update.h"
 #include "client/nn/kernels/walk.h"
 #include "client/nn/nn_math.h"
@@ -35,10 +33,13 @@ static void scalar_pass(float *y, const float *raw, const float *skip, uint32_t 
                         const struct nn_slope *slope)
 {
     const struct nn_slope s = *slope;
-    for (uint32_t k = 0; k < count; k++) {
-        float gradient = skip != NULL ? raw[k] + skip[k] : raw[k];
-        bool inside = y[k] > s.low && y[k] < s.high;
-        y[k] = gradient * (inside ? s.c0 + y[k] * (s.c1 + s.c2 * y[k]) : s.outside);
+    for (const float *end = y + count; y < end; y++) {
+        float gradient = *raw++;
+        if (skip != NULL) {
+            gradient += *skip++;
+        }
+        bool inside = *y > s.low && *y < s.high;
+        *y = gradient * (inside ? s.c0 + *y * (s.c1 + s.c2 * *y) : s.outside);
     }
 }
 
@@ -62,12 +63,9 @@ static void finish(const struct nn_mac *job, const float *sums, float *y)
 static NN_APART void sums_four(const struct nn_mac *job, const float *const x[4],
                                const float *weight, float sums[16])
 {
-    const float *xa = x[0];
-    const float *xb = x[1];
-    const float *xc = x[2];
-    const float *xd = x[3];
     const uint32_t ldw = job->ldw;
-    const ptrdiff_t gap = (ptrdiff_t)job->window.stride - (ptrdiff_t)job->window.length;
+    uint32_t at = 0;
+    uint32_t segments = job->window.segments;
     LANES(a);
     LANES(b);
     LANES(c);
@@ -77,7 +75,13 @@ static NN_APART void sums_four(const struct nn_mac *job, const float *const x[4]
     LOAD(b, sums + 4);
     LOAD(c, sums + 8);
     LOAD(d, sums + 12);
-    for (uint32_t segments = job->window.segments; segments > 0; segments--) {
+    for (; segments > 0; segments--) {
+        FORGET(x);
+        FORGET(job);
+        const float *xa = x[0] + at;
+        const float *xb = x[1] + at;
+        const float *xc = x[2] + at;
+        const float *xd = x[3] + at;
         uint32_t left = job->window.length;
         do {
             LOAD(w, weight);
@@ -91,10 +95,8 @@ static NN_APART void sums_four(const struct nn_mac *job, const float *const x[4]
             xc++;
             xd++;
         } while (--left > 0);
-        xa += gap;
-        xb += gap;
-        xc += gap;
-        xd += gap;
+        FORGET(weight);
+        at += job->window.stride;
     }
     STORE(a, sums);
     STORE(b, sums + 4);
@@ -153,7 +155,10 @@ static void scalar_mac(const struct nn_mac *job)
                 nn_walk_take(&walk, job, 1, x, y);
             }
             for (uint32_t p = 0; p < count; p++) {
-                memcpy(sums + 4 * p, start != NULL ? start : y[p] + lane, 4 * sizeof sums[0]);
+                const float *from = start != NULL ? start : y[p] + lane;
+                LANES(a);
+                LOAD(a, from);
+                STORE(a, sums + 4 * p);
             }
             if (count == 4) {
                 sums_four(job, x, job->w + lane, sums);
@@ -210,7 +215,6 @@ NN_INLINE void outer_four(const struct nn_outer *job, uint32_t row, uint32_t lan
     const uint32_t behind = job->x.offset + at;
     const uint32_t step = job->x.step;
     const uint32_t ldd = job->ldd;
-    FORGET(c);
     for (uint32_t left = job->x.count; left > 0;) {
         uint32_t run = left < job->x.width ? left : job->x.width;
         const float *x0 = line + at;
@@ -236,7 +240,8 @@ NN_INLINE void outer_four(const struct nn_outer *job, uint32_t row, uint32_t lan
         line += job->x.jump;
         left -= run;
     }
-    FORGET(c);
+    FORGET(job);
+    c = job->c + (size_t)row * job->ldc + lane;
     STORE(a, c);
     STORE(b, c + job->ldc);
     STORE(e, c + 2 * (size_t)job->ldc);

@@ -188,8 +188,9 @@ static bool struck_and_healed(struct trial *trial, const struct failure *failure
     return failure->fault != DISK_HEALTHY ? disk_struck(trial->disk) : alloc_struck();
 }
 
-/* What the store may say: the fault by its name. */
-static bool is_expected(const struct failure *failure, int code)
+/* What the store may say: the fault by its name. While it is being opened also CORRUPT: SQLite's check
+ * cannot tell a page that it could not read from a damaged one, and the store stays shut. */
+static bool is_expected(const struct trial *trial, const struct failure *failure, int code)
 {
     switch (failure->fault) {
     case DISK_FULL:
@@ -197,7 +198,8 @@ static bool is_expected(const struct failure *failure, int code)
     case DISK_HEALTHY:
         return code == MYCEL_E_NO_MEMORY;
     default:
-        return code == MYCEL_E_IO;
+        return code == MYCEL_E_IO ||
+               (code == MYCEL_E_CORRUPT && trial->fleet.coordinator.store == NULL);
     }
 }
 
@@ -212,7 +214,7 @@ static bool fail(struct sweep *sweep, uint64_t at, const struct failure *failure
     for (int attempt = 0; attempt < ATTEMPTS_MAX && rc < 0; attempt++) {
         rc = live(trial);
         struck = struck_and_healed(trial, failure) || struck;
-        if (rc < 0 && !is_expected(failure, rc)) {
+        if (rc < 0 && !is_expected(trial, failure, rc)) {
             trial_complain(trial, "unexpected error", rc);
         }
         trial_restart(trial, 1000);

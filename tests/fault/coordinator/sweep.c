@@ -192,14 +192,16 @@ static bool struck_and_healed(struct trial *trial, const struct failure *failure
  * cannot tell a page that it could not read from a damaged one, and the store stays shut. */
 static bool is_expected(const struct trial *trial, const struct failure *failure, int code)
 {
+    if (code == MYCEL_E_CORRUPT && trial->fleet.coordinator.store == NULL) {
+        return failure->fault != DISK_FULL;
+    }
     switch (failure->fault) {
     case DISK_FULL:
         return code == MYCEL_E_DISK_FULL || code == MYCEL_E_IO;
     case DISK_HEALTHY:
         return code == MYCEL_E_NO_MEMORY;
     default:
-        return code == MYCEL_E_IO ||
-               (code == MYCEL_E_CORRUPT && trial->fleet.coordinator.store == NULL);
+        return code == MYCEL_E_IO;
     }
 }
 

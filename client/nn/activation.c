@@ -18,6 +18,11 @@ float nn_floor_of(uint8_t activation)
 struct nn_slope nn_slope_of(const struct mycel_layer *layer)
 {
     const float inf = infinity();
+    if (!MYCEL_NN_WITH_ACTIVATIONS) {
+        float outside = layer->activation == MYCEL_ACT_RELU ? 0.0f : 1.0f;
+        float low = layer->activation == MYCEL_ACT_RELU ? 0.0f : inf;
+        return (struct nn_slope){low, inf, 1.0f, 0.0f, 0.0f, outside};
+    }
     switch (layer->activation) {
     case MYCEL_ACT_RELU:
         return (struct nn_slope){0.0f, inf, 1.0f, 0.0f, 0.0f, 0.0f};
@@ -37,7 +42,8 @@ struct nn_slope nn_slope_of(const struct mycel_layer *layer)
 struct nn_slope nn_slope_below(const struct mycel_nn *nn, uint32_t i)
 {
     uint32_t below = i - 1;
-    while (nn->plan->layer[below].in_place && nn_layer(nn, below)->kind == MYCEL_LAYER_DROPOUT) {
+    while (MYCEL_NN_WITH_DROPOUT && nn->plan->layer[below].in_place &&
+           nn_layer(nn, below)->kind == MYCEL_LAYER_DROPOUT) {
         below--;
     }
     return nn_slope_of(nn_layer(nn, below));
@@ -45,6 +51,9 @@ struct nn_slope nn_slope_below(const struct mycel_nn *nn, uint32_t i)
 
 static float activate(const struct mycel_layer *layer, float x)
 {
+    if (!MYCEL_NN_WITH_ACTIVATIONS) {
+        return x < 0.0f ? 0.0f : x;
+    }
     switch (layer->activation) {
     case MYCEL_ACT_RELU:
         return x < 0.0f ? 0.0f : x;
@@ -85,7 +94,7 @@ void nn_activate(const struct mycel_nn *nn, uint32_t i)
 const float *nn_skip_of(const struct mycel_nn *nn, uint32_t i)
 {
     const struct mycel_model *model = nn->model;
-    if (!model->layer[i - 1].tapped) {
+    if (!MYCEL_NN_WITH_ADD || !model->layer[i - 1].tapped) {
         return NULL;
     }
     for (uint32_t a = i; a < model->layer_count; a++) {

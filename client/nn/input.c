@@ -14,13 +14,16 @@ bool nn_input_is_plain(const struct mycel_nn_config *config)
 
 static uint32_t input_bytes(const struct mycel_nn *nn)
 {
-    uint32_t size = nn->plan->config.input == MYCEL_NN_F32 ? 4 : 1;
+    uint32_t size = !MYCEL_NN_WITH_INPUTS || nn->plan->config.input == MYCEL_NN_F32 ? 4 : 1;
     return mycel_model_inputs(nn->model) * size;
 }
 
 static int check_answer(struct mycel_nn *nn, const struct mycel_nn_sample *sample)
 {
     uint32_t outputs = mycel_model_outputs(nn->model);
+    if (!MYCEL_NN_WITH_LOSSES) {
+        return sample->label < outputs ? 0 : MYCEL_E_INVALID;
+    }
     switch (nn->model->loss) {
     case MYCEL_LOSS_CROSSENTROPY:
         return sample->label < outputs ? 0 : MYCEL_E_INVALID;

@@ -17,15 +17,19 @@ static uint32_t dense_rows(const struct mycel_model *model, uint32_t i)
 static uint32_t samples_in(const struct mycel_nn_plan *plan, uint32_t i, uint32_t samples)
 {
     const struct mycel_layer *layer = &plan->model->layer[i];
-    return layer->kind == MYCEL_LAYER_DENSE ? samples : samples * nn_pixels_of(&layer->in);
+    return !MYCEL_NN_WITH_CONV || layer->kind == MYCEL_LAYER_DENSE
+               ? samples
+               : samples * nn_pixels_of(&layer->in);
 }
 
 /* Whether raw samples have to be copied block by block: to make them floats, or because a pixel is
  * a sample and the caller's samples lie apart. */
 static bool widens(const struct mycel_nn_plan *plan, uint32_t i)
 {
-    bool as_it_is = nn_input_is_plain(&plan->config) && samples_in(plan, i, 1) == 1;
-    return nn_reads_raw(plan->model, i) && !as_it_is;
+    bool plain = !MYCEL_NN_WITH_INPUTS || nn_input_is_plain(&plan->config);
+    bool as_it_is = plain && samples_in(plan, i, 1) == 1;
+    return (MYCEL_NN_WITH_INPUTS || MYCEL_NN_WITH_CONV) && nn_reads_raw(plan->model, i) &&
+           !as_it_is;
 }
 
 static uint32_t dense_scratch(const struct mycel_nn_plan *plan, uint32_t i, enum nn_phase phase)
@@ -195,7 +199,7 @@ static void dense_backward(struct mycel_nn *nn, uint32_t i)
     const struct mycel_nn_layer_plan *p = &nn->plan->layer[i];
     const struct space space = lay_out(nn, i);
     uint32_t rows = dense_rows(nn->model, i);
-    bool whole = nn->direct && !p->passes && !widens(nn->plan, i);
+    bool whole = (!NN_WITH_UPDATES || nn->direct) && !p->passes && !widens(nn->plan, i);
     bool single = samples_in(nn->plan, i, nn->samples) == 1;
     uint32_t block = whole ? rows : NN_BLOCK;
     for (uint32_t first = 0; first < rows; first += block) {

@@ -4,17 +4,19 @@
  */
 #include "client/nn/nn_internal.h"
 
-/* A build with MYCEL_NN_DENSE_ONLY leaves every other kind out of the link. */
+/* Kinds that the build leaves out have no entry, and so no place in the link. */
 const struct nn_layer_ops *nn_ops(const struct mycel_layer *layer)
 {
     static const struct nn_layer_ops *const table[MYCEL_LAYER_KINDS] = {
         [MYCEL_LAYER_DENSE] = &nn_dense_ops,
-#ifndef MYCEL_NN_DENSE_ONLY
-        [MYCEL_LAYER_CONV] = &nn_conv_ops,           [MYCEL_LAYER_DEPTHWISE] = &nn_depthwise_ops,
-        [MYCEL_LAYER_MAXPOOL] = &nn_maxpool_ops,     [MYCEL_LAYER_AVGPOOL] = &nn_avgpool_ops,
-        [MYCEL_LAYER_GROUPNORM] = &nn_groupnorm_ops, [MYCEL_LAYER_BATCHNORM] = &nn_batchnorm_ops,
-        [MYCEL_LAYER_DROPOUT] = &nn_dropout_ops,     [MYCEL_LAYER_ADD] = &nn_add_ops,
-#endif
+        [MYCEL_LAYER_CONV] = MYCEL_NN_WITH_CONV ? &nn_conv_ops : NULL,
+        [MYCEL_LAYER_DEPTHWISE] = MYCEL_NN_WITH_DEPTHWISE ? &nn_depthwise_ops : NULL,
+        [MYCEL_LAYER_MAXPOOL] = MYCEL_NN_WITH_POOLS ? &nn_maxpool_ops : NULL,
+        [MYCEL_LAYER_AVGPOOL] = MYCEL_NN_WITH_POOLS ? &nn_avgpool_ops : NULL,
+        [MYCEL_LAYER_GROUPNORM] = MYCEL_NN_WITH_NORMS ? &nn_groupnorm_ops : NULL,
+        [MYCEL_LAYER_BATCHNORM] = MYCEL_NN_WITH_NORMS ? &nn_batchnorm_ops : NULL,
+        [MYCEL_LAYER_DROPOUT] = MYCEL_NN_WITH_DROPOUT ? &nn_dropout_ops : NULL,
+        [MYCEL_LAYER_ADD] = MYCEL_NN_WITH_ADD ? &nn_add_ops : NULL,
     };
     return table[layer->kind];
 }
@@ -29,7 +31,7 @@ uint32_t nn_scratch_bytes(const struct mycel_nn_plan *plan, uint32_t i, enum nn_
 
 void nn_forward(struct mycel_nn *nn)
 {
-    if (nn->plan->input_offset != NN_NONE) {
+    if (NN_WITH_INPUT_TENSOR && nn->plan->input_offset != NN_NONE) {
         nn_input_fill(nn);
     }
     for (uint32_t i = 0; i < nn->model->layer_count; i++) {

@@ -68,7 +68,7 @@ static float sample_loss(const struct mycel_nn *nn, uint32_t s, uint32_t *correc
     const struct mycel_model *model = nn->model;
     const struct mycel_shape *out = &model->layer[model->layer_count - 1].out;
     const float *y = sample_of(nn, s);
-    if (model->loss == MYCEL_LOSS_CROSSENTROPY) {
+    if (!MYCEL_NN_WITH_LOSSES || model->loss == MYCEL_LOSS_CROSSENTROPY) {
         if (correct != NULL) {
             *correct += best_of(y, out->channels) == nn->labels[s];
         }
@@ -113,7 +113,7 @@ void nn_loss_gradient(const struct mycel_nn *nn)
 {
     const struct mycel_model *model = nn->model;
     const struct mycel_layer *last = &model->layer[model->layer_count - 1];
-    if (model->loss == MYCEL_LOSS_CROSSENTROPY) {
+    if (!MYCEL_NN_WITH_LOSSES || model->loss == MYCEL_LOSS_CROSSENTROPY) {
         class_gradient(nn);
         return;
     }

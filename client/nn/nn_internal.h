@@ -14,6 +14,7 @@
 #define MYCEL_NN_INTERNAL_H
 
 #include "client/nn/kernels/kernels.h"
+#include "client/nn/nn_build.h"
 #include "mycel/nn.h"
 
 #define NN_NONE UINT32_MAX
@@ -88,16 +89,9 @@ static inline float *nn_scratch(const struct mycel_nn *nn, uint32_t i, enum nn_p
     return nn_at(nn, nn->plan->layer[i].scratch_offset[phase]);
 }
 
-/* A build with MYCEL_NN_DENSE_ONLY has no int8 either; the compiler then drops what asks for it. */
 static inline bool nn_is_int8(const struct mycel_nn_plan *plan, uint32_t i)
 {
-#ifdef MYCEL_NN_DENSE_ONLY
-    (void)plan;
-    (void)i;
-    return false;
-#else
-    return plan->layer[i].int8;
-#endif
+    return MYCEL_NN_WITH_INT8 && plan->layer[i].int8;
 }
 
 static inline uint32_t nn_pixels_of(const struct mycel_shape *shape)

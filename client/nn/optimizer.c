@@ -24,6 +24,9 @@ float nn_rate(const struct mycel_nn *nn)
 {
     const struct mycel_nn_config *c = &nn->plan->config;
     float rate = nn->learning_rate;
+    if (!MYCEL_NN_WITH_SCHEDULES) {
+        return rate;
+    }
     uint32_t steps = c->schedule_steps;
     float share = steps > 0 && nn->steps < steps ? (float)nn->steps / (float)steps : 1.0f;
     switch (c->schedule) {
@@ -85,17 +88,17 @@ static void apply(struct mycel_nn *nn, uint32_t i, uint32_t from, uint32_t count
 
 uint32_t nn_target_space(const struct mycel_nn_plan *plan, uint32_t count)
 {
-    bool needed = !nn_plan_is_direct(plan) && plan->gradients_offset == NN_NONE;
+    bool needed = NN_WITH_UPDATES && !nn_plan_is_direct(plan) && plan->gradients_offset == NN_NONE;
     return needed ? count * 4u : 0;
 }
 
 float *nn_target(struct mycel_nn *nn, uint32_t i, uint32_t from, uint32_t count, float *space)
 {
     const struct mycel_nn_layer_plan *p = &nn->plan->layer[i];
-    if (p->gradient_offset != NN_NONE) {
+    if (MYCEL_NN_WITH_GRADIENTS && p->gradient_offset != NN_NONE) {
         return nn_at(nn, p->gradient_offset) + from;
     }
-    if (nn->direct) {
+    if (!NN_WITH_UPDATES || nn->direct) {
         return nn_params(nn, i) + from;
     }
     memset(space, 0, (size_t)count * 4u);
@@ -105,7 +108,7 @@ float *nn_target(struct mycel_nn *nn, uint32_t i, uint32_t from, uint32_t count,
 void nn_target_done(struct mycel_nn *nn, uint32_t i, uint32_t from, uint32_t count,
                     const float *space)
 {
-    if (nn_target_space(nn->plan, count) > 0) {
+    if (NN_WITH_UPDATES && nn_target_space(nn->plan, count) > 0) {
         apply(nn, i, from, count, space, 1.0f);
     }
 }
@@ -115,7 +118,7 @@ void nn_step_begin(struct mycel_nn *nn, uint32_t batch)
     const struct mycel_nn_plan *plan = nn->plan;
     nn->update_step = nn->steps + 1;
     nn->gradient_scale = (nn->direct ? -nn_rate(nn) : 1.0f) / (float)batch;
-    if (plan->gradients_offset != NN_NONE) {
+    if (MYCEL_NN_WITH_GRADIENTS && plan->gradients_offset != NN_NONE) {
         memset(nn_at(nn, plan->gradients_offset), 0, plan->gradients_bytes);
     }
 }
@@ -135,7 +138,7 @@ void nn_step_end(struct mycel_nn *nn)
 {
     const struct mycel_nn_plan *plan = nn->plan;
     float scale = 1.0f;
-    if (plan->gradients_offset == NN_NONE) {
+    if (!MYCEL_NN_WITH_GRADIENTS || plan->gradients_offset == NN_NONE) {
         return;
     }
     if (plan->config.clip_norm > 0.0f) {

@@ -45,18 +45,43 @@ static int check(const struct mycel_nn_config *c)
     if (!choices || !numbers || !schedule) {
         return MYCEL_E_INVALID;
     }
-#ifdef MYCEL_NN_DENSE_ONLY
-    if (c->int8 != MYCEL_NN_INT8_NONE) {
-        return MYCEL_E_UNSUPPORTED;
-    }
-#endif
     bool trains = c->use == MYCEL_NN_TRAIN;
     return trains && c->int8 == MYCEL_NN_INT8_ALL ? MYCEL_E_UNSUPPORTED : 0;
+}
+
+/* Whether this build has everything that the config asks for, see nn_build.h. */
+static bool build_has_config(const struct mycel_nn_config *c)
+{
+    bool momentum = c->optimizer == MYCEL_NN_MOMENTUM || c->optimizer == MYCEL_NN_NESTEROV;
+    bool gradients = c->clip_norm > 0.0f || c->micro_batch < c->batch ||
+                     (c->optimizer == MYCEL_NN_SGD && c->weight_decay > 0.0f);
+    return (MYCEL_NN_WITH_INT8 || c->int8 == MYCEL_NN_INT8_NONE) &&
+           (MYCEL_NN_WITH_MOMENTUM || !momentum) &&
+           (MYCEL_NN_WITH_ADAMW || c->optimizer != MYCEL_NN_ADAMW) &&
+           (MYCEL_NN_WITH_GRADIENTS || !gradients) &&
+           (MYCEL_NN_WITH_FEDERATED_TERMS || (c->prox == 0.0f && !c->scaffold)) &&
+           (MYCEL_NN_WITH_SCHEDULES ||
+            (c->schedule == MYCEL_NN_CONSTANT && c->warmup_steps == 0)) &&
+           (MYCEL_NN_WITH_SHUFFLE || !c->shuffle) && (MYCEL_NN_WITH_INPUTS || nn_input_is_plain(c));
+}
+
+static bool build_has_model(const struct mycel_model *model)
+{
+    bool has = MYCEL_NN_WITH_LOSSES || model->loss == MYCEL_LOSS_CROSSENTROPY;
+    for (uint32_t i = 0; i < model->layer_count; i++) {
+        uint8_t act = model->layer[i].activation;
+        bool common = act == MYCEL_ACT_NONE || act == MYCEL_ACT_RELU || act == MYCEL_ACT_SOFTMAX;
+        has = has && nn_ops(&model->layer[i]) != NULL && (MYCEL_NN_WITH_ACTIVATIONS || common);
+    }
+    return has;
 }
 
 bool nn_plan_is_direct(const struct mycel_nn_plan *plan)
 {
     const struct mycel_nn_config *c = &plan->config;
+    if (!NN_WITH_UPDATES) {
+        return true;
+    }
     return c->optimizer == MYCEL_NN_SGD && c->clip_norm == 0.0f && c->prox == 0.0f &&
            c->weight_decay == 0.0f && !c->scaffold && c->micro_batch == c->batch;
 }
@@ -105,9 +130,6 @@ static int plan_layer(struct mycel_nn_plan *plan, uint32_t i)
     const struct mycel_layer *layer = &model->layer[i];
     struct mycel_nn_layer_plan *p = &plan->layer[i];
     uint64_t macs = mycel_layer_macs(layer);
-    if (nn_ops(layer) == NULL) {
-        return MYCEL_E_UNSUPPORTED;
-    }
     bool trains = plan->layer[i].trains;
     *p = (struct mycel_nn_layer_plan){
         .macs = macs < UINT32_MAX ? (uint32_t)macs : UINT32_MAX,
@@ -213,6 +235,9 @@ int mycel_nn_plan(struct mycel_nn_plan *plan, const struct mycel_model *model,
     fill_defaults(&plan->config);
     plan->micro_batch = plan->config.micro_batch;
     int rc = check(&plan->config);
+    if (rc == 0 && !(build_has_config(&plan->config) && build_has_model(model))) {
+        rc = MYCEL_E_UNSUPPORTED;
+    }
     uint64_t params = 0;
     find_trained(plan);
     for (uint32_t i = 0; rc == 0 && i < model->layer_count; i++) {

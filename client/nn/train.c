@@ -26,7 +26,7 @@ struct order {
 static struct order order_of(const struct mycel_nn *nn, uint32_t count)
 {
     struct order order = {.count = count};
-    if (nn->plan->config.shuffle && count > 1) {
+    if (MYCEL_NN_WITH_SHUFFLE && nn->plan->config.shuffle && count > 1) {
         uint64_t key = rng_u64(nn->seed, RNG_STREAM_ORDER, nn->epochs);
         uint32_t bits = 2;
         while (bits < 32 && (UINT64_C(1) << bits) < count) {
@@ -52,7 +52,7 @@ static uint32_t index_at(const struct order *order, uint32_t k)
 {
     const uint32_t low = (UINT32_C(1) << order->low) - 1u;
     const uint32_t high = (uint32_t)((UINT64_C(1) << order->high) - 1u);
-    if (order->high == 0) {
+    if (!MYCEL_NN_WITH_SHUFFLE || order->high == 0) {
         return k;
     }
     do {

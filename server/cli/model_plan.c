@@ -10,6 +10,7 @@
 #include <mycel/nn.h>
 
 #include "server/cli/exits.h"
+#include "server/cli/model_source.h"
 #include "server/cli/model_text.h"
 #include "server/cli/say.h"
 
@@ -18,7 +19,7 @@
 struct plan_options {
     uint64_t batch, micro_batch, ram;
     unsigned optimizer, input, int8;
-    bool infer, clip, json;
+    bool infer, clip, json, source;
 };
 
 /* In the order of the trainer's enums. */
@@ -84,6 +85,11 @@ static const struct setting rows[] = {
      .fallback = "0",
      AT(ram),
      .help = "Arena that the device has: says what is missing, and ends with 1 if it is too small"},
+    {.name = "c",
+     .type = SETTING_SWITCH,
+     .fallback = "no",
+     AT(source),
+     .help = "Print model and plan as constants in C, for a device that neither parses nor plans"},
     {.name = "json",
      .letter = 'j',
      .type = SETTING_SWITCH,
@@ -223,7 +229,9 @@ int model_plan_run(const struct invocation *call)
         return EXIT_CODE_USAGE;
     }
     int code = EXIT_CODE_OK;
-    if (options->json) {
+    if (options->source) {
+        code = model_source_write(stdout, &plan, text) < 0 ? EXIT_CODE_FAILED : EXIT_CODE_OK;
+    } else if (options->json) {
         code = print_json(&plan, text);
     } else {
         print_table(&plan, text);

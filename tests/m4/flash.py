@@ -1,10 +1,11 @@
 """Sums the flash that the trainer's own objects take in a linker map: code and constants after
---gc-sections. The test's own program and the C library do not count. Usage: flash.py <file.map>"""
+--gc-sections. The test's own program, the start values that it makes (a device in a fleet gets its
+parameters) and the C library do not count. Usage: flash.py <file.map>"""
 
 import re
 import sys
 
-OWN = re.compile(r"/(?!start|training)[a-z0-9_]+\.o$")
+OWN = re.compile(r"/(?!start|training|model_init)[a-z0-9_]+\.o$")
 # " .text.name\n   0x00000000  0x1a4 /path/object.o", or all on one line.
 ENTRY = re.compile(r"^ \.(text|rodata)\S*\s+0x([0-9a-f]+)\s+0x([0-9a-f]+) (\S+)$")
 

@@ -11,6 +11,7 @@ root=$(cd "$here/../.." && pwd)
 out=$1
 check=${2:-}
 mkdir -p "$out"
+out=$(cd "$out" && pwd)
 
 for tool in arm-none-eabi-gcc qemu-system-arm; do
     command -v "$tool" >/dev/null || { echo "skipped: no $tool" >&2; exit 77; }
@@ -19,15 +20,23 @@ done
 sources=("$root"/common/model*.c "$root/common/crc32.c" "$root"/client/nn/*.c)
 scalar=("$root/client/nn/kernels/kernels_scalar.c" "$root/client/nn/kernels/kernels_select.c")
 includes=(-I"$root" -I"$root/client/include" -I"$root/common/include")
-common=(-std=gnu11 -ffp-contract=off -DMYCEL_MODEL_LAYERS_MAX=16 "${includes[@]}")
+common=(-std=gnu11 -ffp-contract=off "${includes[@]}")
 device=(-mcpu=cortex-m4 -mthumb -mfpu=fpv4-sp-d16 -mfloat-abi=hard -Os -ffunction-sections
     -fdata-sections)
 
-objects() {
+objects() { # name, options, further sources
     mkdir -p "$out/$1"
     rm -f "$out/$1"/*
     (cd "$out/$1" && arm-none-eabi-gcc "${device[@]}" "${common[@]}" "${@:2}" -c \
         "${sources[@]}" "${scalar[@]}" "$here/start.c" "$here/training.c")
+}
+
+# A plan as C, made on the host: for images that neither parse a description nor plan.
+plan_source() { # file, description, batch
+    [[ -x $out/plan_source ]] || "${CC:-cc}" "${common[@]}" -o "$out/plan_source" \
+        "$here/plan_source.c" "$root/server/cli/model_source.c" "$root"/common/model*.c \
+        "$root/common/crc32.c" $(printf '%s\n' "$root"/client/nn/*.c | grep -v "/nn\.c$") -lm
+    "$out/plan_source" "$2" "$3" >"$1"
 }
 
 link() {
@@ -67,13 +76,26 @@ compare() { # case value unit
     fi
 }
 
-objects full
+objects full -DMYCEL_MODEL_LAYERS_MAX=16
 link full
-objects mlp -DMLP_ONLY -DMYCEL_NN_DENSE_ONLY
+rm -f "$out/plan_source"
+plan_source "$out/mlp_plan.c" "64 > dense 32 relu > dense 10 softmax" 32
+objects mlp -DSTATIC_PLAN -DMYCEL_NN_DENSE_ONLY -DMYCEL_MODEL_LAYERS_MAX=2 "$out/mlp_plan.c"
 link mlp
-arm-none-eabi-gcc "${device[@]}" "${common[@]}" -c "$root/examples/train.c" -o "$out/example.o"
+plan_source "$out/all_plan.c" "28x28x1 > conv 8 3x3 stride 2 pad 1 relu > conv 16 3x3 stride 2 pad 1 \
+relu > dense 10 softmax" 1
+objects all -DSTATIC_PLAN -DSTATIC_CNN -DMYCEL_NN_WITH_INT8=0 -DMYCEL_MODEL_LAYERS_MAX=3 "$out/all_plan.c"
+link all
+objects layers -DSTATIC_PLAN -DSTATIC_CNN -DMYCEL_NN_WITH_INT8=0 -DMYCEL_MODEL_LAYERS_MAX=3 \
+    -DMYCEL_NN_WITH_MOMENTUM=0 -DMYCEL_NN_WITH_ADAMW=0 -DMYCEL_NN_WITH_GRADIENTS=0 \
+    -DMYCEL_NN_WITH_FEDERATED_TERMS=0 -DMYCEL_NN_WITH_SCHEDULES=0 "$out/all_plan.c"
+link layers
+arm-none-eabi-gcc "${device[@]}" "${common[@]}" -DMYCEL_MODEL_LAYERS_MAX=16 -c "$root/examples/train.c" -o "$out/example.o"
 
 run_device full >"$out/device.txt"
+run_device mlp >"$out/static.txt"
+run_device all >>"$out/static.txt"
+run_device layers >>"$out/static.txt"
 
 while read -r name instructions arena fingerprint stack; do
     compare "${name}_instructions" "$instructions" instructions
@@ -85,6 +107,15 @@ while read -r name instructions arena fingerprint stack; do
         status=1
     fi
 done <"$out/device.txt"
+# Images with a plan from the host train to the same bits.
+while read -r name _ _ fingerprint _; do
+    if [[ -n $check ]] && ! grep -q "^$name $fingerprint\$" "$root/tests/golden/fingerprints.txt"; then
+        echo "$name, planned on the host: weights $fingerprint" >&2
+        status=1
+    fi
+done <"$out/static.txt"
 compare flash_mlp "$(flash mlp)" B
-compare flash_all "$(flash full)" B
+compare flash_layers_sgd "$(flash layers)" B
+compare flash_all "$(flash all)" B
+compare flash_everything "$(flash full)" B
 exit "$status"

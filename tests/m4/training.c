@@ -24,10 +24,14 @@ struct example {
 };
 
 static const struct example examples[] = {
+#ifndef STATIC_CNN
     {"mlp64_sgd_b32", "64 > dense 32 relu > dense 10 softmax", 32, MYCEL_NN_SGD},
+#endif
+#ifndef STATIC_PLAN
     {"mlp64_sgd_b1", "64 > dense 32 relu > dense 10 softmax", 1, MYCEL_NN_SGD},
     {"mlp64_adam_b32", "64 > dense 32 relu > dense 10 softmax", 32, MYCEL_NN_ADAMW},
-#ifndef MLP_ONLY
+#endif
+#if !defined STATIC_PLAN || defined STATIC_CNN
     {"cnn_sgd_b1",
      "28x28x1 > conv 8 3x3 stride 2 pad 1 relu > conv 16 3x3 stride 2 pad 1 relu > "
      "dense 10 softmax",
@@ -38,8 +42,35 @@ static const struct example examples[] = {
 static uint8_t arena[ARENA_BYTES] __attribute__((aligned(MYCEL_NN_ALIGN)));
 static float inputs[SAMPLES * INPUTS_MAX / 8]; /* samples overlap to save room */
 static uint8_t labels[SAMPLES];
-static struct mycel_model model;
-static struct mycel_nn_plan plan;
+
+/* Without a parser and a planner: an image has the one plan that was made for it on the host. */
+#ifdef STATIC_PLAN
+extern const struct mycel_model mycel_static_model;
+extern const struct mycel_nn_plan mycel_static_plan;
+static const struct mycel_model *const model = &mycel_static_model;
+static const struct mycel_nn_plan *const plan = &mycel_static_plan;
+
+static int make_plan(const struct example *example)
+{
+    (void)example;
+    return 0;
+}
+#else
+static struct mycel_model parsed_model;
+static struct mycel_nn_plan made_plan;
+static const struct mycel_model *const model = &parsed_model;
+static const struct mycel_nn_plan *const plan = &made_plan;
+
+static int make_plan(const struct example *example)
+{
+    const struct mycel_nn_config config = {.kernels = MYCEL_NN_KERNELS_SCALAR,
+                                           .batch = example->batch,
+                                           .optimizer = example->optimizer,
+                                           .learning_rate = 0.01f};
+    int rc = mycel_model_parse(&parsed_model, example->model, NULL);
+    return rc != 0 ? rc : mycel_nn_plan(&made_plan, &parsed_model, &config);
+}
+#endif
 
 /* Values from a linear congruential generator, exact in binary32; labels in turn. */
 static void make_data(void)
@@ -56,7 +87,7 @@ static void make_data(void)
 
 static int fetch(void *ctx, uint32_t index, void *stage, struct mycel_nn_sample *sample)
 {
-    uint32_t room = (uint32_t)(sizeof inputs / sizeof inputs[0]) - mycel_model_inputs(&model);
+    uint32_t room = (uint32_t)(sizeof inputs / sizeof inputs[0]) - mycel_model_inputs(model);
     (void)ctx;
     (void)stage;
     sample->input = inputs + index * 67u % (room + 1);
@@ -70,8 +101,8 @@ static uint64_t fingerprint(const struct mycel_nn *nn)
 {
     uint64_t hash = 14695981039346656037u;
     uint8_t bytes[256];
-    for (uint32_t at = 0; at < model.param_count; at += 64) {
-        uint32_t count = model.param_count - at < 64 ? model.param_count - at : 64;
+    for (uint32_t at = 0; at < model->param_count; at += 64) {
+        uint32_t count = model->param_count - at < 64 ? model->param_count - at : 64;
         mycel_nn_read(nn, MYCEL_NN_PARAMS, at, count, bytes);
         for (uint32_t i = 0; i < count * 4; i++) {
             hash = (hash ^ bytes[i]) * 1099511628211u;
@@ -83,9 +114,9 @@ static uint64_t fingerprint(const struct mycel_nn *nn)
 static void load_start(struct mycel_nn *nn)
 {
     float params[64];
-    for (uint32_t at = 0; at < model.param_count; at += 64) {
-        uint32_t count = model.param_count - at < 64 ? model.param_count - at : 64;
-        mycel_model_init_range(&model, 7, at, count, params);
+    for (uint32_t at = 0; at < model->param_count; at += 64) {
+        uint32_t count = model->param_count - at < 64 ? model->param_count - at : 64;
+        mycel_model_init_range(model, 7, at, count, params);
         mycel_nn_write(nn, MYCEL_NN_PARAMS, at, count, params);
     }
 }
@@ -93,17 +124,12 @@ static void load_start(struct mycel_nn *nn)
 static int run(const struct example *example)
 {
     struct mycel_nn *nn;
-    const struct mycel_nn_config config = {.kernels = MYCEL_NN_KERNELS_SCALAR,
-                                           .batch = example->batch,
-                                           .optimizer = example->optimizer,
-                                           .learning_rate = 0.01f};
     const struct mycel_nn_data data = {.count = SAMPLES, .fetch = fetch};
     struct mycel_nn_budget budget = {.epochs = 1000, .steps_max = 1};
-    int rc = mycel_model_parse(&model, example->model, NULL);
-    rc = rc ? rc : mycel_nn_plan(&plan, &model, &config);
-    rc = rc ? rc : mycel_nn_init(&nn, &plan, arena, sizeof arena);
+    int rc = make_plan(example);
+    rc = rc ? rc : mycel_nn_init(&nn, plan, arena, sizeof arena);
     if (rc) {
-        printf("%s failed %d needs %lu\n", example->name, rc, (unsigned long)plan.arena_bytes);
+        printf("%s failed %d needs %lu\n", example->name, rc, (unsigned long)plan->arena_bytes);
         return 1;
     }
     load_start(nn);
@@ -118,7 +144,7 @@ static int run(const struct example *example)
     uint32_t stack = stack_used(&top);
     printf("%s %lu %lu %08lx%08lx %lu\n", example->name,
            (unsigned long)(ticks * COUNTER_INSTRUCTIONS_PER_TICK / example->batch),
-           (unsigned long)plan.arena_bytes, (unsigned long)(fingerprint(nn) >> 32),
+           (unsigned long)plan->arena_bytes, (unsigned long)(fingerprint(nn) >> 32),
            (unsigned long)(fingerprint(nn) & 0xFFFFFFFFu), (unsigned long)stack);
     return rc < 0;
 }

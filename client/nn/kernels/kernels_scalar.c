@@ -325,7 +325,8 @@ static void scalar_outer(const struct nn_outer *job)
         }
         uint32_t row = 0;
         for (; row + 4 <= rows; row += 4) {
-            if (job->window.segments == 1 || row % job->window.length + 4 <= job->window.length) {
+            if (!MYCEL_NN_WITH_CONV || job->window.segments == 1 ||
+                row % job->window.length + 4 <= job->window.length) {
                 outer_four_together(job, row, lane);
             } else {
                 outer_four_apart(job, row, lane);
@@ -427,6 +428,7 @@ static void scalar_widen_u8(const uint8_t *raw, uint32_t count, float scale, flo
     }
 }
 
+/* What this build never calls is NULL, and not linked. */
 const struct nn_kernels nn_kernels_scalar = {
     .name = "scalar",
     .mac = scalar_mac,
@@ -434,10 +436,10 @@ const struct nn_kernels nn_kernels_scalar = {
     .dots = scalar_dots,
     .transpose = scalar_transpose,
     .sum = scalar_sum,
-    .product = scalar_product,
+    .product = MYCEL_NN_WITH_DEPTHWISE ? scalar_product : NULL,
     .pass = scalar_pass,
-    .largest = scalar_largest,
-    .update = update_apply,
+    .largest = MYCEL_NN_WITH_POOLS ? scalar_largest : NULL,
+    .update = NN_WITH_UPDATES ? update_apply : NULL,
     .softmax = scalar_softmax,
-    .widen_u8 = scalar_widen_u8,
+    .widen_u8 = MYCEL_NN_WITH_INPUTS ? scalar_widen_u8 : NULL,
 };

@@ -8,6 +8,7 @@
 #define MYCEL_NN_UPDATE_H
 
 #include "client/nn/kernels/walk.h"
+#include "client/nn/nn_build.h"
 #include "mycel/nn.h"
 
 /* The gradient of value i with everything that is added to it. */
@@ -66,10 +67,14 @@ static void update_apply(const struct nn_update *u)
         update_sgd(u);
         break;
     case MYCEL_NN_ADAMW:
-        update_adamw(u);
+        if (MYCEL_NN_WITH_ADAMW) {
+            update_adamw(u);
+        }
         break;
     default:
-        update_momentum(u);
+        if (MYCEL_NN_WITH_MOMENTUM) {
+            update_momentum(u);
+        }
     }
 }
 

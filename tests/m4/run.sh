@@ -32,11 +32,10 @@ objects() { # name, options, further sources
 }
 
 # A plan as C, made on the host: for images that neither parse a description nor plan.
-plan_source() { # file, description, batch
-    [[ -x $out/plan_source ]] || "${CC:-cc}" "${common[@]}" -o "$out/plan_source" \
+planner() { # program, options
+    "${CC:-cc}" "${common[@]}" "${@:2}" -o "$out/$1" \
         "$here/plan_source.c" "$root/server/cli/model_source.c" "$root"/common/model*.c \
         "$root/common/crc32.c" $(printf '%s\n' "$root"/client/nn/*.c | grep -v "/nn\.c$") -lm
-    "$out/plan_source" "$2" "$3" >"$1"
 }
 
 link() {
@@ -78,12 +77,19 @@ compare() { # case value unit
 
 objects full -DMYCEL_MODEL_LAYERS_MAX=16
 link full
-rm -f "$out/plan_source"
-plan_source "$out/mlp_plan.c" "64 > dense 32 relu > dense 10 softmax" 32
+planner plan_dense -DMYCEL_NN_DENSE_ONLY
+"$out/plan_dense" "64 > dense 32 relu > dense 10 softmax" 32 >"$out/mlp_plan.c"
+for absent in "8x8x1 > conv 4 3x3 > dense 10 softmax" "8 > dense 4 tanh > dense 2 softmax" "8 > dense 1"; do
+    if "$out/plan_dense" "$absent" 1 >/dev/null; then
+        echo "a build of dense layers planned '$absent'" >&2
+        status=1
+    fi
+done
 objects mlp -DSTATIC_PLAN -DMYCEL_NN_DENSE_ONLY -DMYCEL_MODEL_LAYERS_MAX=2 "$out/mlp_plan.c"
 link mlp
-plan_source "$out/all_plan.c" "28x28x1 > conv 8 3x3 stride 2 pad 1 relu > conv 16 3x3 stride 2 pad 1 \
-relu > dense 10 softmax" 1
+planner plan_all
+"$out/plan_all" "28x28x1 > conv 8 3x3 stride 2 pad 1 relu > conv 16 3x3 stride 2 pad 1 relu > \
+dense 10 softmax" 1 >"$out/all_plan.c"
 objects all -DSTATIC_PLAN -DSTATIC_CNN -DMYCEL_NN_WITH_INT8=0 -DMYCEL_MODEL_LAYERS_MAX=3 "$out/all_plan.c"
 link all
 objects layers -DSTATIC_PLAN -DSTATIC_CNN -DMYCEL_NN_WITH_INT8=0 -DMYCEL_MODEL_LAYERS_MAX=3 \

@@ -138,7 +138,7 @@ struct mycel_nn_layer_plan {
 };
 
 /* The result of planning: everything that is known before anything runs. It may be static const
- * data made by an earlier run of the same build. */
+ * data, as `mycel model plan --c` writes it for a build with the same options (nn_build.h). */
 struct mycel_nn_plan {
     uint32_t arena_bytes; /* what mycel_nn_init needs, at an address aligned to MYCEL_NN_ALIGN */
     struct mycel_nn_bytes bytes;

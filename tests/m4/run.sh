@@ -32,10 +32,14 @@ objects() { # name, options, further sources
 }
 
 # A plan as C, made on the host: for images that neither parse a description nor plan.
+planning=()
+for source in "$root"/client/nn/*.c; do
+    [[ $source == */nn.c ]] || planning+=("$source") # its kernels are chosen for the host
+done
 planner() { # program, options
     "${CC:-cc}" "${common[@]}" "${@:2}" -o "$out/$1" \
         "$here/plan_source.c" "$root/server/cli/model_source.c" "$root"/common/model*.c \
-        "$root/common/crc32.c" $(printf '%s\n' "$root"/client/nn/*.c | grep -v "/nn\.c$") -lm
+        "$root/common/crc32.c" "${planning[@]}" -lm
 }
 
 link() {

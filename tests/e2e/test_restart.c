@@ -146,8 +146,12 @@ static void test_devices_killed_in_every_phase(void **state)
     assert_string_equal(hash, expected);
 }
 
-int main(void)
+/* An argument chooses one of the tests by a pattern, so that they can run side by side. */
+int main(int argc, char **argv)
 {
+    if (argc > 1) {
+        cmocka_set_test_filter(argv[1]);
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_coordinator_killed_after_each_event, close_world),
         cmocka_unit_test_teardown(test_coordinator_killed_at_random, close_world),

@@ -1,49 +1,9 @@
 #!/usr/bin/env bash
 # Every command of `mycel` from outside: what it prints, what it refuses, and its exit codes.
 # Needs no coordinator. Usage: MYCEL_BIN=… tests/e2e/cli.sh
-set -u
-bin=${MYCEL_BIN:?the program to test}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-for variable in $(env | sed -n 's/^\(MYCEL_[A-Z_]*\)=.*/\1/p'); do unset "$variable"; done
-export HOME=$work XDG_CONFIG_HOME=$work/config XDG_STATE_HOME=$work/state
+# shellcheck source=tests/e2e/checks.sh
+. "$(dirname "${BASH_SOURCE[0]}")/checks.sh"
 state=$work/s
-failures=0 checks=0
-
-fail() {
-    echo "FAILED: $1"
-    sed 's/^/    | /' out err
-    failures=$((failures + 1))
-}
-
-# run CODE ARGUMENT…: runs mycel, keeps stdout in ./out and stderr in ./err, compares the exit code.
-run() {
-    local want=$1
-    shift
-    checks=$((checks + 1))
-    "$bin" "$@" >out 2>err </dev/null
-    local got=$?
-    [ "$got" -eq "$want" ] || fail "mycel $*: exit code $got, not $want"
-}
-
-# says FILE TEXT: the last command wrote this.
-says() {
-    checks=$((checks + 1))
-    grep -qF -- "$2" "$1" || fail "'$2' is not in std$1"
-}
-
-silent() {
-    checks=$((checks + 1))
-    [ ! -s "$1" ] || fail "std$1 should be empty"
-}
-
-# json EXPRESSION: a Python expression over the parsed output, j, that must hold.
-json() {
-    checks=$((checks + 1))
-    python3 -c 'import json, sys; j = json.load(open("out")); sys.exit(not eval(sys.argv[1]))' "$1" ||
-        fail "the output does not satisfy: $1"
-}
 
 model='28x28x1 > dense 32 relu > dense 10 softmax'
 
@@ -253,5 +213,4 @@ run 2 demo --task clothes
 run 2 demo --partition dirichlet:0
 says err 'neither iid nor dirichlet:ALPHA'
 
-echo "$checks checks, $failures failures"
-[ "$failures" -eq 0 ]
+summary

@@ -1,42 +1,9 @@
 #!/usr/bin/env bash
 # The operator's commands from outside, without a coordinator: registry, backup, check, device why.
 # Usage: MYCEL_BIN=… tests/e2e/cli_operate.sh
-set -u
-bin=${MYCEL_BIN:?the program to test}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-for variable in $(env | sed -n 's/^\(MYCEL_[A-Z_]*\)=.*/\1/p'); do unset "$variable"; done
-export HOME=$work XDG_CONFIG_HOME=$work/config XDG_STATE_HOME=$work/state MYCEL_STATE=$work/s
-failures=0 checks=0
-
-fail() {
-    echo "FAILED: $1"
-    sed 's/^/    | /' out err
-    failures=$((failures + 1))
-}
-
-# run CODE ARGUMENT…: runs mycel, keeps stdout in ./out and stderr in ./err, compares the exit code.
-run() {
-    local want=$1
-    shift
-    checks=$((checks + 1))
-    "$bin" "$@" >out 2>err </dev/null
-    local got=$?
-    [ "$got" -eq "$want" ] || fail "mycel $*: exit code $got, not $want"
-}
-
-says() {
-    checks=$((checks + 1))
-    grep -qF -- "$2" "$1" || fail "'$2' is not in std$1"
-}
-
-# json EXPRESSION: a Python expression over the parsed output, j, that must hold.
-json() {
-    checks=$((checks + 1))
-    python3 -c 'import json, sys; j = json.load(open("out")); sys.exit(not eval(sys.argv[1]))' "$1" ||
-        fail "the output does not satisfy: $1"
-}
+# shellcheck source=tests/e2e/checks.sh
+. "$(dirname "${BASH_SOURCE[0]}")/checks.sh"
+export MYCEL_STATE=$work/s
 
 # --- nothing there yet --------------------------------------------------------------------------
 run 3 backup copy.db
@@ -143,5 +110,4 @@ says err 'restore a backup'
 run 1 check --state restored --json
 json 'not j["ok"] and j["problem"]'
 
-echo "$checks checks, $failures failures"
-[ "$failures" -eq 0 ]
+summary

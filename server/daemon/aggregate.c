@@ -4,10 +4,8 @@
  */
 #include "server/daemon/aggregate.h"
 
-#include "proto/wire.h"
-#include "server/engine/rules/rules.h"
+#include "server/desk/sum.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,27 +110,6 @@ static int begin(struct context *c)
     return c->work ? rule_begin(&c->round, &setup) : MYCEL_E_NO_MEMORY;
 }
 
-static int add_body(struct context *c, const struct store_update *row, const uint8_t *body,
-                    size_t bytes)
-{
-    struct wire_update parts;
-    struct codec_frame frame;
-    struct rule_update update = {.frame = &frame,
-                                 .device = row->device,
-                                 .weight = (uint32_t)row->weight,
-                                 .steps = row->steps > 0 ? row->steps : 1,
-                                 .scale = (float)row->scale_q16 / 65536.0f,
-                                 .loss = row->loss_first > 0 ? row->loss_first : 0};
-    int rc = wire_update_split(&parts, body, bytes);
-    if (rc == 0) {
-        rc = codec_open(&frame, parts.frame, parts.frame_bytes);
-    }
-    if (rc == 0) {
-        rc = codec_scan(&frame, &update.stats);
-    }
-    return rc == 0 ? rule_add(&c->round, &update) : rc;
-}
-
 static int add_update(struct context *c, uint32_t index)
 {
     const struct store_update *row = &c->rows[index];
@@ -148,7 +125,12 @@ static int add_update(struct context *c, uint32_t index)
     }
     rc = store_body_load(c->reader, row->key, body, (size_t)size, &bytes);
     if (rc == 0) {
-        rc = add_body(c, row, body, bytes);
+        const struct sum_row counted = {.device = row->device,
+                                        .weight = (uint32_t)row->weight,
+                                        .steps = row->steps,
+                                        .scale_q16 = row->scale_q16,
+                                        .loss_first = row->loss_first};
+        rc = sum_add_body(&c->round, &counted, body, bytes);
     }
     if (rc == 0 && c->strategy.rule->kind == RULE_GATHERING) {
         c->bodies[index] = body; /* the rule reads it again when it finishes */

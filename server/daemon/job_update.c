@@ -1,6 +1,6 @@
 /* An update's body goes to the pool to be looked at, and comes back as an event. */
 #include "server/daemon/job.h"
-#include "server/daemon/verify.h"
+#include "server/desk/verify.h"
 
 #include "proto/wire.h"
 

@@ -6,6 +6,7 @@
 
 #include "common/base64url.h"
 #include "proto/wire.h"
+#include "server/desk/desk.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,19 +25,14 @@ static const struct roster_entry *device_of(struct shell *shell, const struct ne
 
 /* --- check-in --------------------------------------------------------------------------------- */
 
-static void copy_facts(struct engine_facts *facts, const mycel_CheckIn *message)
+static void refuse_check_in(struct shell *shell, net_reply_id reply, int error)
 {
-    _Static_assert(sizeof facts->device_class >= sizeof message->device_class, "class fits");
-    _Static_assert(sizeof facts->tags[0] >= sizeof message->tags[0], "tag fits");
-    memcpy(facts->device_class, message->device_class, sizeof message->device_class);
-    for (pb_size_t i = 0; i < message->tags_count && i < ENGINE_TAGS_MAX; i++) {
-        memcpy(facts->tags[i], message->tags[i], sizeof message->tags[i]);
+    if (error == MYCEL_E_VERSION) {
+        reply_problem(shell, reply, NET_CODE(5, 1), error,
+                      "none of the device's protocol versions is spoken here");
+    } else {
+        reply_problem(shell, reply, NET_CODE(4, 0), error, "the check-in cannot be decoded");
     }
-    facts->samples = message->samples;
-    facts->codecs = message->codecs;
-    facts->model_bytes_max = message->model_bytes_max;
-    facts->battery_percent = message->battery_percent;
-    facts->idle = message->idle;
 }
 
 static void handle_check_in(struct shell *shell, const struct net_request *request)
@@ -46,16 +42,12 @@ static void handle_check_in(struct shell *shell, const struct net_request *reque
         reply_problem(shell, request->reply, NET_CODE(4, 3), MYCEL_E_REVOKED, NULL);
         return;
     }
-    mycel_CheckIn message;
-    int rc = WIRE_DECODE(mycel_CheckIn, &message, request->payload, request->payload_bytes);
+    struct engine_event event = {.type = ENGINE_EVENT_CHECKIN};
+    uint32_t protocol;
+    int rc = desk_read_check_in(request->payload, request->payload_bytes, &event.u.checkin.facts,
+                                &protocol);
     if (rc < 0) {
-        reply_problem(shell, request->reply, NET_CODE(4, 0), rc, "the check-in cannot be decoded");
-        return;
-    }
-    int protocol = wire_negotiate(message.protocol_min, message.protocol_max);
-    if (protocol < 0) {
-        reply_problem(shell, request->reply, NET_CODE(5, 1), protocol,
-                      "none of the device's protocol versions is spoken here");
+        refuse_check_in(shell, request->reply, rc);
         return;
     }
     uint64_t tag;
@@ -67,10 +59,9 @@ static void handle_check_in(struct shell *shell, const struct net_request *reque
     }
     ticket->reply = request->reply;
     ticket->device = entry->device.id;
-    ticket->protocol = (uint32_t)protocol;
-    struct engine_event event = {.type = ENGINE_EVENT_CHECKIN, .tag = tag};
+    ticket->protocol = protocol;
+    event.tag = tag;
     event.u.checkin.device = entry->device.id;
-    copy_facts(&event.u.checkin.facts, &message);
     if (shell_step(shell, &event) < 0) {
         ticket_drop(&shell->tickets, tag);
         reply_busy(shell, request->reply);
@@ -209,7 +200,7 @@ int request_admit(void *user, const struct net_request *request, uint64_t bytes,
     case ENGINE_ACTION_REPLY_ADMIT:
         return 0;
     case ENGINE_ACTION_REPLY_RECEIPT: {
-        int n = reply_encode_receipt(&answer.u.receipt, shell->scratch, sizeof shell->scratch);
+        int n = desk_write_receipt(&answer.u.receipt, shell->scratch, sizeof shell->scratch);
         refuse_with_receipt(refusal, shell->scratch, (size_t)n);
         return 1;
     }
@@ -255,7 +246,7 @@ static void handle_status(struct shell *shell, const struct net_request *request
         reply_status(shell, request);
     } else if (answer.type == ENGINE_ACTION_REPLY_RECEIPT) {
         uint8_t receipt[PROTO_MESSAGE_BYTES_MAX];
-        int n = reply_encode_receipt(&answer.u.receipt, receipt, sizeof receipt);
+        int n = desk_write_receipt(&answer.u.receipt, receipt, sizeof receipt);
         reply_receipt_bytes(shell, request->reply, NET_CODE(2, 5), receipt, (size_t)n);
     } else if (answer.type == ENGINE_ACTION_LOOKUP_RECEIPT) {
         if (job_receipt(shell, &answer.u.lookup, request->reply) < 0) {

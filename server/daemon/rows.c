@@ -3,6 +3,7 @@
 
 #include "server/daemon/shell.h"
 #include "server/daemon/translate.h"
+#include "server/desk/desk.h"
 
 #include <string.h>
 
@@ -15,7 +16,7 @@ static int write_update(struct store *store, const struct rows *rows,
                         const struct engine_action_update *row)
 {
     uint8_t receipt[PROTO_MESSAGE_BYTES_MAX];
-    int n = reply_encode_receipt(&row->receipt, receipt, sizeof receipt);
+    int n = desk_write_receipt(&row->receipt, receipt, sizeof receipt);
     struct store_update update;
     translate_update(row, rows->wall_ms, &update);
     update.receipt = receipt;

@@ -94,8 +94,6 @@ void reply_problem(struct shell *shell, net_reply_id id, uint8_t code, int reaso
 void reply_busy(struct shell *shell, net_reply_id id);
 void reply_receipt_bytes(struct shell *shell, net_reply_id id, uint8_t code, const void *receipt,
                          size_t bytes);
-/* Encodes a receipt; bytes, at most PROTO_MESSAGE_BYTES_MAX. */
-int reply_encode_receipt(const struct engine_receipt *receipt, uint8_t *out, size_t cap);
 /* Code and payload for a refusal; the payload is written to `out`. */
 void reply_fill_problem(struct net_response *response, const struct engine_action_problem *problem,
                         uint8_t *out, size_t cap);

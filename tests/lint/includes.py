@@ -17,13 +17,15 @@ BOXES = {
     "client/runtime": "common proto",
     "client/port": "common proto data client/runtime client/nn",
     "server/engine": "common proto",
+    "server/desk": "common proto server/engine",
     "server/store": "common proto server/engine",
     "server/net": "common proto server/engine",
     "server/eval": "common proto data server/engine client/nn",
-    "server/daemon": "common proto server/engine server/store server/net server/eval",
+    "server/daemon": "common proto server/engine server/desk server/store server/net server/eval",
     "server/cli": "common proto server/engine server/store server/net server/eval server/daemon"
-                  " data client/port client/nn",
-    "sim": "common proto data client/nn client/runtime client/port server/engine",
+                  " data client/port client/nn sim",
+    "sim": "common proto data client/nn client/runtime client/port server/engine server/desk"
+           " server/eval",
 }
 
 # Public headers live in two include folders; each belongs to the box that implements it.
@@ -47,7 +49,8 @@ EXTERNAL = {
 }
 
 # Boxes that must build without an operating system see only these of the C library.
-FREESTANDING = ("common", "proto", "client/nn", "client/runtime", "client/include", "server/engine")
+FREESTANDING = ("common", "proto", "client/nn", "client/runtime", "client/include", "server/engine",
+                "server/desk")
 FREESTANDING_HEADERS = re.compile(
     r"(float|inttypes|limits|math|stdalign|stdarg|stdbool|stddef|stdint|stdnoreturn|string"
     r"|immintrin|arm_neon|arm_acle|riscv_vector)\.h"

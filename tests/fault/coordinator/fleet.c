@@ -4,7 +4,8 @@
 #include "common/codec/codec.h"
 #include "common/rng.h"
 #include "proto/wire.h"
-#include "server/daemon/verify.h"
+#include "server/desk/desk.h"
+#include "server/desk/verify.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -163,7 +164,7 @@ static int received(struct fleet *fleet, uint8_t *receipt, size_t *bytes)
         return 0;
     }
     if (action->type == ENGINE_ACTION_REPLY_RECEIPT) {
-        int n = reply_encode_receipt(&action->u.receipt, receipt, PROTO_MESSAGE_BYTES_MAX);
+        int n = desk_write_receipt(&action->u.receipt, receipt, PROTO_MESSAGE_BYTES_MAX);
         *bytes = (size_t)n;
         return n > 0;
     }

@@ -8,7 +8,7 @@
 
 #include "common/codec/codec.h"
 #include "proto/wire.h"
-#include "server/daemon/verify.h"
+#include "server/desk/verify.h"
 #include "server/engine/engine.h"
 
 #define BENCH_PARAMS_MAX 65536u /* a sparse codec sends a hundredth of them */

@@ -2,7 +2,7 @@
  * What an update has to be before anybody believes it: good ones pass, and every single bit flip and
  * truncation of one is either refused or changes nothing but values that are still finite.
  */
-#include "server/daemon/verify.h"
+#include "server/desk/verify.h"
 
 #include "common/codec/codec.h"
 #include "proto/wire.h"

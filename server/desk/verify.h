@@ -2,8 +2,8 @@
  * Looks at an update's body before anybody believes it: digest, report, frame, shape, finiteness,
  * norm. Pure; the body is hostile.
  */
-#ifndef MYCEL_SERVER_DAEMON_VERIFY_H
-#define MYCEL_SERVER_DAEMON_VERIFY_H
+#ifndef MYCEL_SERVER_DESK_VERIFY_H
+#define MYCEL_SERVER_DESK_VERIFY_H
 
 #include "server/engine/event.h"
 

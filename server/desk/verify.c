@@ -1,5 +1,5 @@
 /* Checks in order of cost: a body is hashed and its frame decoded once. */
-#include "server/daemon/verify.h"
+#include "server/desk/verify.h"
 
 #include "common/codec/codec.h"
 #include "common/crypto/sha256.h"

@@ -1,0 +1,47 @@
+/*
+ * The front desk of a coordinator: turns a device's messages into the engine's values, and the
+ * engine's answers into messages. Shared by every shell of the engine (the daemon, the simulator), so
+ * that all of them speak the same bytes. Pure: no I/O, clock, threads or allocation. It must never
+ * decide anything: that is the engine's, and how bytes travel is the shell's.
+ */
+#ifndef MYCEL_SERVER_DESK_DESK_H
+#define MYCEL_SERVER_DESK_DESK_H
+
+#include "server/engine/action.h"
+#include "server/engine/event.h"
+
+#include <stddef.h>
+
+/* What a lease tells the device beyond the engine's part; the same in all leases of a run. */
+struct desk_task {
+    const char *model; /* one-line description, shorter than Lease.model */
+    uint32_t params;
+    uint32_t epochs;
+    uint32_t batch;
+    uint32_t steps_max;
+    float learning_rate;
+    float momentum;
+    float prox_mu;
+    float clip_norm;
+};
+
+/* Reads a CheckIn. 0 with *facts and the protocol version to speak; MALFORMED; VERSION: none of the
+ * device's versions is spoken here. */
+int desk_read_check_in(const uint8_t *message, size_t bytes, struct engine_facts *facts,
+                       uint32_t *protocol);
+
+/* The four answers. Each writes at most PROTO_MESSAGE_BYTES_MAX and returns how many bytes;
+ * NO_MEMORY when `capacity` is too small. */
+int desk_write_lease(const struct engine_action_lease *lease, const struct desk_task *task,
+                     uint32_t protocol, uint8_t *out, size_t capacity);
+int desk_write_window(const struct engine_action_window *window, uint32_t protocol, uint8_t *out,
+                      size_t capacity);
+int desk_write_receipt(const struct engine_receipt *receipt, uint8_t *out, size_t capacity);
+/* `text` NULL: the error's own words. `window` may be NULL. */
+int desk_write_problem(int reason, const char *text, const struct engine_window *window,
+                       uint8_t *out, size_t capacity);
+
+/* The response code that goes with REPLY_PROBLEM's status, as CoAP writes it (0x83 is 4.03). */
+uint8_t desk_problem_code(int status);
+
+#endif

@@ -47,6 +47,13 @@ build_with_cmake mbedtls "$work/mbedtls-source" \
     -DENABLE_TESTING=OFF -DENABLE_PROGRAMS=OFF -DMBEDTLS_FATAL_WARNINGS=OFF \
     -DUSE_STATIC_MBEDTLS_LIBRARY=ON -DUSE_SHARED_MBEDTLS_LIBRARY=OFF
 
+# The one function that mbedtls_config.h takes out, into the archive it is missing from.
+if [[ $(uname -m) == x86_64 ]]; then
+    run sha256-build gcc -std=c11 -O2 -g -fPIC -Wall -Wextra -Werror -I"$staged/include" \
+        -c "$here/mbedtls_sha256.c" -o "$work/mbedtls_sha256.o"
+    run sha256-archive ar r "$staged/lib/libmbedcrypto.a" "$work/mbedtls_sha256.o"
+fi
+
 # HAVE_GETRANDOM is given because libcoap's own check misses it, and would fall back to rand(). Its
 # example programs are built because the tests use coap-client as a second opinion; libcoap does not
 # know of mbedTLS's x25519 archive, hence the standard library.

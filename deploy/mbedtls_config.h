@@ -35,6 +35,9 @@
 #define MBEDTLS_MD_C
 #define MBEDTLS_SHA224_C
 #define MBEDTLS_SHA256_C
+#if defined(__x86_64__)
+#define MBEDTLS_SHA256_PROCESS_ALT /* mbedtls_sha256.c: with the SHA extensions where there are any */
+#endif
 #define MBEDTLS_HKDF_C
 
 /* Ciphers: CCM for small devices with AES in hardware, ChaCha20-Poly1305 for those without. */
@@ -105,6 +108,10 @@
 #define MBEDTLS_SSL_IN_CONTENT_LEN 2048
 #define MBEDTLS_SSL_OUT_CONTENT_LEN 2048
 #define MBEDTLS_SSL_VARIABLE_BUFFER_LENGTH
+
+/* What a handshake may keep of messages that came too early: two of the largest, not 32 KiB, since
+ * everybody who returns a cookie can claim it. */
+#define MBEDTLS_SSL_DTLS_MAX_BUFFERING 4096
 
 /* Key exchanges. */
 #define MBEDTLS_KEY_EXCHANGE_PSK_ENABLED

@@ -34,7 +34,7 @@ void pause_ms(unsigned ms)
 
 /* --- processes -------------------------------------------------------------------------------- */
 
-static void spawn(struct process *process, const char *const *args)
+void process_spawn(struct process *process, const char *program, const char *const *args)
 {
     int log = open(process->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     assert_true(log >= 0);
@@ -48,7 +48,7 @@ static void spawn(struct process *process, const char *const *args)
         }
         dup2(log, STDOUT_FILENO);
         dup2(log, STDERR_FILENO);
-        execv(MYCEL_BIN, (char *const *)(uintptr_t)args);
+        execv(program, (char *const *)(uintptr_t)args);
         _exit(127);
     }
     close(log);
@@ -139,7 +139,7 @@ int mycel(const struct world *world, char *out, size_t capacity, const char *con
     add_all(all, n, (const char *const[]){"--state", world->state, NULL});
     snprintf(process.log, sizeof process.log, "%.200s/command.out", world->folder);
     unlink(process.log);
-    spawn(&process, all);
+    process_spawn(&process, MYCEL_BIN, all);
     int code = process_wait(&process, HARNESS_WAIT_MS);
     if (out) {
         size_t bytes;
@@ -256,7 +256,7 @@ void server_start(struct world *world, const char *const *extra)
                                       "127.0.0.1", "--port", port, "--eval-data", world->test,
                                       "--log-format", "json", "--ready-file", ready, NULL});
     add_all(args, n, extra);
-    spawn(&world->server, args);
+    process_spawn(&world->server, MYCEL_BIN, args);
     for (unsigned waited = 0; waited <= HARNESS_WAIT_MS; waited += POLL_MS) {
         FILE *file = fopen(ready, "r");
         unsigned got = 0;
@@ -305,7 +305,7 @@ void device_start(struct world *world, unsigned index, const char *key_file)
                 "--directory",  folder,         "--data",        world->train,
                 "--slice",      slice,          "--slices",      slices,
                 "--on-battery", "--log-format", "json",          NULL});
-    spawn(&world->device[index], args);
+    process_spawn(&world->device[index], MYCEL_BIN, args);
 }
 
 void device_kill(struct world *world, unsigned index)

@@ -77,6 +77,9 @@ json_t *run_wait(const struct world *world, unsigned rounds);
 /* Asserts that in a shown run nobody is counted twice in a round, and that round n made version n. */
 void check_counted_once(json_t *run);
 
+/* Starts a program (a path) with these arguments, NULL-terminated; it ends with this process. */
+void process_spawn(struct process *process, const char *program, const char *const *args);
+
 /* Waits until new output of the process holds `text`; false after `wait_ms`. */
 bool process_expect(struct process *process, const char *text, unsigned wait_ms);
 

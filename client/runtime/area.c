@@ -20,9 +20,10 @@ int area_read(struct client *c, enum mycel_area area, uint32_t offset, void *dat
     return (size_t)n == bytes ? MYCEL_OK : MYCEL_E_CORRUPT;
 }
 
-int area_read_params(struct client *c, uint32_t first, float *values, uint32_t count)
+int area_read_params(struct client *c, enum mycel_area area, uint32_t first, float *values,
+                     uint32_t count)
 {
-    int rc = area_read(c, MYCEL_AREA_MODEL, first * 4u, values, count * sizeof *values);
+    int rc = area_read(c, area, first * 4u, values, count * sizeof *values);
     if (rc < 0) {
         return rc;
     }
@@ -33,6 +34,22 @@ int area_read_params(struct client *c, uint32_t first, float *values, uint32_t c
         memcpy(&values[i], &bits, sizeof bits);
     }
     return MYCEL_OK;
+}
+
+int area_write_params(struct client *c, enum mycel_area area, uint32_t first, float *values,
+                      uint32_t count)
+{
+    uint8_t *bytes = (uint8_t *)values;
+    for (uint32_t i = 0; i < count; i++, bytes += 4) {
+        uint32_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        bytes[0] = (uint8_t)bits;
+        bytes[1] = (uint8_t)(bits >> 8);
+        bytes[2] = (uint8_t)(bits >> 16);
+        bytes[3] = (uint8_t)(bits >> 24);
+    }
+    return c->port->store->write(c->port->store_ctx, area, first * 4u, values,
+                                 count * sizeof *values);
 }
 
 void area_hash_begin(struct client *c)

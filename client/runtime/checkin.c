@@ -24,7 +24,7 @@ static void conditions_of(const struct client *c, struct mycel_conditions *condi
 uint32_t checkin_sleep_step(struct client *c)
 {
     if (c->journal_stale) {
-        int rc = journal_finish(c);
+        int rc = journal_finish(c, false); /* how it ended was settled before */
         if (rc < 0) {
             c->job_failures = client_count_up(c->job_failures);
             client_pause(c, window_backoff(c, c->job_failures), rc,
@@ -70,7 +70,7 @@ static int encode_checkin(struct client *c)
         .protocol_min = PROTO_VERSION_MIN,
         .protocol_max = PROTO_VERSION_MAX,
         .samples = samples_of(c),
-        .codecs = lease_codecs(c->config),
+        .codecs = lease_codecs(c),
         .model_bytes_max = client_setting(c->config->model_bytes_max, CHECKIN_MODEL_BYTES_MAX),
         .battery_percent = conditions.battery_percent,
         .idle = conditions.idle,
@@ -119,7 +119,7 @@ static void take_window(struct client *c, const mycel_Window *window)
 
 static void take_lease(struct client *c, const mycel_Lease *lease)
 {
-    int rc = lease_to_job(&c->job, lease, c->config);
+    int rc = lease_to_job(&c->job, lease, c);
     if (rc < 0) {
         client_abandon(c, rc, "the lease cannot be carried out here", NULL);
         return;

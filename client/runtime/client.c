@@ -145,7 +145,7 @@ void client_abandon(struct client *c, int code, const char *text, const mycel_Wi
     /* If the record cannot be replaced, the old one brings the job back at the next start, where it
      * ends in the same way: nothing is lost but time. No new job is begun before. */
     if (c->progress.phase != CLIENT_PHASE_NONE) {
-        c->journal_stale = journal_finish(c) < 0;
+        c->journal_stale = journal_finish(c, false) < 0;
     }
     c->resumed = false;
     c->job_failures = client_count_up(c->job_failures);

@@ -1,6 +1,7 @@
 /*
- * From trained weights to a durable update: delta = trained − base, clipped if asked, encoded chunk by
- * chunk straight into the store, so no second model is ever in memory. It owns the body's content; once
+ * From trained weights to a durable update: delta = trained − base, with error feedback the residual of
+ * earlier rounds added, clipped if asked, encoded chunk by chunk straight into the store, so no second
+ * model is ever in memory. It owns the body's content; once
  * encode_persist returned 0 the body never changes again.
  */
 #include "client/runtime/internal.h"
@@ -21,11 +22,24 @@ static int read_delta(struct client *c, uint32_t count, float **delta)
     if (rc < 0) {
         return rc;
     }
-    rc = area_read_params(c, first, base, count);
+    rc = area_read_params(c, MYCEL_AREA_MODEL, first, base, count);
     for (uint32_t i = 0; rc >= 0 && i < count; i++) {
         trained[i] -= base[i];
     }
     *delta = trained;
+    return rc;
+}
+
+/* The next `count` values of what is to be sent: the delta, and in the second half of scratch what earlier
+ * updates left out; NULL for codecs that leave nothing out. */
+static int read_parts(struct client *c, uint32_t count, float **delta, float **residual)
+{
+    int rc = read_delta(c, count, delta);
+    *residual = NULL;
+    if (rc >= 0 && codec_has_residual((enum codec_id)c->job.codec)) {
+        *residual = *delta + CLIENT_CHUNK_PARAMS;
+        rc = kept_read(c, CLIENT_KEPT_RESIDUAL, c->in.train.position, *residual, count);
+    }
     return rc;
 }
 
@@ -44,7 +58,8 @@ static float square_root(float x)
     return root;
 }
 
-/* min(1, C / ‖Δ‖): the factor that keeps the update's norm within the plan's clip. */
+/* min(1, C / ‖Δ + e‖): the factor that keeps what is sent within the plan's clip. What it takes away is
+ * no residual: a clip is meant to stay. */
 int encode_norm(struct client *c)
 {
     struct client_train *t = &c->in.train;
@@ -55,13 +70,15 @@ int encode_norm(struct client *c)
     for (unsigned i = 0; i < CLIENT_CHUNKS_PER_POLL && t->position < c->job.params; i++) {
         uint32_t count = chunk_at(c, CLIENT_CHUNK_PARAMS);
         float *delta;
-        int rc = read_delta(c, count, &delta);
+        float *residual;
+        int rc = read_parts(c, count, &delta, &residual);
         if (rc < 0) {
             return rc;
         }
         float sum = 0.0f;
         for (uint32_t k = 0; k < count; k++) {
-            sum += delta[k] * delta[k];
+            float value = residual != NULL ? delta[k] + residual[k] : delta[k];
+            sum += value * value;
         }
         t->squared_norm += sum;
         t->position += count;
@@ -101,6 +118,12 @@ int encode_begin(struct client *c)
         .train_ms = t->train_ms,
         .codec = (mycel_Codec)c->job.codec,
     };
+    if (codec_has_residual((enum codec_id)c->job.codec)) {
+        int rc = kept_begin(c, CLIENT_KEPT_RESIDUAL);
+        if (rc < 0) {
+            return rc;
+        }
+    }
     uint8_t head[WIRE_UPDATE_HEAD_MAX];
     int n = wire_update_head(&report, head, sizeof head);
     if (n < 0) {
@@ -129,6 +152,29 @@ int encode_begin(struct client *c)
     return codec_encode_begin(&t->encoder, &header, write_frame, c);
 }
 
+/* One block: what is sent goes to the body, what is left out to the next residual. */
+static int encode_block(struct client *c, uint32_t count)
+{
+    struct client_train *t = &c->in.train;
+    float *delta;
+    float *residual;
+    int rc = read_parts(c, count, &delta, &residual);
+    if (rc < 0) {
+        return rc;
+    }
+    for (uint32_t k = 0; t->scale < 1.0f && k < count; k++) {
+        delta[k] *= t->scale;
+        if (residual != NULL) {
+            residual[k] *= t->scale;
+        }
+    }
+    rc = codec_encode_block(&t->encoder, delta, count, residual);
+    if (rc >= 0 && residual != NULL) {
+        rc = kept_write(c, CLIENT_KEPT_RESIDUAL, t->position, residual, count);
+    }
+    return rc;
+}
+
 int encode_blocks(struct client *c)
 {
     struct client_train *t = &c->in.train;
@@ -136,21 +182,22 @@ int encode_blocks(struct client *c)
     MYCEL_ASSERT(block >= 1 && block <= CLIENT_CHUNK_PARAMS);
     for (unsigned i = 0; i < CLIENT_CHUNKS_PER_POLL && t->position < c->job.params; i++) {
         uint32_t count = chunk_at(c, block);
-        float *delta;
-        int rc = read_delta(c, count, &delta);
-        if (rc < 0) {
-            return rc;
-        }
-        for (uint32_t k = 0; t->scale < 1.0f && k < count; k++) {
-            delta[k] *= t->scale;
-        }
-        rc = codec_encode_block(&t->encoder, delta, count, NULL);
+        int rc = encode_block(c, count);
         if (rc < 0) {
             return rc;
         }
         t->position += count;
     }
     return t->position < c->job.params;
+}
+
+static int sync_all(struct client *c)
+{
+    int rc = c->port->store->sync(c->port->store_ctx, MYCEL_AREA_BODY);
+    if (rc >= 0 && codec_has_residual((enum codec_id)c->job.codec)) {
+        rc = kept_sync(c, CLIENT_KEPT_RESIDUAL);
+    }
+    return rc;
 }
 
 /* Content first, then its digest, then the record that speaks of both. */
@@ -164,7 +211,7 @@ int encode_persist(struct client *c)
             return rc;
         }
         c->progress.body_bytes = t->head_bytes + (uint32_t)rc;
-        rc = c->port->store->sync(c->port->store_ctx, MYCEL_AREA_BODY);
+        rc = sync_all(c);
         if (rc < 0) {
             return rc;
         }

@@ -27,6 +27,8 @@
 #define CLIENT_FETCH_REPEATS_MAX 2u   /* downloads with a wrong hash before the lease is dropped */
 #define CLIENT_UPLOAD_REPEATS_MAX 8u  /* "blocks are missing" so often before pauses */
 
+#define CLIENT_TAG_BYTES 8u
+
 #define CLIENT_WINDOW_MAX_MS 604800000u /* nobody can put a device to sleep for more than a week */
 #define CLIENT_RETRY_AFTER_MAX_S 3600u
 
@@ -55,6 +57,7 @@ struct client_job {
     uint8_t codec;
     uint8_t model_sha256[PROTO_SHA256_BYTES];
     uint8_t key[PROTO_KEY_BYTES];
+    uint8_t tag[CLIENT_TAG_BYTES]; /* of run and model: what is kept for one is no other's */
 };
 
 /* How far the job is, as the journal knows it. The numbers are on disk: append only. */
@@ -64,7 +67,18 @@ enum client_phase {
     CLIENT_PHASE_ENCODED = 2 /* the update is durable: body_bytes with that digest */
 };
 
+/* Vectors of the model's size that outlive a job; kept.c. The numbers are on disk: append only. */
+enum client_kept_kind { CLIENT_KEPT_RESIDUAL, CLIENT_KEPT_KINDS };
+
+/* Which area of a pair holds what: 0 none, 1 the first, 2 the second. */
+struct client_kept {
+    uint8_t tag[CLIENT_TAG_BYTES]; /* of the job that `valid` is for */
+    uint8_t valid;                 /* counted by the coordinator */
+    uint8_t next;                  /* goes with the encoded body: valid once that is counted */
+};
+
 struct client_progress {
+    struct client_kept kept[CLIENT_KEPT_KINDS];
     uint32_t boot_count;
     uint32_t fetched;
     uint32_t body_bytes;
@@ -200,9 +214,9 @@ void upload_answer(struct client *c, const struct mycel_response *r, uint32_t bl
 uint32_t receipt_step(struct client *c);
 
 /* ---- lease.c: refuses what this device cannot or must not do. */
-int lease_to_job(struct client_job *job, const mycel_Lease *lease,
-                 const struct mycel_client_config *config);
-uint32_t lease_codecs(const struct mycel_client_config *config);
+int lease_to_job(struct client_job *job, const mycel_Lease *lease, const struct client *c);
+/* The codecs to offer, bit i for Codec i: those the configuration allows and the store has areas for. */
+uint32_t lease_codecs(const struct client *c);
 
 /* ---- encode.c: the stages of TRAIN behind the last step. 1: call again, 0: done, <0 failed. */
 int encode_norm(struct client *c);
@@ -213,11 +227,28 @@ int encode_persist(struct client *c);
 /* ---- area.c: exact reads and digests of what is stored. */
 /* Reads exactly that many bytes. 0; MYCEL_E_CORRUPT when the area is shorter; the store's error. */
 int area_read(struct client *c, enum mycel_area area, uint32_t offset, void *data, size_t bytes);
-/* The same for parameters first … first + count - 1 of the base model. */
-int area_read_params(struct client *c, uint32_t first, float *values, uint32_t count);
+/* The same for parameters first … first + count - 1 of an area that holds a vector. */
+int area_read_params(struct client *c, enum mycel_area area, uint32_t first, float *values,
+                     uint32_t count);
+/* Writes them; the values are lost. 0, or the store's error. */
+int area_write_params(struct client *c, enum mycel_area area, uint32_t first, float *values,
+                      uint32_t count);
 void area_hash_begin(struct client *c);
 /* Hashes the next pieces of an area of `bytes` bytes. 1: call again, 0: digest is filled, <0 as above. */
 int area_hash(struct client *c, enum mycel_area area, uint32_t bytes, uint8_t digest[SHA256_BYTES]);
+
+/* ---- kept.c: vectors that outlive a job, two areas each. All return 0 or the store's error. */
+/* What is valid for this job; zeros when there is nothing, or nothing that can be used. */
+int kept_read(struct client *c, enum client_kept_kind kind, uint32_t first, float *values,
+              uint32_t count);
+/* Empties the area of the next one, writes to it (the values are lost), makes it durable. */
+int kept_begin(struct client *c, enum client_kept_kind kind);
+int kept_write(struct client *c, enum client_kept_kind kind, uint32_t first, float *values,
+               uint32_t count);
+int kept_sync(struct client *c, enum client_kept_kind kind);
+/* The job is over: what was written for it becomes valid if its update was counted, and is nothing if
+ * not. Changes the progress only. */
+void kept_settle(struct client *c, bool counted);
 
 /* ---- requests.c: slots, session, answers. */
 /* 0: a session is open. >0: not now, ask again after that many ms. */
@@ -257,7 +288,8 @@ uint32_t blocks_next(const struct client_blocks *b, const struct client *c);
 int journal_load(struct client *c);
 int journal_begin(struct client *c, const mycel_Lease *lease);
 int journal_update(struct client *c);
-int journal_finish(struct client *c);
+/* The job is over; `counted` says whether the coordinator counted its update. */
+int journal_finish(struct client *c, bool counted);
 int journal_lease(struct client *c, mycel_Lease *lease);
 
 #endif

@@ -4,16 +4,20 @@
  * made durable before.
  *
  * Record, little endian:
- *   0 'M' 'J'  2 version u8 (1)  3 phase u8  4 boot_count u32  8 fetched u32  12 body_bytes u32
- *   16 body_sha256[32]  48 lease_bytes u16  50 Lease (mycel.proto)  … CRC-32 of all before it, u32
+ *   0 'M' 'J'  2 version u8 (2)  3 phase u8  4 boot_count u32  8 fetched u32  12 body_bytes u32
+ *   16 body_sha256[32]  48 residual (tag[8], valid u8, next u8)
+ *   58 lease_bytes u16  60 Lease (mycel.proto)  … CRC-32 of all before it, u32
  * A record with another version, a wrong CRC or a lease that this device would refuse is as good as none.
  */
 #include "client/runtime/internal.h"
 
 #include <string.h>
 
-#define JOURNAL_VERSION 1u
-#define JOURNAL_HEAD_BYTES 50u
+#define JOURNAL_VERSION 2u
+#define JOURNAL_KEPT_AT 48u
+#define JOURNAL_KEPT_BYTES (CLIENT_TAG_BYTES + 2u)
+#define JOURNAL_LEASE_BYTES_AT (JOURNAL_KEPT_AT + CLIENT_KEPT_KINDS * JOURNAL_KEPT_BYTES)
+#define JOURNAL_HEAD_BYTES (JOURNAL_LEASE_BYTES_AT + 2u)
 #define JOURNAL_CRC_BYTES 4u
 
 _Static_assert(JOURNAL_HEAD_BYTES + mycel_Lease_size + JOURNAL_CRC_BYTES <= MYCEL_JOURNAL_BYTES_MAX,
@@ -76,7 +80,7 @@ static int read_record(struct client *c, uint8_t **record)
         p[2] != JOURNAL_VERSION || p[3] > CLIENT_PHASE_ENCODED) {
         return MYCEL_E_CORRUPT;
     }
-    uint32_t lease_bytes = get_u16(p + 48);
+    uint32_t lease_bytes = get_u16(p + JOURNAL_LEASE_BYTES_AT);
     size_t total = JOURNAL_HEAD_BYTES + lease_bytes + JOURNAL_CRC_BYTES;
     if (total != (size_t)n ||
         get_u32(p + total - JOURNAL_CRC_BYTES) != crc32_of(p, total - JOURNAL_CRC_BYTES)) {
@@ -84,6 +88,24 @@ static int read_record(struct client *c, uint8_t **record)
     }
     *record = p;
     return (int)lease_bytes;
+}
+
+static void put_kept(uint8_t *p, const struct client_kept *kept)
+{
+    memcpy(p, kept->tag, CLIENT_TAG_BYTES);
+    p[CLIENT_TAG_BYTES] = kept->valid;
+    p[CLIENT_TAG_BYTES + 1u] = kept->next;
+}
+
+/* Places beyond the pair, or the same twice, are none: zeros are always a residual to go on from. */
+static void get_kept(struct client_kept *kept, const uint8_t *p)
+{
+    memcpy(kept->tag, p, CLIENT_TAG_BYTES);
+    kept->valid = p[CLIENT_TAG_BYTES];
+    kept->next = p[CLIENT_TAG_BYTES + 1u];
+    if (kept->valid > 2u || kept->next > 2u || (kept->valid != 0 && kept->valid == kept->next)) {
+        kept->valid = kept->next = 0;
+    }
 }
 
 /* Writes the progress around lease_bytes bytes of lease that lie in scratch at their place. */
@@ -99,7 +121,10 @@ static int write_record(struct client *c, uint32_t lease_bytes)
     put_u32(p + 8, progress->fetched);
     put_u32(p + 12, progress->body_bytes);
     memcpy(p + 16, progress->body_sha256, sizeof progress->body_sha256);
-    put_u16(p + 48, lease_bytes);
+    for (unsigned kind = 0; kind < CLIENT_KEPT_KINDS; kind++) {
+        put_kept(p + JOURNAL_KEPT_AT + kind * JOURNAL_KEPT_BYTES, &progress->kept[kind]);
+    }
+    put_u16(p + JOURNAL_LEASE_BYTES_AT, lease_bytes);
     size_t bytes = JOURNAL_HEAD_BYTES + lease_bytes;
     put_u32(p + bytes, crc32_of(p, bytes));
     return c->port->store->save(c->port->store_ctx, p, bytes + JOURNAL_CRC_BYTES);
@@ -113,6 +138,15 @@ static bool progress_is_sane(const struct client_progress *progress, const struc
     return progress->fetched <= job->model_bytes;
 }
 
+/* The boot count and what is kept, which outlive any job. `next` goes with the job's body only. */
+static void restore_lasting(struct client_progress *progress, const uint8_t *p)
+{
+    progress->boot_count = get_u32(p + 4);
+    for (unsigned kind = 0; kind < CLIENT_KEPT_KINDS; kind++) {
+        get_kept(&progress->kept[kind], p + JOURNAL_KEPT_AT + kind * JOURNAL_KEPT_BYTES);
+    }
+}
+
 /* Restores job and progress. Anything wrong with the record means: no job, and no loss, because the
  * coordinator reclaims the lease when it expires. */
 static void restore(struct client *c)
@@ -122,20 +156,23 @@ static void restore(struct client *c)
     if (lease_bytes < 0) {
         return;
     }
-    c->progress.boot_count = get_u32(p + 4);
+    restore_lasting(&c->progress, p);
     mycel_Lease lease;
     if (p[3] == CLIENT_PHASE_NONE || journal_lease(c, &lease) < 0 ||
-        lease_to_job(&c->job, &lease, c->config) < 0) {
+        lease_to_job(&c->job, &lease, c) < 0) {
+        kept_settle(c, false);
         return;
     }
-    struct client_progress progress = {.boot_count = get_u32(p + 4),
-                                       .fetched = get_u32(p + 8),
-                                       .body_bytes = get_u32(p + 12),
-                                       .phase = p[3]};
+    struct client_progress progress = c->progress;
+    progress.fetched = get_u32(p + 8);
+    progress.body_bytes = get_u32(p + 12);
+    progress.phase = p[3];
     memcpy(progress.body_sha256, p + 16, sizeof progress.body_sha256);
     if (progress_is_sane(&progress, &c->job)) {
         c->progress = progress;
         client_lease_starts(c, lease.deadline_ms);
+    } else {
+        kept_settle(c, false);
     }
 }
 
@@ -147,6 +184,14 @@ int journal_load(struct client *c)
     return c->progress.phase == CLIENT_PHASE_NONE ? write_record(c, 0) : journal_update(c);
 }
 
+/* Leaves of the progress only what outlives a job. */
+static void forget_job(struct client *c)
+{
+    struct client_progress lasting = {.boot_count = c->progress.boot_count};
+    memcpy(lasting.kept, c->progress.kept, sizeof lasting.kept);
+    c->progress = lasting;
+}
+
 int journal_begin(struct client *c, const mycel_Lease *lease)
 {
     uint8_t *p = c->config->scratch;
@@ -155,8 +200,8 @@ int journal_begin(struct client *c, const mycel_Lease *lease)
     if (n < 0) {
         return n;
     }
-    c->progress = (struct client_progress){.boot_count = c->progress.boot_count,
-                                           .phase = CLIENT_PHASE_LEASED};
+    forget_job(c);
+    c->progress.phase = CLIENT_PHASE_LEASED;
     return write_record(c, (uint32_t)n);
 }
 
@@ -167,9 +212,10 @@ int journal_update(struct client *c)
     return n < 0 ? n : write_record(c, (uint32_t)n);
 }
 
-int journal_finish(struct client *c)
+int journal_finish(struct client *c, bool counted)
 {
-    c->progress = (struct client_progress){.boot_count = c->progress.boot_count};
+    kept_settle(c, counted);
+    forget_job(c);
     return write_record(c, 0);
 }
 

@@ -10,15 +10,30 @@
 #define LEASE_BATCH_MAX 65536u
 #define LEASE_MODEL_BYTES_MAX (64u * 1024u * 1024u)
 
-/* Codecs with a residual need an area for it that lives as long as the run; until the store has one
- * they are not offered. */
-#define LEASE_CODECS_BUILT                                                                         \
-    (1u << CODEC_F32 | 1u << CODEC_F16 | 1u << CODEC_INT8 | 1u << CODEC_INT4 | 1u << CODEC_EDEN2 | \
-     1u << CODEC_DRIVE1)
-
-uint32_t lease_codecs(const struct mycel_client_config *config)
+uint32_t lease_codecs(const struct client *c)
 {
-    return client_setting(config->codecs, LEASE_CODECS_BUILT) & LEASE_CODECS_BUILT;
+    bool keeps_residuals = (c->port->store->areas & MYCEL_STORE_RESIDUAL) != 0;
+    uint32_t able = 0;
+    for (uint32_t codec = 0; codec < CODEC_COUNT; codec++) {
+        if (keeps_residuals || !codec_has_residual((enum codec_id)codec)) {
+            able |= 1u << codec;
+        }
+    }
+    return client_setting(c->config->codecs, able) & able;
+}
+
+/* Whose vectors are kept: the first bytes of a digest over run and model. */
+static void make_tag(uint8_t tag[CLIENT_TAG_BYTES], const mycel_Lease *lease)
+{
+    const uint8_t run[4] = {(uint8_t)lease->run, (uint8_t)(lease->run >> 8),
+                            (uint8_t)(lease->run >> 16), (uint8_t)(lease->run >> 24)};
+    uint8_t digest[SHA256_BYTES];
+    struct sha256 sha;
+    sha256_init(&sha);
+    sha256_update(&sha, run, sizeof run);
+    sha256_update(&sha, lease->model, strlen(lease->model));
+    sha256_final(&sha, digest);
+    memcpy(tag, digest, CLIENT_TAG_BYTES);
 }
 
 /* True for finite values in low … high; false for NaN without needing a math library. */
@@ -34,10 +49,9 @@ static bool plan_is_sane(const mycel_Plan *plan)
            in_range(plan->prox_mu, 0.0f, 1e6f) && in_range(plan->momentum, 0.0f, 1.0f);
 }
 
-int lease_to_job(struct client_job *job, const mycel_Lease *lease,
-                 const struct mycel_client_config *config)
+int lease_to_job(struct client_job *job, const mycel_Lease *lease, const struct client *c)
 {
-    uint32_t bytes_max = client_setting(config->model_bytes_max, LEASE_MODEL_BYTES_MAX);
+    uint32_t bytes_max = client_setting(c->config->model_bytes_max, LEASE_MODEL_BYTES_MAX);
     if (!lease->has_plan || !plan_is_sane(&lease->plan) || lease->model[0] == '\0' ||
         lease->params == 0 || lease->deadline_ms == 0 ||
         lease->model_bytes != (uint64_t)lease->params * sizeof(float) ||
@@ -48,7 +62,7 @@ int lease_to_job(struct client_job *job, const mycel_Lease *lease,
         return MYCEL_E_TOO_LARGE;
     }
     if ((uint32_t)lease->codec >= CODEC_COUNT ||
-        !(lease_codecs(config) >> (uint32_t)lease->codec & 1u)) {
+        !(lease_codecs(c) >> (uint32_t)lease->codec & 1u)) {
         return MYCEL_E_CODEC;
     }
     *job = (struct client_job){
@@ -63,5 +77,6 @@ int lease_to_job(struct client_job *job, const mycel_Lease *lease,
     };
     memcpy(job->model_sha256, lease->model_sha256, sizeof job->model_sha256);
     memcpy(job->key, lease->update_key, sizeof job->key);
+    make_tag(job->tag, lease);
     return MYCEL_OK;
 }

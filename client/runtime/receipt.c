@@ -18,7 +18,7 @@ static void erase(struct client *c, enum mycel_area area)
 uint32_t receipt_step(struct client *c)
 {
     struct client_receipt receipt = c->in.receipt;
-    int rc = journal_finish(c);
+    int rc = journal_finish(c, receipt.status == 0);
     if (rc < 0) {
         c->journal_stale = true;
         client_abandon(c, rc, "the receipt cannot be written down", NULL);

@@ -94,8 +94,18 @@ struct mycel_transport {
 enum mycel_area {
     MYCEL_AREA_JOURNAL, /* one small record, replaced as a whole; at most MYCEL_JOURNAL_BYTES_MAX */
     MYCEL_AREA_MODEL,   /* the base model: raw f32, little endian, canonical order */
-    MYCEL_AREA_BODY     /* the encoded update as it goes over the wire */
+    MYCEL_AREA_BODY,    /* the encoded update as it goes over the wire */
+
+    /* Optional, in pairs: what outlives a round. Each is as large as the model; while one of a pair is
+     * valid the other is written, and the journal says which is which. */
+    MYCEL_AREA_RESIDUAL_A, /* what codecs with error feedback left out; with MYCEL_STORE_RESIDUAL */
+    MYCEL_AREA_RESIDUAL_B,
+    MYCEL_AREA_COUNT
 };
+
+/* Bits of mycel_store.areas: the optional areas that a store has. A device is offered only the work
+ * that it has the areas for. */
+#define MYCEL_STORE_RESIDUAL 1u /* RESIDUAL_A and _B: the codecs sign, ternary and topk */
 
 #define MYCEL_JOURNAL_BYTES_MAX 768u
 
@@ -104,8 +114,8 @@ struct mycel_store {
      * written (0 also when the area was erased or never written). <0: MYCEL_E_IO …. */
     int (*read)(void *ctx, enum mycel_area area, uint32_t offset, void *data, size_t bytes);
 
-    /* Writes at an offset, extending the area when needed; gaps read as anything. MODEL and BODY only.
-     * Not durable before sync. 0, or <0: MYCEL_E_DISK_FULL, MYCEL_E_IO …. */
+    /* Writes at an offset, extending the area when needed; gaps read as anything. Never
+     * the journal. Not durable before sync. 0, or <0: MYCEL_E_DISK_FULL, MYCEL_E_IO …. */
     int (*write)(void *ctx, enum mycel_area area, uint32_t offset, const void *data, size_t bytes);
 
     /* Everything written to the area so far survives a power cut once this returns 0. <0: it may not. */
@@ -117,6 +127,8 @@ struct mycel_store {
 
     /* Empties an area. Needs not be durable: the journal says what is valid. 0, or <0. */
     int (*erase)(void *ctx, enum mycel_area area);
+
+    uint32_t areas; /* MYCEL_STORE_…: the optional areas; the others are never touched */
 };
 
 /* ---- Trainer: the model on this device ---------------------------------------------------- */

@@ -10,7 +10,14 @@
 #include <unistd.h>
 
 static const char *const names[] = {
-    [MYCEL_AREA_JOURNAL] = "journal", [MYCEL_AREA_MODEL] = "model", [MYCEL_AREA_BODY] = "body"};
+    [MYCEL_AREA_JOURNAL] = "journal",
+    [MYCEL_AREA_MODEL] = "model",
+    [MYCEL_AREA_BODY] = "body",
+    [MYCEL_AREA_RESIDUAL_A] = "residual.a",
+    [MYCEL_AREA_RESIDUAL_B] = "residual.b",
+};
+
+_Static_assert(sizeof names / sizeof names[0] == MYCEL_AREA_COUNT, "every area has a name");
 
 #define JOURNAL_NEW "journal.new"
 
@@ -132,8 +139,8 @@ static int store_erase(void *ctx, enum mycel_area area)
     return check(ftruncate(s->areas[area], 0));
 }
 
-const struct mycel_store file_store_table = {store_read, store_write, store_sync, store_save,
-                                             store_erase};
+const struct mycel_store file_store_table = {store_read, store_write, store_sync,
+                                             store_save, store_erase, MYCEL_STORE_RESIDUAL};
 
 static int open_folder(struct file_store *s, const char *path)
 {
@@ -156,7 +163,7 @@ static int open_files(struct file_store *s)
     if (s->lock < 0 || flock(s->lock, LOCK_EX | LOCK_NB) < 0) {
         return error_of_errno();
     }
-    for (int area = MYCEL_AREA_MODEL; area <= MYCEL_AREA_BODY; area++) {
+    for (int area = MYCEL_AREA_MODEL; area < MYCEL_AREA_COUNT; area++) {
         s->areas[area] =
             openat(s->folder, names[area], O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (s->areas[area] < 0) {
@@ -168,7 +175,10 @@ static int open_files(struct file_store *s)
 
 int file_store_open(struct file_store *store, const char *path)
 {
-    *store = (struct file_store){.folder = -1, .lock = -1, .areas = {-1, -1, -1}};
+    *store = (struct file_store){.folder = -1, .lock = -1};
+    for (int area = 0; area < MYCEL_AREA_COUNT; area++) {
+        store->areas[area] = -1;
+    }
     int rc = open_folder(store, path);
     if (rc == MYCEL_OK) {
         rc = open_files(store);
@@ -189,7 +199,7 @@ static void close_fd(int *fd)
 
 void file_store_close(struct file_store *store)
 {
-    for (int area = 0; area < 3; area++) {
+    for (int area = 0; area < MYCEL_AREA_COUNT; area++) {
         close_fd(&store->areas[area]);
     }
     close_fd(&store->lock);

@@ -1,6 +1,6 @@
 /*
- * The client's store in one folder: `journal` (replaced atomically), `model` and `body` (written at
- * offsets). It owns these three files and a lock, so that two clients never share a folder by mistake;
+ * The client's store in one folder: `journal` (replaced atomically), `model`, `body` and one file for each
+ * optional area (written at offsets). It owns these files and a lock, so that two clients never share a folder by mistake;
  * it must never report anything durable before the kernel said so.
  */
 #ifndef MYCEL_CLIENT_PORT_LINUX_FILE_STORE_H
@@ -11,7 +11,7 @@
 struct file_store {
     int folder;
     int lock;
-    int areas[3]; /* by enum mycel_area; the journal's stays -1 */
+    int areas[MYCEL_AREA_COUNT]; /* by enum mycel_area; the journal's stays -1 */
 };
 
 extern const struct mycel_store file_store_table;

@@ -75,7 +75,7 @@ static int store_read(void *ctx, enum mycel_area area, uint32_t offset, void *da
     return (int)n;
 }
 
-/* PORT: write to the area for the model or the body. Offsets come in any order, each block once or
+/* PORT: write to the area for the model, the body, or one of the optional ones. Offsets come in any order, each block once or
  * more often with the same content. */
 static int store_write(void *ctx, enum mycel_area area, uint32_t offset, const void *data,
                        size_t bytes)
@@ -117,8 +117,10 @@ static int store_erase(void *ctx, enum mycel_area area)
     return MYCEL_OK;
 }
 
-static const struct mycel_store store = {store_read, store_write, store_sync, store_save,
-                                         store_erase};
+/* PORT: the last field names the optional areas that there is room for, each the model's size:
+ * MYCEL_STORE_RESIDUAL (two of them) for codecs with error feedback. 0 does without. */
+static const struct mycel_store store = {store_read, store_write, store_sync,
+                                         store_save, store_erase, 0};
 
 /* ---- trainer ------------------------------------------------------------------------------ */
 

@@ -91,7 +91,7 @@ static int on_save(void *ctx, const void *data, size_t bytes)
     return on_write(ctx, MYCEL_AREA_JOURNAL, 0, data, bytes);
 }
 
-static const struct mycel_store store_table = {on_read, on_write, on_sync, on_save, on_erase};
+static const struct mycel_store store_table = {on_read, on_write, on_sync, on_save, on_erase, 0};
 
 /* ---- trainer */
 

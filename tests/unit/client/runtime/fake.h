@@ -99,10 +99,10 @@ struct fake_file {
 };
 
 struct fake_disk {
-    struct fake_file now[3];
-    struct fake_file safe[3]; /* what survives */
-    uint32_t operations;      /* that change something */
-    uint32_t cut_before;      /* the power goes before operation number …; 0: never */
+    struct fake_file now[MYCEL_AREA_COUNT];
+    struct fake_file safe[MYCEL_AREA_COUNT]; /* what survives */
+    uint32_t operations;                     /* that change something */
+    uint32_t cut_before; /* the power goes before operation number …; 0: never */
     uint32_t cut_after;
     bool keeps_unsynced; /* after a cut: unsynced writes survived anyway */
     int error;           /* returned by every changing operation when negative */
@@ -149,6 +149,8 @@ struct fake_world {
 struct fake_world *fake_world(uint32_t params, enum codec_id codec);
 /* As fake_world, but the coordinator and the disk stay: a reboot. */
 void fake_reboot(struct fake_world *w);
+/* The coordinator has another lease to give, for the round after this one. */
+void fake_next_round(struct fake_world *w);
 /* Polls until the state is reached or virtual time runs out. Fails the test on a tight loop. */
 bool fake_run_until(struct fake_world *w, enum mycel_client_state state, uint64_t ms);
 /* Polls for that long. */

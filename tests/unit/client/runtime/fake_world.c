@@ -184,6 +184,18 @@ void fake_reboot(struct fake_world *w)
     assert_int_equal(mycel_client_init(&w->client, &w->port, &w->config, w->now_ms), 0);
 }
 
+void fake_next_round(struct fake_world *w)
+{
+    struct fake_coordinator *k = &w->coordinator;
+    k->lease.round++;
+    k->lease.update_key[0]++;
+    k->body_bytes = 0;
+    memset(k->have, 0, sizeof k->have);
+    k->done = false;
+    k->status = 0;
+    w->events[MYCEL_EVENT_RECEIPT] = 0;
+}
+
 static uint32_t poll_once(struct fake_world *w)
 {
     w->polls++;

@@ -139,15 +139,14 @@ LEASE(huge_bytes, lease->model_bytes = UINT64_MAX)
 LEASE(huge_params, lease->params = UINT32_MAX; lease->model_bytes = UINT64_C(4) * UINT32_MAX)
 LEASE(no_deadline, lease->deadline_ms = 0)
 LEASE(unknown_codec, lease->codec = (mycel_Codec)77)
-LEASE(residual_codec, lease->codec = mycel_Codec_CODEC_TOPK)
 
 static void test_impossible_leases(void **state)
 {
     (void)state;
     static const lease_fn leases[] = {
-        no_plan,       no_epochs,     absurd_epochs, no_batch,      absurd_batch,  nan_rate,
-        infinite_rate, negative_rate, nan_clip,      negative_clip, no_model,      no_params,
-        wrong_bytes,   huge_bytes,    huge_params,   no_deadline,   unknown_codec, residual_codec};
+        no_plan,       no_epochs,     absurd_epochs, no_batch,      absurd_batch, nan_rate,
+        infinite_rate, negative_rate, nan_clip,      negative_clip, no_model,     no_params,
+        wrong_bytes,   huge_bytes,    huge_params,   no_deadline,   unknown_codec};
     for (size_t i = 0; i < sizeof leases / sizeof leases[0]; i++) {
         struct fake_world *w = fake_world(100, CODEC_F32);
         mycel_Lease good = w->coordinator.lease;

@@ -157,8 +157,8 @@ static void always_idle(void *ctx, bool training, struct mycel_conditions *condi
 
 static const struct mycel_transport transport = {refuse_open, no_send, no_answer, no_cancel,
                                                  nothing};
-static const struct mycel_store store = {empty_read, ignore_write, ignore_area, ignore_save,
-                                         ignore_area};
+static const struct mycel_store store = {empty_read,  ignore_write, ignore_area,
+                                         ignore_save, ignore_area,  0};
 static const struct mycel_trainer trainer = {one_sample, no_prepare, no_load, no_step,
                                              no_weights, no_result,  nothing};
 static const struct mycel_platform platform = {random_of, always_idle, NULL};

@@ -76,6 +76,16 @@ static void test_store_areas(void **state)
     assert_int_equal(t->erase(&s, MYCEL_AREA_BODY), 0);
     assert_int_equal(t->read(&s, MYCEL_AREA_BODY, 0, data, sizeof data), 0);
     assert_int_equal(t->read(&s, MYCEL_AREA_MODEL, 0, data, sizeof data), 5);
+    assert_true(t->areas & MYCEL_STORE_RESIDUAL);
+    assert_int_equal(t->write(&s, MYCEL_AREA_RESIDUAL_A, 0, "first", 5), 0);
+    assert_int_equal(t->write(&s, MYCEL_AREA_RESIDUAL_B, 0, "second", 6), 0);
+    assert_int_equal(t->erase(&s, MYCEL_AREA_RESIDUAL_A), 0);
+    assert_int_equal(t->sync(&s, MYCEL_AREA_RESIDUAL_B), 0);
+    file_store_close(&s);
+    assert_int_equal(file_store_open(&s, in_folder("state")), 0);
+    assert_int_equal(t->read(&s, MYCEL_AREA_RESIDUAL_A, 0, data, sizeof data), 0);
+    assert_int_equal(t->read(&s, MYCEL_AREA_RESIDUAL_B, 0, data, sizeof data), 6);
+    assert_memory_equal(data, "second", 6);
     file_store_close(&s);
 }
 

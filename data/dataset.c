@@ -1,7 +1,7 @@
 /* What all formats share: dispatch, picking, freeing, and the made-up task. */
-#include "data/dataset.h"
-
 #include "common/rng.h"
+#include "data/dataset_internal.h"
+#include "data/npy.h"
 
 #include <math.h>
 #include <mycel/error.h>
@@ -14,12 +14,59 @@
 #define STREAM_NOISE 3u
 #define STREAMS 8u /* per call of dataset_make */
 
+int dataset_read_from(const struct dataset_source *source, struct dataset *out, char *problem)
+{
+    bool arrays = npy_is_name(source->inputs);
+    if (source->id_column != NULL && (arrays || source->labels != NULL)) {
+        memset(out, 0, sizeof *out);
+        if (problem != NULL) {
+            (void)snprintf(problem, DATASET_PROBLEM_BYTES, "%s: only a CSV has an id column",
+                           source->inputs);
+        }
+        return MYCEL_E_INVALID;
+    }
+    if (arrays) {
+        return dataset_read_npy(source, out, problem);
+    }
+    if (source->labels != NULL) {
+        return dataset_read_idx(source->inputs, source->labels, out, problem);
+    }
+    return dataset_read_csv(source, out, problem);
+}
+
 int dataset_read(const char *inputs, const char *labels, struct dataset *out, char *problem)
 {
-    if (labels) {
-        return dataset_read_idx(inputs, labels, out, problem);
+    struct dataset_source source = {.inputs = inputs, .labels = labels, .target = DATASET_LABELS};
+    return dataset_read_from(&source, out, problem);
+}
+
+bool target_is_label(float value)
+{
+    return value >= 0 && value < (float)DATASET_CLASSES_MAX && value == floorf(value);
+}
+
+int dataset_settle_targets(struct dataset *set, enum dataset_target wanted, uint32_t *odd)
+{
+    if (wanted == DATASET_TARGETS) {
+        return MYCEL_OK;
     }
-    return dataset_read_csv(inputs, DATASET_LABELS, out, problem);
+    for (uint32_t i = 0; i < set->samples; i++) {
+        if (!target_is_label(set->targets[i])) {
+            *odd = i;
+            return wanted == DATASET_EITHER ? MYCEL_OK : MYCEL_E_MALFORMED;
+        }
+    }
+    set->labels = malloc(((size_t)set->samples + 1) * sizeof *set->labels);
+    if (set->labels == NULL) {
+        return MYCEL_E_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < set->samples; i++) {
+        set->labels[i] = (uint32_t)set->targets[i];
+        set->classes = set->labels[i] >= set->classes ? set->labels[i] + 1u : set->classes;
+    }
+    free(set->targets);
+    set->targets = NULL;
+    return MYCEL_OK;
 }
 
 void dataset_free(struct dataset *set)
@@ -27,6 +74,7 @@ void dataset_free(struct dataset *set)
     free(set->inputs);
     free(set->labels);
     free(set->targets);
+    free(set->groups);
     memset(set, 0, sizeof *set);
 }
 
@@ -53,6 +101,8 @@ int dataset_pick(const struct dataset *from, const uint32_t *indices, uint32_t c
 {
     *out = *from;
     out->samples = count;
+    out->groups = NULL;
+    out->groups_count = 0;
     int rc = allocate(out);
     if (rc < 0) {
         return rc;

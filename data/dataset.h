@@ -27,9 +27,23 @@ struct dataset {
     void *inputs;      /* samples × features of `type` */
     uint32_t *labels;  /* one per sample; NULL: targets */
     float *targets;    /* one per sample, for regression; NULL: labels */
+    uint32_t *groups;  /* value of the id column per sample, numbered as first met; NULL: none */
+    uint32_t groups_count;
 };
 
-enum dataset_target { DATASET_LABELS, DATASET_TARGETS };
+enum dataset_target {
+    DATASET_LABELS,  /* whole numbers from 0 to DATASET_CLASSES_MAX - 1; else MALFORMED */
+    DATASET_TARGETS, /* any finite number */
+    DATASET_EITHER   /* labels where all are such whole numbers, else targets */
+};
+
+/* Where samples are. Texts are only read during the call. */
+struct dataset_source {
+    const char *inputs;
+    const char *labels; /* NULL: in the same file */
+    enum dataset_target target;
+    const char *id_column; /* CSV: its name, or its number from 1; fills `groups`; NULL: none */
+};
 
 /*
  * Reads an IDX image file (magic 0x0803, bytes) and its label file (magic 0x0801), each plain or
@@ -40,14 +54,25 @@ enum dataset_target { DATASET_LABELS, DATASET_TARGETS };
 int dataset_read_idx(const char *images, const char *labels, struct dataset *out, char *problem);
 
 /*
- * Reads comma-separated numbers: one sample a line, the last column is the label (a whole number ≥ 0) or
- * the target. A first line that is not numeric is a header. Blank lines are skipped.
- * MALFORMED names line and column.
+ * Reads comma-separated numbers: one sample a line, the last column is the label or the target. A first
+ * line that is not numeric is a header. Blank lines are skipped. The id column may hold any text without
+ * commas and is no feature. MALFORMED names line and column; NOT_FOUND also: no such id column.
  */
-int dataset_read_csv(const char *path, enum dataset_target target, struct dataset *out,
-                     char *problem);
+int dataset_read_csv(const struct dataset_source *source, struct dataset *out, char *problem);
 
-/* By the names' endings: two files are IDX, one is CSV (`labels` NULL). */
+/*
+ * Reads a source by its names' endings (a set's file formats are those of docs/DATA.md):
+ *   inputs X.npy, labels Y.npy           one array a file (data/npy.h)
+ *   inputs F.npz, labels NULL            the first pair of arrays with usual names, as x and y
+ *   inputs F.npz:NAME, labels G.npz:NAME arrays by name; either may be a .npy
+ *   two other files                      IDX
+ *   one other file                       CSV
+ * On failure *out is zeroed and `problem` (DATASET_PROBLEM_BYTES, may be NULL) says why. INVALID: an id
+ * column where there are none; else as the format's reader.
+ */
+int dataset_read_from(const struct dataset_source *source, struct dataset *out, char *problem);
+
+/* dataset_read_from() for classes. */
 int dataset_read(const char *inputs, const char *labels, struct dataset *out, char *problem);
 
 /* A small task for machines without a data set: `classes` noisy blobs on a height × width image, the
@@ -55,7 +80,8 @@ int dataset_read(const char *inputs, const char *labels, struct dataset *out, ch
 int dataset_make(uint32_t samples, uint32_t height, uint32_t width, uint32_t classes, uint64_t seed,
                  uint64_t stream, struct dataset *out);
 
-/* A new set with the given samples of another, in that order. NO_MEMORY; INVALID (an index). */
+/* A new set with the given samples of another, in that order, without groups. NO_MEMORY; INVALID (an
+ * index). */
 int dataset_pick(const struct dataset *from, const uint32_t *indices, uint32_t count,
                  struct dataset *out);
 

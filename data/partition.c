@@ -1,38 +1,71 @@
 /*
- * IID: one shuffle, cut into equal pieces. Dirichlet: for each class, its shuffled samples are cut by
- * shares drawn from Dirichlet(alpha), as Gamma variates divided by their sum (Marsaglia, Tsang 2000).
+ * What all partitions have in common: the shuffled order, the owners of its positions, and the flat
+ * result. A kind only says who owns which position (partition_*.c).
  */
-#include "data/partition.h"
+#include "data/partition_internal.h"
 
-#include "common/rng.h"
-
-#include <math.h>
 #include <mycel/error.h>
-#include <stdbool.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define STREAM_SHUFFLE 101u
-#define STREAM_SHARES 102u
-#define GAMMA_TRIES_MAX 1000u
-
-int partition_parse(const char *text, struct partition_spec *spec)
+int cut_fail(struct cut *c, int code, const char *format, ...)
 {
-    static const char dirichlet[] = "dirichlet:";
-    memset(spec, 0, sizeof *spec);
-    if (strcmp(text, "iid") == 0) {
-        spec->kind = PARTITION_IID;
-        return MYCEL_OK;
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(c->out->problem, sizeof c->out->problem, format, args);
+    va_end(args);
+    return code;
+}
+
+int cut_no_memory(struct cut *c)
+{
+    return cut_fail(c, MYCEL_E_NO_MEMORY, "no memory to deal %u samples out to %u parts",
+                    c->set->samples, c->parts);
+}
+
+int cut_allocate(struct cut *c, uint64_t total)
+{
+    if (total > PARTITION_INDICES_MAX) {
+        return cut_fail(c, MYCEL_E_TOO_LARGE,
+                        "the parts would have more than 2^31 samples together");
     }
-    if (strncmp(text, dirichlet, sizeof dirichlet - 1) != 0) {
-        return MYCEL_E_INVALID;
+    c->out->parts = c->parts;
+    c->out->offsets = calloc((size_t)c->parts + 1u, sizeof *c->out->offsets);
+    c->out->indices = malloc(((size_t)total + 1u) * sizeof *c->out->indices);
+    return c->out->offsets != NULL && c->out->indices != NULL ? MYCEL_OK : cut_no_memory(c);
+}
+
+int buckets_make(struct cut *c, bool by_label, struct buckets *out)
+{
+    uint32_t samples = c->set->samples;
+    out->classes = by_label ? c->set->classes : 1u;
+    out->first = calloc((size_t)out->classes + 2u, sizeof *out->first);
+    out->positions = malloc(((size_t)samples + 1u) * sizeof *out->positions);
+    if (out->first == NULL || out->positions == NULL) {
+        buckets_free(out);
+        return cut_no_memory(c);
     }
-    const char *number = text + sizeof dirichlet - 1;
-    char *end;
-    spec->kind = PARTITION_DIRICHLET;
-    spec->alpha = strtof(number, &end);
-    bool valid = end != number && *end == '\0' && isfinite(spec->alpha) && spec->alpha > 0;
-    return valid ? MYCEL_OK : MYCEL_E_INVALID;
+    /* first[k + 2] counts, then first[k + 1] runs from the class's begin to its end. */
+    for (uint32_t i = 0; i < samples; i++) {
+        out->first[(by_label ? c->set->labels[i] : 0u) + 2u]++;
+    }
+    for (uint32_t k = 1; k < out->classes; k++) {
+        out->first[k + 1u] += out->first[k];
+    }
+    for (uint32_t i = 0; i < samples; i++) {
+        uint32_t k = by_label ? c->set->labels[c->order[i]] : 0u;
+        out->positions[out->first[k + 1u]++] = i;
+    }
+    return MYCEL_OK;
+}
+
+void buckets_free(struct buckets *b)
+{
+    free(b->first);
+    free(b->positions);
+    memset(b, 0, sizeof *b);
 }
 
 /* Fisher–Yates. */
@@ -46,173 +79,208 @@ static void shuffle(uint32_t *values, uint32_t count, uint64_t seed)
     }
 }
 
-/* A stream of uniform numbers in (0, 1). */
-struct draws {
-    uint64_t seed;
-    uint64_t counter;
-};
-
-static double uniform(struct draws *draws)
+int assign_iid(struct cut *c)
 {
-    uint64_t bits = rng_u64(draws->seed, STREAM_SHARES, draws->counter++) >> 11;
-    return ((double)bits + 0.5) / 9007199254740992.0;
-}
-
-static double normal(struct draws *draws)
-{
-    double radius = sqrt(-2.0 * log(uniform(draws)));
-    return radius * cos(6.283185307179586 * uniform(draws));
-}
-
-/* Gamma(shape, 1). Below 1 by the boost Gamma(shape + 1) · U^(1/shape). */
-static double gamma_draw(struct draws *draws, double shape)
-{
-    double boost = 1.0;
-    if (shape < 1.0) {
-        boost = pow(uniform(draws), 1.0 / shape);
-        shape += 1.0;
-    }
-    double d = shape - 1.0 / 3.0;
-    double c = 1.0 / sqrt(9.0 * d);
-    for (unsigned i = 0; i < GAMMA_TRIES_MAX; i++) {
-        double x = normal(draws);
-        double v = 1.0 + c * x;
-        v = v * v * v;
-        if (v > 0 && log(uniform(draws)) < 0.5 * x * x + d - d * v + d * log(v)) {
-            return boost * d * v;
+    uint64_t samples = c->set->samples;
+    for (uint32_t part = 0; part < c->parts; part++) {
+        uint32_t from = (uint32_t)(samples * part / c->parts);
+        uint32_t to = (uint32_t)(samples * (part + 1u) / c->parts);
+        for (uint32_t i = from; i < to; i++) {
+            c->owners[i] = part;
         }
     }
-    return boost * d; /* not reached in practice: the method accepts 95 % */
-}
-
-/* One draw of all shares: cuts[class × (parts + 1) + part] is where a part's samples of a class begin,
- * sizes[part] how many it gets. */
-static void draw_cuts(struct draws *draws, double alpha, const uint32_t *class_counts,
-                      uint32_t classes, uint32_t parts, uint32_t *cuts, uint32_t *sizes)
-{
-    memset(sizes, 0, parts * sizeof *sizes);
-    for (uint32_t k = 0; k < classes; k++) {
-        uint32_t *cut = cuts + (size_t)k * (parts + 1);
-        uint64_t first = draws->counter;
-        double sum = 0;
-        for (uint32_t p = 0; p < parts; p++) {
-            sum += gamma_draw(draws, alpha);
-        }
-        struct draws again = {draws->seed, first};
-        double before = 0;
-        for (uint32_t p = 0; p < parts; p++) {
-            cut[p] = (uint32_t)(before / sum * class_counts[k]);
-            before += gamma_draw(&again, alpha);
-        }
-        cut[parts] = class_counts[k];
-        for (uint32_t p = 0; p < parts; p++) {
-            sizes[p] += cut[p + 1] - cut[p];
-        }
-    }
-}
-
-static bool all_at_least(const uint32_t *sizes, uint32_t parts, uint32_t least)
-{
-    for (uint32_t p = 0; p < parts; p++) {
-        if (sizes[p] < least) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static int iid(const uint32_t *order, uint32_t samples, uint32_t parts, uint32_t part,
-               uint32_t least, uint32_t **indices, uint32_t *count)
-{
-    uint32_t from = (uint32_t)((uint64_t)samples * part / parts);
-    uint32_t to = (uint32_t)((uint64_t)samples * (part + 1) / parts);
-    if (samples / parts < least) {
-        return MYCEL_E_FULL;
-    }
-    *count = to - from;
-    *indices = malloc((*count + 1u) * sizeof **indices);
-    if (!*indices) {
-        return MYCEL_E_NO_MEMORY;
-    }
-    memcpy(*indices, order + from, *count * sizeof **indices);
     return MYCEL_OK;
 }
 
-/* The part's samples, class by class in shuffled order. */
-static int collect(const struct dataset *set, const uint32_t *order, const uint32_t *cuts,
-                   uint32_t parts, uint32_t part, uint32_t size, uint32_t **indices,
-                   uint32_t *count)
+/* The owners' lists: each in the shuffled order. */
+static int gather(struct cut *c)
 {
-    uint32_t *seen = calloc(set->classes + 1u, sizeof *seen);
-    uint32_t *list = malloc((size + 1u) * sizeof *list);
-    if (!seen || !list) {
-        free(seen);
-        free(list);
-        return MYCEL_E_NO_MEMORY;
+    uint32_t samples = c->set->samples;
+    int rc = cut_allocate(c, samples);
+    if (rc < 0) {
+        return rc;
     }
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < set->samples; i++) {
-        uint32_t label = set->labels[order[i]];
-        const uint32_t *cut = cuts + (size_t)label * (parts + 1);
-        uint32_t rank = seen[label]++;
-        if (rank >= cut[part] && rank < cut[part + 1]) {
-            list[n++] = order[i];
+    uint32_t *offsets = c->out->offsets;
+    for (uint32_t i = 0; i < samples; i++) {
+        if (c->owners[i] != PARTITION_NOBODY) {
+            offsets[c->owners[i] + 1u]++;
         }
     }
-    free(seen);
-    *indices = list;
-    *count = n;
+    for (uint32_t part = 0; part < c->parts; part++) {
+        if (offsets[part + 1u] < c->least) {
+            return cut_fail(c, MYCEL_E_FULL, "part %u of %u would have %u samples and not %u", part,
+                            c->parts, offsets[part + 1u], c->least);
+        }
+        offsets[part + 1u] += offsets[part];
+    }
+    for (uint32_t i = 0; i < samples; i++) {
+        if (c->owners[i] != PARTITION_NOBODY) {
+            c->out->indices[offsets[c->owners[i]]++] = c->order[i];
+        }
+    }
+    memmove(offsets + 1, offsets, c->parts * sizeof *offsets);
+    offsets[0] = 0;
     return MYCEL_OK;
 }
 
-static int dirichlet(const struct dataset *set, const struct partition_spec *spec,
-                     const uint32_t *order, uint32_t parts, uint32_t part, uint32_t least,
-                     uint64_t seed, uint32_t **indices, uint32_t *count)
+static int (*const assign[])(struct cut *) = {[PARTITION_IID] = assign_iid,
+                                              [PARTITION_DIRICHLET] = assign_shares,
+                                              [PARTITION_SHARDS] = assign_shards,
+                                              [PARTITION_LABELS] = assign_labels,
+                                              [PARTITION_QUANTITY] = assign_shares};
+
+/* Kinds that the seed decides. */
+static int cut_drawn(struct cut *c, bool may_share)
 {
-    uint32_t *class_counts = calloc(set->classes + 1u, sizeof *class_counts);
-    uint32_t *cuts = calloc((size_t)set->classes * (parts + 1), sizeof *cuts);
-    uint32_t *sizes = calloc(parts, sizeof *sizes);
-    int rc = class_counts && cuts && sizes ? MYCEL_E_FULL : MYCEL_E_NO_MEMORY;
-    if (rc == MYCEL_E_FULL) {
-        for (uint32_t i = 0; i < set->samples; i++) {
-            class_counts[set->labels[i]]++;
-        }
-        struct draws draws = {seed, 0};
-        for (uint32_t i = 0; i < PARTITION_DRAWS_MAX && rc == MYCEL_E_FULL; i++) {
-            draw_cuts(&draws, (double)spec->alpha, class_counts, set->classes, parts, cuts, sizes);
-            rc = all_at_least(sizes, parts, least) ? MYCEL_OK : MYCEL_E_FULL;
-        }
+    uint32_t samples = c->set->samples;
+    uint64_t needed = (uint64_t)c->parts * (c->least > 0 ? c->least : 1u);
+    c->order = malloc(((size_t)samples + 1u) * sizeof *c->order);
+    c->owners = malloc(((size_t)samples + 1u) * sizeof *c->owners);
+    if (c->order == NULL || c->owners == NULL) {
+        return cut_no_memory(c);
     }
+    for (uint32_t i = 0; i < samples; i++) {
+        c->order[i] = i;
+        c->owners[i] = PARTITION_NOBODY;
+    }
+    shuffle(c->order, samples, c->seed);
+    if (may_share && needed > samples) {
+        c->out->shared = true;
+        return cut_shared(c);
+    }
+    if (c->least > 0 && needed > samples) {
+        return cut_fail(c, MYCEL_E_FULL, "%u samples are too few for %u parts of %u or more",
+                        samples, c->parts, c->least);
+    }
+    int rc = assign[c->spec->kind](c);
+    return rc < 0 ? rc : gather(c);
+}
+
+/* The groups of an id column: samples keep the file's order. */
+static int cut_grouped(struct cut *c, bool may_share)
+{
+    const struct dataset *set = c->set;
+    if (c->parts > set->groups_count && !may_share) {
+        return cut_fail(c, MYCEL_E_FULL, "column '%s' has %u different values, not %u",
+                        c->spec->text, set->groups_count, c->parts);
+    }
+    uint32_t *starts = calloc((size_t)set->groups_count + 1u, sizeof *starts);
+    uint32_t *members = malloc(((size_t)set->samples + 1u) * sizeof *members);
+    int rc = starts != NULL && members != NULL ? MYCEL_OK : cut_no_memory(c);
+    uint64_t total = 0;
+    for (uint32_t i = 0; rc == 0 && i < set->samples; i++) {
+        starts[set->groups[i] + 1u]++;
+    }
+    for (uint32_t part = 0; rc == 0 && part < c->parts; part++) {
+        total += starts[part % set->groups_count + 1u];
+    }
+    rc = rc < 0 ? rc : cut_allocate(c, total);
+    for (uint32_t g = 0; rc == 0 && g < set->groups_count; g++) {
+        starts[g + 1u] += starts[g];
+    }
+    for (uint32_t i = 0; rc == 0 && i < set->samples; i++) {
+        members[starts[set->groups[i]]++] = i; /* starts[g] ends as the group's end */
+    }
+    uint32_t *offsets = c->out->offsets;
+    for (uint32_t part = 0; rc == 0 && part < c->parts; part++) {
+        uint32_t g = part % set->groups_count;
+        uint32_t first = g > 0 ? starts[g - 1u] : 0;
+        uint32_t count = starts[g] - first;
+        memcpy(c->out->indices + offsets[part], members + first, count * sizeof *members);
+        offsets[part + 1u] = offsets[part] + count;
+    }
+    c->out->shared = c->parts > set->groups_count;
+    free(starts);
+    free(members);
+    return rc;
+}
+
+static int check(struct cut *c)
+{
+    const struct partition_spec *spec = c->spec;
+    bool by_label = spec->kind == PARTITION_DIRICHLET || spec->kind == PARTITION_SHARDS ||
+                    spec->kind == PARTITION_LABELS;
+    bool by_alpha = spec->kind == PARTITION_DIRICHLET || spec->kind == PARTITION_QUANTITY;
+    bool by_k = spec->kind == PARTITION_SHARDS || spec->kind == PARTITION_LABELS;
+    if (c->parts == 0 || c->parts > PARTITION_PARTS_MAX) {
+        return cut_fail(c, MYCEL_E_INVALID, "a set is cut into 1 to %u parts", PARTITION_PARTS_MAX);
+    }
+    if (c->set->samples == 0) {
+        return cut_fail(c, MYCEL_E_FULL, "the set has no samples");
+    }
+    if (by_label && c->set->labels == NULL) {
+        return cut_fail(c, MYCEL_E_INVALID,
+                        "samples with targets instead of labels have no classes");
+    }
+    if (by_alpha && !(spec->alpha > 0)) {
+        return cut_fail(c, MYCEL_E_INVALID, "alpha must be above 0");
+    }
+    if (by_k && (spec->k == 0 || spec->k > PARTITION_PER_PART_MAX)) {
+        return cut_fail(c, MYCEL_E_INVALID, "a part has 1 to %u of them", PARTITION_PER_PART_MAX);
+    }
+    if (spec->kind == PARTITION_COLUMN && c->set->groups == NULL) {
+        return cut_fail(c, MYCEL_E_INVALID, "only a CSV that was read by its id column has one");
+    }
+    return MYCEL_OK;
+}
+
+static int cut(struct cut *c, bool may_share)
+{
+    memset(c->out, 0, sizeof *c->out);
+    int rc = check(c);
     if (rc == 0) {
-        rc = collect(set, order, cuts, parts, part, sizes[part], indices, count);
+        rc = c->spec->kind == PARTITION_FILE     ? cut_listed(c, may_share)
+             : c->spec->kind == PARTITION_COLUMN ? cut_grouped(c, may_share)
+                                                 : cut_drawn(c, may_share);
     }
-    free(class_counts);
-    free(cuts);
-    free(sizes);
+    free(c->order);
+    free(c->owners);
+    if (rc < 0) {
+        free(c->out->offsets);
+        free(c->out->indices);
+        c->out->offsets = NULL;
+        c->out->indices = NULL;
+        c->out->parts = 0;
+        c->out->shared = false;
+    }
     return rc;
 }
 
-int partition_indices(const struct dataset *set, const struct partition_spec *spec, uint32_t parts,
-                      uint32_t part, uint32_t least, uint64_t seed, uint32_t **indices,
-                      uint32_t *count)
+int partition_disjoint(const struct dataset *set, const struct partition_spec *spec, uint32_t parts,
+                       uint32_t least, uint64_t seed, struct partition *out)
 {
-    *indices = NULL;
-    *count = 0;
-    if (parts == 0 || parts > PARTITION_PARTS_MAX || part >= parts ||
-        (spec->kind == PARTITION_DIRICHLET && (!set->labels || !(spec->alpha > 0)))) {
-        return MYCEL_E_INVALID;
+    struct cut c = {
+        .set = set, .spec = spec, .parts = parts, .least = least, .seed = seed, .out = out};
+    return cut(&c, false);
+}
+
+int partition_all(const struct dataset *set, const struct partition_spec *spec, uint32_t parts,
+                  uint32_t least, uint64_t seed, struct partition *out)
+{
+    struct cut c = {
+        .set = set, .spec = spec, .parts = parts, .least = least, .seed = seed, .out = out};
+    return cut(&c, true);
+}
+
+int partition_natural(const struct dataset *set, const struct partition_spec *spec, char *problem)
+{
+    struct partition none = {.parts = 0};
+    struct cut c = {.set = set, .spec = spec, .parts = 1, .out = &none};
+    int rc = check(&c);
+    if (rc == 0) {
+        rc = spec->kind == PARTITION_FILE     ? count_lists(&c)
+             : spec->kind == PARTITION_COLUMN ? (int)set->groups_count
+                                              : 0;
     }
-    uint32_t *order = malloc((set->samples + 1u) * sizeof *order);
-    if (!order) {
-        return MYCEL_E_NO_MEMORY;
+    if (rc < 0 && problem != NULL) {
+        memcpy(problem, none.problem, sizeof none.problem);
     }
-    for (uint32_t i = 0; i < set->samples; i++) {
-        order[i] = i;
-    }
-    shuffle(order, set->samples, seed);
-    int rc = spec->kind == PARTITION_IID
-                 ? iid(order, set->samples, parts, part, least, indices, count)
-                 : dirichlet(set, spec, order, parts, part, least, seed, indices, count);
-    free(order);
     return rc;
+}
+
+void partition_free(struct partition *partition)
+{
+    free(partition->offsets);
+    free(partition->indices);
+    memset(partition, 0, sizeof *partition);
 }

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <stdio.h>
 
+#include "data/partition.h"
 #include "proto/limits.h"
 
 static const char *const log_formats[] = {"text", "json", NULL};
@@ -70,17 +71,18 @@ static const struct config_key keys[] = {
            .help = "Folder where the device keeps its model and unfinished upload"),
     CLIENT(.name = "data", .type = SETTING_TEXT, .argument = "FILE", .min = 1, .max = PATH_MAX - 1,
            IN(client.data),
-           .help = "Training set: IDX (may be gzipped) or CSV; it never leaves the device"),
+           .help =
+               "Training set: IDX (may be gzipped), CSV, .npy or .npz; it never leaves the device"),
     CLIENT(.name = "labels", .type = SETTING_TEXT, .argument = "FILE", .min = 1,
-           .max = PATH_MAX - 1, IN(client.labels), .help = "Its labels, if --data is IDX"),
+           .max = PATH_MAX - 1, IN(client.labels), .help = "Its labels, if --data is IDX or .npy"),
     CLIENT(.name = "slice", .type = SETTING_COUNT, .argument = "I", .fallback = "0", .min = 0,
            .max = 99999, IN(client.slice),
            .help = "Which slice of the training set is this device's"),
     CLIENT(.name = "slices", .type = SETTING_COUNT, .argument = "N", .fallback = "1", .min = 1,
            .max = 100000, IN(client.slices), .help = "Into how many slices the set is cut"),
-    CLIENT(.name = "partition", .type = SETTING_TEXT, .argument = "iid|dirichlet:ALPHA",
-           .fallback = "iid", .min = 3, .max = 32, IN(client.partition),
-           .help = "How the set is cut: alike, or with label shares drawn per slice"),
+    CLIENT(.name = "partition", .type = SETTING_TEXT, .argument = "KIND", .fallback = "iid",
+           .min = 3, .max = PATH_MAX - 1, IN(client.partition),
+           .help = "How the set is cut: " PARTITION_FORMS),
     CLIENT(.name = "partition-seed", .type = SETTING_COUNT, .argument = "N", .fallback = "1",
            .min = 0, .max = 9007199254740992.0, IN(client.partition_seed),
            .help = "Seed of the cut: the same on all devices"),

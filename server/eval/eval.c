@@ -48,10 +48,8 @@ int eval_open(const char *inputs, const char *labels, struct eval_set **out, cha
     if (!set) {
         return MYCEL_E_NO_MEMORY;
     }
-    int rc = dataset_read(inputs, labels, &set->data, problem);
-    if (rc == MYCEL_E_MALFORMED && labels == NULL) { /* the last column may be no class */
-        rc = dataset_read_csv(inputs, DATASET_TARGETS, &set->data, problem);
-    }
+    struct dataset_source source = {.inputs = inputs, .labels = labels, .target = DATASET_EITHER};
+    int rc = dataset_read_from(&source, &set->data, problem);
     if (rc == 0) {
         rc = convert_labels(set);
     }

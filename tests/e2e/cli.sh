@@ -211,6 +211,6 @@ run 2 demo --task streetlight --rounds 3
 run 2 demo --clients 0
 run 2 demo --task clothes
 run 2 demo --partition dirichlet:0
-says err 'neither iid nor dirichlet:ALPHA'
+says err 'none of iid, dirichlet:ALPHA, shards:K'
 
 summary

@@ -15,16 +15,6 @@ static int refuse(int code, char *problem, const char *text)
     return code;
 }
 
-/* The last column of a CSV is a label if all are whole numbers, else a target. */
-static int read_set(const struct client_options *options, struct dataset *out, char *problem)
-{
-    int rc = dataset_read(options->data, options->labels, out, problem);
-    if (rc == MYCEL_E_MALFORMED && options->labels == NULL) {
-        rc = dataset_read_csv(options->data, DATASET_TARGETS, out, problem);
-    }
-    return rc;
-}
-
 /* Samples that even the most uneven cut leaves every device: enough to train on, where there are any. */
 static uint32_t least_of(const struct dataset *whole, uint32_t slices)
 {
@@ -32,42 +22,45 @@ static uint32_t least_of(const struct dataset *whole, uint32_t slices)
     return fair / 2u < TRAINING_DATA_LEAST ? fair / 2u + (fair < 2u) : TRAINING_DATA_LEAST;
 }
 
-static int cut(const struct client_options *options, const struct dataset *whole,
-               struct dataset *out, char *problem)
+static int cut(const struct client_options *options, const struct partition_spec *spec,
+               const struct dataset *whole, struct dataset *out, char *problem)
 {
-    struct partition_spec spec;
-    const char *partition = options->partition != NULL ? options->partition : "iid";
-    if (partition_parse(partition, &spec) < 0) {
-        return refuse(MYCEL_E_INVALID, problem, "the partition is neither iid nor dirichlet:ALPHA");
-    }
     if (options->slice >= options->slices) {
         return refuse(MYCEL_E_INVALID, problem, "the slice's number is not below the slices'");
     }
-    uint32_t *indices = NULL;
-    uint32_t count = 0;
-    int rc = partition_indices(whole, &spec, options->slices, options->slice,
-                               least_of(whole, options->slices), options->partition_seed, &indices,
-                               &count);
+    struct partition all;
+    int rc = partition_disjoint(whole, spec, options->slices, least_of(whole, options->slices),
+                                options->partition_seed, &all);
     if (rc < 0) {
-        return refuse(rc, problem, "the data set cannot be cut like that");
+        return refuse(rc, problem, all.problem);
     }
-    rc = dataset_pick(whole, indices, count, out);
-    free(indices);
+    uint32_t first = all.offsets[options->slice];
+    rc = dataset_pick(whole, all.indices + first, all.offsets[options->slice + 1u] - first, out);
+    partition_free(&all);
     return rc < 0 ? refuse(rc, problem, "the slice does not fit into memory") : MYCEL_OK;
 }
 
 int training_data_load(const struct client_options *options, struct dataset *out, char *problem)
 {
+    struct partition_spec spec;
+    const char *partition = options->partition != NULL ? options->partition : "iid";
+    if (partition_parse(partition, &spec) < 0) {
+        return refuse(MYCEL_E_INVALID, problem, "the partition is none of " PARTITION_FORMS);
+    }
+    struct dataset_source source = {.inputs = options->data,
+                                    .labels = options->labels,
+                                    .target = DATASET_EITHER,
+                                    .id_column = spec.kind == PARTITION_COLUMN ? spec.text : NULL};
     struct dataset whole;
-    int rc = read_set(options, &whole, problem);
+    int rc = dataset_read_from(&source, &whole, problem);
     if (rc < 0) {
         return rc;
     }
-    if (options->slices <= 1 && options->slice == 0) {
+    if (options->slices <= 1 && options->slice == 0 && !partition_is_natural(&spec)) {
         *out = whole; /* everything, in the file's order */
         return MYCEL_OK;
     }
-    rc = cut(options, &whole, out, problem);
+    rc = cut(options, &spec, &whole, out, problem);
     dataset_free(&whole);
     return rc;
 }

@@ -6,7 +6,7 @@
 #include "data/dataset.h"
 
 /* Reads options->data and keeps one slice. `problem` (DATASET_PROBLEM_BYTES) says what is wrong.
- * Errors as dataset_read and partition_indices; MYCEL_E_INVALID for slice or partition. */
+ * Errors as dataset_read_from and partition_disjoint; MYCEL_E_INVALID for slice or partition. */
 int training_data_load(const struct client_options *options, struct dataset *out, char *problem);
 
 #endif

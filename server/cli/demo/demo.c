@@ -53,12 +53,12 @@ static const struct setting rows[] = {
      .help = "Devices, each a process (default 10; conv 100)"},
     {.name = "partition",
      .type = SETTING_TEXT,
-     .argument = "iid|dirichlet:ALPHA",
+     .argument = "KIND",
      .fallback = "iid",
      .min = 3,
-     .max = 32,
+     .max = PARTITION_TEXT_MAX,
      AT(partition),
-     .help = "How the data is shared out: alike, or by label, the smaller ALPHA the more uneven"},
+     .help = "How the data is shared out, alike or unevenly: " PARTITION_DRAWN_FORMS},
     {.name = "seed",
      .type = SETTING_COUNT,
      .argument = "N",
@@ -316,8 +316,9 @@ void demo_choose(struct demo *d, const struct task *task)
 static int check(const struct demo_options *options)
 {
     struct partition_spec spec;
-    if (partition_parse(options->partition, &spec) < 0) {
-        say_error("--partition: '%s' is neither iid nor dirichlet:ALPHA with ALPHA above 0",
+    if (partition_parse(options->partition, &spec) < 0 || partition_is_natural(&spec)) {
+        say_error("--partition: '%s' is none of " PARTITION_DRAWN_FORMS
+                  " with ALPHA above 0 and K from 1",
                   options->partition);
         return MYCEL_E_INVALID;
     }

@@ -1,6 +1,5 @@
 /* Data sets: good files of each format, and every way in which a file can be wrong. */
 #include "data/dataset.h"
-#include "data/partition.h"
 
 #include <mycel/error.h>
 
@@ -132,7 +131,8 @@ static void test_csv(void **state)
     dataset_free(&set);
 
     write_text(path_a, "1,0,1,0\n0,1,1,1");
-    assert_int_equal(dataset_read_csv(path_a, DATASET_TARGETS, &set, problem), 0);
+    struct dataset_source targets = {.inputs = path_a, .target = DATASET_TARGETS};
+    assert_int_equal(dataset_read_from(&targets, &set, problem), 0);
     assert_int_equal(set.samples, 2);
     assert_true(set.targets[1] == 1.0f);
     assert_null(set.labels);
@@ -184,120 +184,98 @@ static void test_made_task(void **state)
     dataset_free(&other);
 }
 
-static void check_partition(const char *text, uint32_t parts, uint32_t least)
+static void test_csv_id_column(void **state)
 {
+    (void)state;
     struct dataset set;
-    struct partition_spec spec;
-    assert_int_equal(dataset_make(3000, 2, 2, 10, 1, 0, &set), 0);
-    assert_int_equal(partition_parse(text, &spec), 0);
-    uint8_t *owners = calloc(set.samples, 1);
-    uint32_t total = 0;
-    for (uint32_t part = 0; part < parts; part++) {
-        uint32_t *indices, count, *again, again_count;
-        assert_int_equal(partition_indices(&set, &spec, parts, part, least, 9, &indices, &count),
-                         0);
-        assert_int_equal(
-            partition_indices(&set, &spec, parts, part, least, 9, &again, &again_count), 0);
-        assert_int_equal(count, again_count);
-        assert_memory_equal(indices, again, count * sizeof *indices);
-        assert_true(count >= least);
-        for (uint32_t i = 0; i < count; i++) {
-            assert_in_range(indices[i], 0, set.samples - 1);
-            assert_int_equal(owners[indices[i]]++, 0);
-        }
-        total += count;
-        struct dataset picked;
-        assert_int_equal(dataset_pick(&set, indices, count, &picked), 0);
-        assert_int_equal(picked.labels[0], set.labels[indices[0]]);
-        dataset_free(&picked);
-        free(indices);
-        free(again);
+    write_text(path_a, "sensor,x,label\nroof-7,1,0\ncellar,2,1\n roof-7 ,3,0\n");
+    static const char *const columns[] = {"sensor", "1"};
+    for (size_t i = 0; i < 2; i++) {
+        struct dataset_source source = {.inputs = path_a, .id_column = columns[i]};
+        assert_int_equal(dataset_read_from(&source, &set, problem), 0);
+        assert_int_equal(set.samples, 3);
+        assert_int_equal(set.features, 1);
+        assert_int_equal(set.classes, 2);
+        assert_int_equal(set.groups_count, 2);
+        assert_int_equal(set.groups[0], 0);
+        assert_int_equal(set.groups[1], 1);
+        assert_int_equal(set.groups[2], 0);
+        assert_true(((float *)set.inputs)[2] == 3.0f);
+        dataset_free(&set);
     }
-    assert_int_equal(total, set.samples);
-    free(owners);
+    /* Behind the label, without a header, and where the set decides what its last column is. */
+    write_text(path_a, "1,0.5,a\n2,1,b\n3,2,b\n");
+    struct dataset_source last = {.inputs = path_a, .target = DATASET_EITHER, .id_column = "3"};
+    assert_int_equal(dataset_read_from(&last, &set, problem), 0);
+    assert_int_equal(set.samples, 3);
+    assert_int_equal(set.groups_count, 2);
+    assert_non_null(set.targets);
+    assert_null(set.labels);
     dataset_free(&set);
 }
 
-static void test_partitions_cover_and_are_disjoint(void **state)
+static void test_csv_id_column_refused(void **state)
 {
     (void)state;
-    check_partition("iid", 7, 1);
-    check_partition("dirichlet:0.5", 10, 20);
-    check_partition("dirichlet:100", 3, 20);
-}
-
-/* The largest class's share of a part: near 1/10 for a large alpha, near 1 for a small one. */
-static float skew_of(const char *text)
-{
-    struct dataset set;
-    struct partition_spec spec;
-    float sum = 0;
-    assert_int_equal(dataset_make(5000, 2, 2, 10, 3, 0, &set), 0);
-    assert_int_equal(partition_parse(text, &spec), 0);
-    for (uint32_t part = 0; part < 10; part++) {
-        uint32_t *indices, count, classes[10] = {0}, most = 0;
-        assert_int_equal(partition_indices(&set, &spec, 10, part, 1, 5, &indices, &count), 0);
-        for (uint32_t i = 0; i < count; i++) {
-            uint32_t n = ++classes[set.labels[indices[i]]];
-            most = n > most ? n : most;
+    static const struct {
+        const char *text;
+        const char *column;
+        int code;
+        const char *place;
+    } rows[] = {
+        {"id,x,y\n1,2,0\n", "name", MYCEL_E_NOT_FOUND, "id column"},
+        {"", "name", MYCEL_E_NOT_FOUND, "id column"},
+        {"1,2,0\n", "4", MYCEL_E_NOT_FOUND, "fewer columns"},
+        {"1,2,0\n", "0", MYCEL_E_NOT_FOUND, "from 1"},
+        {"id,y\n1,2\n", "id", MYCEL_E_MALFORMED, "at least one feature"},
+        {"id,x,y\n1,2,0\n ,2,0\n", "id", MYCEL_E_MALFORMED, ":3: column 1"},
+        {"id,x,y\n1,2,0\n1,b,0\n", "id", MYCEL_E_MALFORMED, ":3: column 2"},
+        {"id,x,y\n1,2,0\n1,2\n", "id", MYCEL_E_MALFORMED, ":3: column 3"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct dataset set;
+        struct dataset_source source = {.inputs = path_a, .id_column = rows[i].column};
+        write_text(path_a, rows[i].text);
+        assert_int_equal(dataset_read_from(&source, &set, problem), rows[i].code);
+        if (!strstr(problem, rows[i].place)) {
+            fail_msg("case %zu says \"%s\" and not \"%s\"", i, problem, rows[i].place);
         }
-        sum += (float)most / (float)count / 10;
-        free(indices);
-    }
-    dataset_free(&set);
-    return sum;
-}
-
-static void test_alpha_means_skew(void **state)
-{
-    (void)state;
-    float even = skew_of("dirichlet:1000");
-    float some = skew_of("dirichlet:0.5");
-    float much = skew_of("dirichlet:0.05");
-    assert_true(even < 0.16f);
-    assert_true(some > 0.25f && some < 0.65f);
-    assert_true(much > some);
-}
-
-static void test_partition_refused(void **state)
-{
-    (void)state;
-    static const char *const bad[] = {"",
-                                      "IID",
-                                      "dirichlet",
-                                      "dirichlet:",
-                                      "dirichlet:0",
-                                      "dirichlet:-1",
-                                      "dirichlet:nan",
-                                      "dirichlet:1x"};
-    struct partition_spec spec;
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        assert_int_equal(partition_parse(bad[i], &spec), MYCEL_E_INVALID);
+        assert_null(set.inputs);
+        assert_null(set.groups);
     }
     struct dataset set;
-    uint32_t *indices, count;
-    assert_int_equal(dataset_make(20, 2, 2, 10, 1, 0, &set), 0);
-    partition_parse("iid", &spec);
-    assert_int_equal(partition_indices(&set, &spec, 3, 3, 1, 1, &indices, &count), MYCEL_E_INVALID);
-    assert_int_equal(partition_indices(&set, &spec, 0, 0, 1, 1, &indices, &count), MYCEL_E_INVALID);
-    assert_int_equal(partition_indices(&set, &spec, 30, 0, 1, 1, &indices, &count), MYCEL_E_FULL);
-    partition_parse("dirichlet:0.01", &spec);
-    assert_int_equal(partition_indices(&set, &spec, 10, 0, 2, 1, &indices, &count), MYCEL_E_FULL);
+    struct dataset_source idx = {.inputs = path_a, .labels = path_b, .id_column = "id"};
+    assert_int_equal(dataset_read_from(&idx, &set, problem), MYCEL_E_INVALID);
+}
+
+/* Ten thousand ids: the table grows and every id keeps its number. */
+static void test_many_ids(void **state)
+{
+    (void)state;
+    struct dataset set;
+    FILE *f = fopen(path_a, "w");
+    assert_non_null(f);
+    for (unsigned i = 0; i < 20000; i++) {
+        fprintf(f, "node-%u,%u,%u\n", i % 10000, i, i % 3);
+    }
+    assert_int_equal(fclose(f), 0);
+    struct dataset_source source = {.inputs = path_a, .id_column = "1"};
+    assert_int_equal(dataset_read_from(&source, &set, problem), 0);
+    assert_int_equal(set.groups_count, 10000);
+    for (uint32_t i = 0; i < set.samples; i++) {
+        assert_int_equal(set.groups[i], i % 10000);
+    }
     dataset_free(&set);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_idx),
-        cmocka_unit_test(test_idx_gzip),
-        cmocka_unit_test(test_idx_refused),
-        cmocka_unit_test(test_csv),
-        cmocka_unit_test(test_csv_refused),
-        cmocka_unit_test(test_made_task),
-        cmocka_unit_test(test_partitions_cover_and_are_disjoint),
-        cmocka_unit_test(test_alpha_means_skew),
-        cmocka_unit_test(test_partition_refused),
+        cmocka_unit_test(test_idx),           cmocka_unit_test(test_idx_gzip),
+        cmocka_unit_test(test_idx_refused),   cmocka_unit_test(test_csv),
+        cmocka_unit_test(test_csv_refused),   cmocka_unit_test(test_made_task),
+        cmocka_unit_test(test_csv_id_column), cmocka_unit_test(test_csv_id_column_refused),
+        cmocka_unit_test(test_many_ids),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -172,8 +172,9 @@ static void test_slices(void **state)
         fprintf(f, "%d,%d\n", i, i % 3);
     }
     fclose(f);
-    static const char *const partitions[] = {"iid", "dirichlet:0.5"};
-    for (size_t p = 0; p < 2; p++) {
+    static const char *const partitions[] = {"iid", "dirichlet:0.5", "shards:2", "labels:2",
+                                             "quantity:2"};
+    for (size_t p = 0; p < sizeof partitions / sizeof partitions[0]; p++) {
         unsigned seen[100] = {0};
         for (uint32_t slice = 0; slice < 4; slice++) {
             struct client_options options = {.data = path,
@@ -196,6 +197,36 @@ static void test_slices(void **state)
             assert_int_equal(seen[i], 1);
         }
     }
+    unlink(path);
+}
+
+/* Each device of a natural partition has the rows of one id. */
+static void test_natural_slices(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/mycel-csv-XXXXXX";
+    char problem[DATASET_PROBLEM_BYTES];
+    FILE *f = fdopen(mkstemp(path), "w");
+    assert_non_null(f);
+    fputs("lamp,value,label\nnorth,1,0\nsouth,2,1\nnorth,3,1\nwest,4,0\n", f);
+    fclose(f);
+    static const uint32_t samples[] = {2, 1, 1};
+    static const float first[] = {1, 2, 4};
+    struct client_options options = {.data = path, .slices = 3, .partition = "column:lamp"};
+    struct dataset set;
+    for (options.slice = 0; options.slice < 3; options.slice++) {
+        assert_int_equal(training_data_load(&options, &set, problem), 0);
+        assert_int_equal(set.samples, samples[options.slice]);
+        assert_int_equal(set.features, 1);
+        assert_true(((float *)set.inputs)[0] == first[options.slice]);
+        dataset_free(&set);
+    }
+    options.slice = 3;
+    options.slices = 4;
+    assert_int_equal(training_data_load(&options, &set, problem), MYCEL_E_FULL);
+    assert_non_null(strstr(problem, "3 different values"));
+    options.partition = "column:street";
+    assert_int_equal(training_data_load(&options, &set, problem), MYCEL_E_NOT_FOUND);
     unlink(path);
 }
 
@@ -236,7 +267,7 @@ int main(void)
         cmocka_unit_test(test_street_crossing),   cmocka_unit_test(test_cutting_does_not_matter),
         cmocka_unit_test(test_targets_as_labels), cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_steps_max),         cmocka_unit_test(test_slices),
-        cmocka_unit_test(test_data_problems),
+        cmocka_unit_test(test_natural_slices),    cmocka_unit_test(test_data_problems),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

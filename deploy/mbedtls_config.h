@@ -45,6 +45,9 @@
 #define MBEDTLS_AES_C
 #define MBEDTLS_AESNI_C
 #define MBEDTLS_CCM_C
+#if defined(__x86_64__)
+#define MBEDTLS_CCM_ALT /* mbedtls_ccm.c: with AES instructions where there are any */
+#endif
 #define MBEDTLS_CHACHA20_C
 #define MBEDTLS_POLY1305_C
 #define MBEDTLS_CHACHAPOLY_C

@@ -9,8 +9,8 @@
  *
  * References: CPU of Flower 1.8 over TLS with f32 both ways; raw f32 for bytes.
  *
- *   bench_fleet                                  every case
- *   bench_fleet PARAMS CODEC [DEVICES [ROUNDS]]  one case, with its details on stderr
+ *   bench_fleet                                            every case
+ *   bench_fleet PARAMS CODEC [DEVICES [ROUNDS [PACE_MS]]]  one case, with its details on stderr
  */
 #include <signal.h>
 #include <stdbool.h>
@@ -275,6 +275,7 @@ static int one_case(int count, char **words)
     struct scenario scenario = *known;
     scenario.devices = count > 3 ? (uint32_t)strtoul(words[3], NULL, 10) : scenario.devices;
     scenario.rounds = count > 4 ? (uint32_t)strtoul(words[4], NULL, 10) : scenario.rounds;
+    scenario.pace_ms = count > 5 ? (uint32_t)strtoul(words[5], NULL, 10) : scenario.pace_ms;
     if (scenario.devices == 0 || scenario.devices > DEVICES_MAX || scenario.rounds == 0) {
         (void)fprintf(stderr, "bench_fleet: 1 to %u devices, and a round at least\n", DEVICES_MAX);
         return 2;

@@ -89,6 +89,7 @@ int client_run(const struct invocation *call)
         .partition_seed = c->partition_seed,
         .device_class = c->device_class,
         .in_order = c->in_order,
+        .narrow_link = c->narrow_link,
         .load_max = (float)c->load_max,
         .on_battery = c->on_battery,
         .battery_min_percent = (uint8_t)c->battery_min,

@@ -74,6 +74,7 @@ struct config_client {
     bool on_battery;
     uint64_t battery_min;
     const char *device_class;
+    bool narrow_link;
     uint64_t spread_ms;
     uint64_t pause_ms;
     uint64_t patience_ms;

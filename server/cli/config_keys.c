@@ -98,6 +98,8 @@ static const struct config_key keys[] = {
            .help = "… as long as the battery is at least so full"),
     CLIENT(.name = "class", .type = SETTING_TEXT, .argument = "CLASS", .fallback = "linux",
            .max = 23, IN(client.device_class), .help = "Device class, as runs select by"),
+    CLIENT(.name = "narrow-link", .type = SETTING_SWITCH, .fallback = "no", IN(client.narrow_link),
+           .help = "Bytes are dear here: send updates in the run's shortest encoding"),
     CLIENT(.name = "spread", .type = SETTING_DURATION, .argument = "TIME", .fallback = "0",
            .max = 86400e3, IN(client.spread_ms),
            .help = "Check in for the first time somewhere within this time"),

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/codec/codec.h"
+#include "server/cli/codecs.h"
 #include "server/cli/exits.h"
 #include "server/cli/model_text.h"
 #include "server/cli/say.h"
@@ -47,13 +49,25 @@ static int append_round(void *user, const struct store_round *r)
     if (json_array_size(walk->rounds) == 0) {
         walk->first = r->round;
     }
-    json_t *row = json_pack(
-        "{s:I, s:s, s:I, s:[], s:[], s:[], s:I, s:o, s:o, s:o, s:o}", "round", (json_int_t)r->round,
-        "state", store_round_state_name(r->state), "attempt", (json_int_t)r->attempt, "accepted",
-        "rejected", "late", "leased", (json_int_t)r->granted, "version",
-        r->has_version ? json_integer(r->version) : json_null(), "metrics", json_null(), "started",
-        time_json(r->started_ms), "closed", time_json(r->closed_ms));
+    json_t *row =
+        json_pack("{s:I, s:s, s:I, s:[], s:[], s:[], s:{}, s:I, s:o, s:o, s:o, s:o}", "round",
+                  (json_int_t)r->round, "state", store_round_state_name(r->state), "attempt",
+                  (json_int_t)r->attempt, "accepted", "rejected", "late", "codecs", "leased",
+                  (json_int_t)r->granted, "version",
+                  r->has_version ? json_integer(r->version) : json_null(), "metrics", json_null(),
+                  "started", time_json(r->started_ms), "closed", time_json(r->closed_ms));
     return json_array_append_new(walk->rounds, row) == 0 ? MYCEL_OK : MYCEL_E_NO_MEMORY;
+}
+
+/* How many of a round's counted updates had which encoding. */
+static void count_codec(json_t *round, uint32_t codec)
+{
+    json_t *codecs = json_object_get(round, "codecs");
+    const char *name = codec_name((int)codec);
+    if (codecs != NULL && name != NULL) {
+        json_int_t before = json_integer_value(json_object_get(codecs, name));
+        (void)json_object_set_new(codecs, name, json_integer(before + 1));
+    }
 }
 
 /* An update is listed in the round that counted it, which may come after the round it was made for. */
@@ -71,6 +85,7 @@ static int append_update(void *user, const struct store_update *u)
     } else if (u->counted_round > 0) {
         number = u->counted_round;
         list = "accepted";
+        count_codec(round_of(walk, number), u->codec);
     }
     json_t *array = json_object_get(round_of(walk, number), list);
     if (array == NULL) {
@@ -105,8 +120,9 @@ static int fill_rounds(struct rounds_walk *walk, uint32_t run)
 static json_t *head_json(const struct store_run *run)
 {
     const struct store_run_config *c = &run->config;
+    const char *codec = codec_name((int)c->codec);
     return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, "
-                     "s:f, s:o, s:o, s:o}",
+                     "s:f, s:s, s:o, s:o, s:o, s:o}",
                      "id", (json_int_t)run->id, "name", c->name, "state",
                      store_run_state_name(run->state), "reason", run->reason, "model", c->model,
                      "strategy", c->strategy, "params", (json_int_t)c->params, "seed",
@@ -114,7 +130,8 @@ static json_t *head_json(const struct store_run *run)
                      (json_int_t)c->goal, "minimum", (json_int_t)c->minimum, "staleness_max",
                      (json_int_t)c->staleness_max, "epochs", (json_int_t)c->epochs, "batch",
                      (json_int_t)c->batch, "learning_rate", (double)c->learning_rate,
-                     "target_accuracy", (double)c->target_accuracy, "version",
+                     "target_accuracy", (double)c->target_accuracy, "codec", codec ? codec : "?",
+                     "codecs", codecs_json(c->codecs ? c->codecs : 1u << c->codec), "version",
                      run->has_version ? json_integer(run->version) : json_null(), "created",
                      time_json(run->created_ms), "ended", time_json(run->ended_ms));
 }
@@ -173,7 +190,7 @@ static void print_round(const json_t *row)
 
 static void print_run(const struct store_run *run, const json_t *json)
 {
-    char created[SAY_TIME_BYTES];
+    char created[SAY_TIME_BYTES], codecs[CODECS_TEXT_BYTES];
     const struct store_run_config *c = &run->config;
     (void)printf("run       %" PRIu32 " '%s', %s%s%s\n", run->id, c->name,
                  store_run_state_name(run->state), run->reason[0] ? ": " : "", run->reason);
@@ -183,6 +200,8 @@ static void print_run(const struct store_run *run, const json_t *json)
                  run->round, c->rounds, c->goal, c->minimum);
     (void)printf("devices   %" PRIu32 " epochs, batch %" PRIu32 ", learning rate %.4g\n", c->epochs,
                  c->batch, (double)c->learning_rate);
+    (void)printf("updates   %s for most, of %s\n", codec_name((int)c->codec),
+                 codecs_text(c->codecs ? c->codecs : 1u << c->codec, codecs));
     (void)printf("joined by %s, seed %" PRIu64 ", created %s\n\n", c->strategy, c->seed,
                  say_time(run->created_ms, created));
     say_heads(round_columns, ROUND_COLUMNS);

@@ -8,6 +8,7 @@
 
 #include <mycel/model.h>
 
+#include "server/cli/codecs.h"
 #include "server/cli/exits.h"
 #include "server/cli/model_text.h"
 #include "server/cli/run.h"
@@ -18,7 +19,7 @@
 #define SEED_BITS 53u /* seeds that were drawn survive JSON readers that only know doubles */
 
 struct create_options {
-    const char *model, *name, *initial, *device_class, *strategy;
+    const char *model, *name, *initial, *device_class, *strategy, *codecs;
     unsigned codec;
     uint64_t rounds, goal, minimum, deadline_ms, seed;
     double over_selection;
@@ -27,10 +28,6 @@ struct create_options {
     uint64_t staleness_max, samples_min, patience, pace_ms;
     bool json;
 };
-
-/* In the order of mycel.proto's Codec. */
-static const char *const codecs[] = {"f32",    "f16",  "int8",    "int4", "eden2",
-                                     "drive1", "sign", "ternary", "topk", NULL};
 
 #define AT(member) .offset = offsetof(struct create_options, member)
 #define COUNT(lowest, highest)                                                                     \
@@ -122,10 +119,20 @@ static const struct setting rows[] = {
     {.name = "codec",
      .type = SETTING_CHOICE,
      .argument = "NAME",
-     .fallback = "f32",
-     .choices = codecs,
+     .fallback = "auto",
+     .choices = codecs_choices,
      AT(codec),
-     .help = "How updates are encoded: f32, f16, int8, int4, …"},
+     .help = "How most devices encode their updates: f32, f16, int8, int4, eden2 (2 bits a value), "
+             "drive1 and sign (1 bit), ternary (0.3), topk (0.25); auto: int8, or the most exact "
+             "of --codecs"},
+    {.name = "codecs",
+     .type = SETTING_TEXT,
+     .argument = "LIST",
+     .min = 2,
+     .max = CODECS_TEXT_BYTES - 1,
+     AT(codecs),
+     .help = "All that are allowed, e.g. drive1,int8: a device on a narrow link takes the shortest "
+             "of them (default: only --codec, or f32,int8,drive1)"},
     {.name = "staleness-max",
      COUNT(0, 64),
      .fallback = "0",
@@ -200,7 +207,8 @@ static void copy_text(char *out, size_t out_bytes, const char *text)
     (void)snprintf(out, out_bytes, "%s", text ? text : "");
 }
 
-static void fill_config(const struct create_options *o, struct store_run_config *c)
+static void fill_config(const struct create_options *o, const struct codecs *codecs,
+                        struct store_run_config *c)
 {
     memset(c, 0, sizeof *c);
     copy_text(c->name, sizeof c->name, o->name);
@@ -216,7 +224,8 @@ static void fill_config(const struct create_options *o, struct store_run_config 
     c->pace_ms = (uint32_t)o->pace_ms;
     c->staleness_max = (uint32_t)o->staleness_max;
     c->samples_min = (uint32_t)o->samples_min;
-    c->codec = o->codec;
+    c->codec = codecs->codec;
+    c->codecs = codecs->mask;
     c->clip_norm = (float)o->clip_norm;
     c->target_accuracy = (float)o->target;
     c->patience = (uint32_t)o->patience;
@@ -327,7 +336,7 @@ static int read_initial(const char *path, const char *model_text, float **out)
     return MYCEL_OK;
 }
 
-static int check(const struct create_options *o)
+static int check(const struct create_options *o, struct codecs *codecs)
 {
     if (o->model == NULL) {
         say_error("--model is missing: say what to train");
@@ -343,6 +352,9 @@ static int check(const struct create_options *o)
                   o->name);
         return MYCEL_E_INVALID;
     }
+    if (codecs_choose(o->codec, o->codecs, codecs) < 0) {
+        return MYCEL_E_INVALID;
+    }
     return strategy_check(o->strategy);
 }
 
@@ -351,7 +363,6 @@ static int create(const struct invocation *call, struct store_run_config *config
     const struct create_options *o = call->options;
     float *initial = NULL;
     struct store *store = NULL;
-    fill_config(o, config);
     int result = o->initial ? read_initial(o->initial, o->model, &initial) : MYCEL_OK;
     if (result == MYCEL_OK) {
         result = state_open(call->config, STATE_CREATE, &store);
@@ -368,10 +379,12 @@ int run_create_run(const struct invocation *call)
 {
     const struct create_options *o = call->options;
     struct store_run_config config;
+    struct codecs codecs;
     uint32_t id = 0;
-    if (check(o) < 0) {
+    if (check(o, &codecs) < 0) {
         return EXIT_CODE_USAGE;
     }
+    fill_config(o, &codecs, &config);
     int result = create(call, &config, &id);
     if (result < 0) {
         return mycel_error_class(result) == MYCEL_CLASS_PEER ? EXIT_CODE_USAGE

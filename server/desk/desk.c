@@ -23,6 +23,7 @@ static void copy_facts(struct engine_facts *facts, const mycel_CheckIn *message)
     facts->model_bytes_max = message->model_bytes_max;
     facts->battery_percent = message->battery_percent;
     facts->idle = message->idle;
+    facts->narrow_link = message->narrow_link;
 }
 
 int desk_read_check_in(const uint8_t *message, size_t bytes, struct engine_facts *facts,

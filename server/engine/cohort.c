@@ -43,8 +43,9 @@ static bool has_tags(const struct engine_spec *spec, const struct engine_facts *
     return true;
 }
 
-/* The encoding to ask for: the preferred one, else the most exact that both sides have. A device that
- * names none can send plain floats. */
+/* The encoding to ask for. Codec's numbers go from the most exact to the shortest: a device for which bytes
+ * are dear gets the last that both sides have, any other the preferred one, or else the first. A device
+ * that names none can send plain floats. */
 static bool choose_codec(const struct engine_spec *spec, const struct engine_facts *facts,
                          uint8_t *codec)
 {
@@ -54,7 +55,10 @@ static bool choose_codec(const struct engine_spec *spec, const struct engine_fac
     if (common == 0) {
         return false;
     }
-    if ((common >> *codec & 1u) == 0) {
+    if (facts->narrow_link) {
+        for (*codec = SPEC_CODECS - 1u; (common >> *codec & 1u) == 0; (*codec)--) {
+        }
+    } else if ((common >> *codec & 1u) == 0) {
         for (*codec = 0; (common >> *codec & 1u) == 0; (*codec)++) {
         }
     }

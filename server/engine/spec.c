@@ -9,7 +9,6 @@
 #define TIME_MS_MAX 604800000u /* a week: what any time in a spec may be at most */
 #define OVER_PERMILLE_MAX 4000u
 #define OVER_LEARN_ROUNDS 3u /* rounds before the observed drop-out is believed */
-#define CODECS 9u            /* encodings in mycel.proto */
 
 static void fill(uint32_t *value, uint32_t fallback)
 {
@@ -93,8 +92,8 @@ static const char *first_fault(const struct engine_spec *s)
         {s->battery_min <= 100, "battery_min"},
         {s->fair_permille <= 1000, "fair_permille"},
         {s->utility_permille <= 1000, "utility_permille"},
-        {s->codec < CODECS, "codec"},
-        {s->codecs < (1u << CODECS) && (s->codecs >> s->codec & 1u) != 0, "codecs"},
+        {s->codec < SPEC_CODECS, "codec"},
+        {s->codecs < (1u << SPEC_CODECS) && (s->codecs >> s->codec & 1u) != 0, "codecs"},
         {s->update_bytes_max <= PROTO_UPDATE_BYTES_MAX, "update_bytes_max"},
     };
 
@@ -111,7 +110,7 @@ int engine_spec_check(const struct engine_spec *spec, const char **what)
     struct engine_spec full = *spec;
     const char *fault;
 
-    full.codec = full.codec < CODECS ? full.codec : CODECS; /* 1 << codec stays defined */
+    full.codec = full.codec < SPEC_CODECS ? full.codec : SPEC_CODECS; /* 1 << codec stays defined */
     spec_defaults(&full);
     fault = first_fault(&full);
     if (what != NULL) {

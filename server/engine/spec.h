@@ -6,6 +6,8 @@
 
 #include "server/engine/types.h"
 
+#define SPEC_CODECS 9u /* encodings in mycel.proto */
+
 /* Replaces each 0 that stands for a default. The result passes engine_spec_check() if `spec` did. */
 void spec_defaults(struct engine_spec *spec);
 

@@ -133,7 +133,7 @@ struct engine_spec {
     uint32_t utility_permille; /* seats kept for devices of high statistical utility (Oort) */
 
     /* What is sent. */
-    uint8_t codec;             /* preferred encoding (mycel.proto, Codec) */
+    uint8_t codec;             /* encoding for most devices (mycel.proto, Codec) */
     uint32_t codecs;           /* bit mask of those allowed; default: only `codec` */
     uint64_t model_bytes;      /* of one version's blob */
     uint64_t update_bytes_max; /* body of one update; default PROTO_UPDATE_BYTES_MAX */
@@ -180,6 +180,7 @@ struct engine_facts {
     uint64_t model_bytes_max;
     uint32_t battery_percent; /* 0…100; 255: mains */
     bool idle;
+    bool narrow_link; /* wants the shortest encoding there is */
 };
 
 /* One assignment: train this version, upload under this key. */

@@ -142,6 +142,11 @@ run 2 run create --state "$state" --model "$model" --goal 5 --min 6
 run 2 run create --state "$state" --model "$model" --rounds many
 run 2 run create --state "$state" --model "$model" --strategy fedvag
 says err 'did you mean "fedavg"?'
+run 2 run create --state "$state" --model "$model" --codecs f32,int9
+says err "'int9' is no codec; there are f32, f16, int8, int4, eden2, drive1, sign, ternary, topk"
+run 2 run create --state "$state" --model "$model" --codecs f32,
+run 2 run create --state "$state" --model "$model" --codec int4 --codecs f32,int8
+says err '--codec int4 is not among --codecs f32,int8'
 run 2 run create --state "$state" --model "$model" --name 'Not This'
 run 0 run create --state "$state" --model "$model" --seed 7 --name first --rounds 3 --goal 4 --json
 json 'j["id"] == 1 and j["params"] == 25450 and j["seed"] == 7'

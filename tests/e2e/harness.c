@@ -289,6 +289,12 @@ int server_stop(struct world *world)
 
 void device_start(struct world *world, unsigned index, const char *key_file)
 {
+    device_start_with(world, index, key_file, NULL);
+}
+
+void device_start_with(struct world *world, unsigned index, const char *key_file,
+                       const char *const *extra)
+{
     const char *args[ARGS_MAX];
     char coordinator[32], name[16], key[HARNESS_PATH_BYTES], folder[HARNESS_PATH_BYTES];
     char slice[8], slices[8];
@@ -298,13 +304,15 @@ void device_start(struct world *world, unsigned index, const char *key_file)
     snprintf(folder, sizeof folder, "%.200s/d%u", world->folder, index);
     snprintf(slice, sizeof slice, "%u", index);
     snprintf(slices, sizeof slices, "%u", world->devices);
-    add_all(args, 0,
-            (const char *const[]){
-                "mycel",        "client",       "--coordinator", coordinator,
-                "--identity",   name,           "--key-file",    key_file ? key_file : key,
-                "--directory",  folder,         "--data",        world->train,
-                "--slice",      slice,          "--slices",      slices,
-                "--on-battery", "--log-format", "json",          NULL});
+    unsigned n =
+        add_all(args, 0,
+                (const char *const[]){
+                    "mycel",        "client",       "--coordinator", coordinator,
+                    "--identity",   name,           "--key-file",    key_file ? key_file : key,
+                    "--directory",  folder,         "--data",        world->train,
+                    "--slice",      slice,          "--slices",      slices,
+                    "--on-battery", "--log-format", "json",          NULL});
+    add_all(args, n, extra);
     process_spawn(&world->device[index], MYCEL_BIN, args);
 }
 

@@ -57,6 +57,9 @@ int server_stop(struct world *world);
 /* Starts device `index` with its own slice of the training set. `key_file`: another than its own, or
  * NULL. */
 void device_start(struct world *world, unsigned index, const char *key_file);
+/* The same with further arguments, NULL-terminated. */
+void device_start_with(struct world *world, unsigned index, const char *key_file,
+                       const char *const *extra);
 void device_kill(struct world *world, unsigned index);
 
 /* Runs `mycel ARGS… --state STATE` to its end. Exit code; standard output into `out` if not NULL. */

@@ -21,6 +21,7 @@ struct client_options {
     const char *partition;   /* "iid" (default) or "dirichlet:ALPHA" */
     uint64_t partition_seed;
     const char *device_class; /* default "linux" */
+    bool narrow_link;         /* bytes are dear: asks for the shortest encoding */
     bool in_order;            /* train on the samples as they stand in the file, not shuffled */
 
     float load_max;              /* train below this load average; 0: at any */

@@ -38,6 +38,7 @@ static mycel_CheckIn sample_check_in(void)
     m.boot_count = 3;
     m.tags_count = 1;
     strncpy(m.tags[0], "site=north", sizeof m.tags[0] - 1);
+    m.narrow_link = true;
     return m;
 }
 

@@ -67,10 +67,14 @@ static void test_checkin_says_who_it_is(void **state)
     assert_int_equal(m->boot_count, 1);
     assert_int_equal(m->codecs, 0x1FF);
     assert_true(m->idle);
+    assert_false(m->narrow_link);
     assert_int_equal(m->protocol_min, 1);
     fake_reboot(w);
     fake_run(w, MINUTE);
     assert_int_equal(w->coordinator.last_checkin.boot_count, 2);
+    w->config.narrow_link = true;
+    fake_run(w, MINUTE);
+    assert_true(w->coordinator.last_checkin.narrow_link);
 }
 
 static void test_every_size_around_a_block(void **state)

@@ -171,6 +171,7 @@ static void do_checkin(struct shell *shell, const struct words *w, FILE *out)
     facts->idle = number(w, "idle", 1) != 0;
     facts->battery_percent = (uint32_t)number(w, "battery", 255);
     facts->codecs = (uint32_t)number(w, "codecs", 0);
+    facts->narrow_link = number(w, "narrow", 0) != 0;
     facts->model_bytes_max = number(w, "room", 0);
     text_option(w, "class", facts->device_class, sizeof facts->device_class);
     text_option(w, "tag", facts->tags[1], sizeof facts->tags[1]);

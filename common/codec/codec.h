@@ -133,6 +133,10 @@ int codec_open(struct codec_frame *frame, const uint8_t *data, size_t bytes);
  * codes; but only codec_scan says whether all values are finite. */
 void codec_decode(const struct codec_frame *frame, uint32_t first, uint32_t count, float *out);
 
+/* Where the parameters from `first` on lie in the frame as this machine's floats, so that nothing has to be
+ * decoded; NULL if they do not (another codec, another byte order, an address not aligned). */
+const float *codec_values(const struct codec_frame *frame, uint32_t first);
+
 struct codec_stats {
     float squared_norm; /* Σ x² */
     float max_abs;      /* no value is larger; exact but for rotated codecs, where it is a bound */

@@ -11,7 +11,12 @@ void rule_rows(struct rule_round *round, uint32_t first, uint32_t count)
 {
     for (uint32_t u = 0; u < round->updates; u++) {
         const struct rule_entry *entry = &round->entries[u];
+        round->row[u] = entry->gain == 1.0f ? codec_values(&entry->frame, first) : NULL;
+        if (round->row[u]) {
+            continue;
+        }
         float *row = round->rows + (size_t)u * ROBUST_ROW;
+        round->row[u] = row;
         codec_decode(&entry->frame, first, count, row);
         for (uint32_t i = 0; entry->gain != 1.0f && i < count; i++) {
             row[i] *= entry->gain;
@@ -27,7 +32,7 @@ void rule_gram(struct rule_round *round)
         uint32_t left = params - first;
         uint32_t count = left < RULE_TILE ? left : RULE_TILE;
         rule_rows(round, first, count);
-        robust_gram(round->rows, n, count, round->matrix, n);
+        robust_gram(round->row, n, count, round->matrix, n);
     }
     for (uint32_t i = 0; i < n; i++) {
         for (uint32_t j = i + 1u; j < n; j++) {

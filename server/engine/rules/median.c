@@ -5,10 +5,11 @@
 static void reduce(struct rule_round *round, uint32_t first, uint32_t count, float *delta)
 {
     rule_rows(round, first, count);
-    robust_trimmed(round->rows, round->updates, count, (round->updates - 1u) / 2u, delta);
+    robust_trimmed(round->row, round->updates, count, (round->updates - 1u) / 2u, round->scratch,
+                   delta);
 }
 
-static const struct rule_ops ops = {.reduce = reduce};
+static const struct rule_ops ops = {.reduce = reduce, .sorts = 1};
 
 const struct rule rule_median = {
     .name = "median",

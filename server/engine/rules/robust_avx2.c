@@ -4,7 +4,8 @@
  */
 #include "server/engine/rules/robust.h"
 
-#if ROBUST_HAS_AVX2
+#if ROBUST_HAS_X86
+#define ROBUST_LANES 8u
 #define ROBUST_NAME(name) robust_##name##_avx2
 #include "server/engine/rules/robust_body.h"
 
@@ -63,25 +64,25 @@ static void gram_block(const float *const a[ROWS_A], const float *const b[ROWS_B
     }
 }
 
-/* Rows first, first + 1, …; beyond the last one that one again, whose products are not used. */
-static void rows_list(const float *rows, uint32_t n, uint32_t first, const float **list,
-                      uint32_t room)
+/* Rows row, row + 1, …, from coordinate `first`; beyond the last one that one again, whose products are not
+ * used. */
+static void rows_list(const float *const *rows, uint32_t n, uint32_t row, uint32_t first,
+                      const float **list, uint32_t room)
 {
     for (uint32_t i = 0; i < room; i++) {
-        uint32_t row = first + i < n ? first + i : n - 1u;
-        list[i] = rows + (size_t)row * ROBUST_ROW;
+        list[i] = rows[row + i < n ? row + i : n - 1u] + first;
     }
 }
 
-static void gram_chunk(const float *rows, uint32_t n, uint32_t count, double *matrix,
-                       uint32_t stride)
+static void gram_chunk(const float *const *rows, uint32_t n, uint32_t first, uint32_t count,
+                       double *matrix, uint32_t stride)
 {
     for (uint32_t i = 0; i < n; i += ROWS_A) {
         for (uint32_t j = 0; j < i + ROWS_A && j < n; j += ROWS_B) {
             const float *a[ROWS_A], *b[ROWS_B];
             float products[ROWS_A][ROWS_B];
-            rows_list(rows, n, i, a, ROWS_A);
-            rows_list(rows, n, j, b, ROWS_B);
+            rows_list(rows, n, i, first, a, ROWS_A);
+            rows_list(rows, n, j, first, b, ROWS_B);
             gram_block(a, b, count, products);
             for (uint32_t r = 0; r < ROWS_A && i + r < n; r++) {
                 for (uint32_t c = 0; c < ROWS_B && j + c <= i + r; c++) {
@@ -92,13 +93,13 @@ static void gram_chunk(const float *rows, uint32_t n, uint32_t count, double *ma
     }
 }
 
-void robust_gram_avx2(const float *rows, uint32_t n, uint32_t count, double *matrix,
+void robust_gram_avx2(const float *const *rows, uint32_t n, uint32_t count, double *matrix,
                       uint32_t stride)
 {
     for (uint32_t first = 0; first < count; first += ROBUST_GRAM_CHUNK) {
         uint32_t left = count - first;
         uint32_t chunk = left < ROBUST_GRAM_CHUNK ? left : ROBUST_GRAM_CHUNK;
-        gram_chunk(rows + first, n, chunk, matrix, stride);
+        gram_chunk(rows, n, first, chunk, matrix, stride);
     }
 }
 #endif

@@ -16,7 +16,7 @@
 
 /* Where the parts of the work memory begin; every part is a multiple of 16 bytes. */
 struct layout {
-    size_t sums, delta, entries, rows, matrix, total;
+    size_t sums, delta, entries, row, rows, scratch, matrix, total;
 };
 
 static size_t layout_part(size_t *total, size_t bytes)
@@ -36,7 +36,10 @@ static struct layout layout_of(const struct rule_setup *setup)
     at.sums = layout_part(&at.total, rule->ops->sums * vector);
     at.delta = layout_part(&at.total, RULE_TILE * sizeof(float));
     at.entries = layout_part(&at.total, gathers ? updates * sizeof(struct rule_entry) : 0);
+    at.row = layout_part(&at.total, gathers ? updates * sizeof(float *) : 0);
     at.rows = layout_part(&at.total, gathers ? updates * ROBUST_ROW * sizeof(float) : 0);
+    at.scratch = layout_part(
+        &at.total, rule->ops->sorts ? robust_scratch_bytes(setup->updates_max) + ROBUST_ALIGN : 0);
     at.matrix =
         layout_part(&at.total, rule->ops->needs_matrix ? updates * updates * sizeof(double) : 0);
     return at;
@@ -103,6 +106,13 @@ static double reference_norm(const struct rule_setup *setup)
     return sqrt(square);
 }
 
+/* The first place in the part, which has room to spare, that is aligned for the widest vector. */
+static float *scratch_at(uint8_t *part)
+{
+    uintptr_t past = (uintptr_t)part % ROBUST_ALIGN;
+    return (float *)(void *)(part + (past > 0 ? ROBUST_ALIGN - past : 0));
+}
+
 int rule_begin(struct rule_round *round, const struct rule_setup *setup)
 {
     if (!sizes_are_valid(setup) || setup->clients == 0 || !(setup->learning_rate > 0) ||
@@ -126,7 +136,9 @@ int rule_begin(struct rule_round *round, const struct rule_setup *setup)
         .sums = (int64_t *)(void *)(work + at.sums),
         .delta = (float *)(void *)(work + at.delta),
         .entries = (struct rule_entry *)(void *)(work + at.entries),
+        .row = (const float **)(void *)(work + at.row),
         .rows = (float *)(void *)(work + at.rows),
+        .scratch = setup->strategy->rule->ops->sorts ? scratch_at(work + at.scratch) : NULL,
         .matrix = (double *)(void *)(work + at.matrix),
         .reference_norm = reference_norm(setup),
     };

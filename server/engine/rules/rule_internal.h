@@ -59,6 +59,9 @@ struct rule_ops {
     /* Whether round->matrix is needed: updates_max² doubles. */
     int needs_matrix;
 
+    /* Whether round->scratch is needed, for robust_trimmed. */
+    int sorts;
+
     /* NULL: next = base + delta. Else the server's optimizer. */
     void (*apply)(struct rule_round *round, const struct rule_tile *tile);
 
@@ -83,8 +86,8 @@ float *rule_state_vector(const struct rule_round *round, uint32_t index, uint32_
 int rule_scalar(double value, int64_t *fixed);
 double rule_scalar_value(const struct rule_round *round, uint32_t index);
 
-/* Gathering: decodes and scales these coordinates of all updates into round->rows, one row of ROBUST_ROW
- * for each. */
+/* Gathering: points round->row at these coordinates of each update: into its frame if they lie there as
+ * floats, else decoded and scaled into round->rows. */
 void rule_rows(struct rule_round *round, uint32_t first, uint32_t count);
 
 /* Gathering: fills round->matrix with the inner products of all pairs of updates. */

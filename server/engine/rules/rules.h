@@ -178,7 +178,9 @@ struct rule_round {
     int64_t *sums;              /* streaming: one or two vectors */
     struct rule_entry *entries; /* gathering */
     float *delta;               /* one tile */
-    float *rows;                /* gathering: one tile of each update */
+    const float **row;          /* gathering: one tile of each update, wherever it lies */
+    float *rows;                /* room for those that have to be decoded */
+    float *scratch;             /* for sorting, if the rule does */
     double *matrix;             /* updates_max², if the rule needs one */
     double reference_norm;
 };

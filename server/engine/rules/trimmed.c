@@ -17,10 +17,10 @@ static uint32_t dropped(const struct rule_round *round)
 static void reduce(struct rule_round *round, uint32_t first, uint32_t count, float *delta)
 {
     rule_rows(round, first, count);
-    robust_trimmed(round->rows, round->updates, count, dropped(round), delta);
+    robust_trimmed(round->row, round->updates, count, dropped(round), round->scratch, delta);
 }
 
-static const struct rule_ops ops = {.reduce = reduce};
+static const struct rule_ops ops = {.reduce = reduce, .sorts = 1};
 
 const struct rule rule_trimmed = {
     .name = "trimmed",

@@ -146,6 +146,75 @@ static void median_and_trimmed_mean(void **state)
     }
 }
 
+static _Alignas(ROBUST_ALIGN) float scratch[RULE_GATHER_MAX * ROBUST_TILE];
+
+static const float **rows_of(const float *rows, uint32_t n)
+{
+    static const float *list[RULE_GATHER_MAX];
+    for (uint32_t u = 0; u < n; u++) {
+        list[u] = rows + (size_t)u * ROBUST_ROW;
+    }
+    return list;
+}
+
+/* A network that sorts zeros and ones sorts everything (Knuth, volume 3, section 5.3.4, theorem Z): all 2^16
+ * columns of a block, and all pairs of sorted runs that a merge can meet, at every rank. */
+static void sorting_network_by_the_zero_one_principle(void **state)
+{
+    (void)state;
+    enum { N = 16, COUNT = 1 << N };
+    static float rows[N][COUNT], out[COUNT];
+    const float *list[N];
+    for (uint32_t u = 0; u < N; u++) {
+        list[u] = rows[u];
+        for (uint32_t i = 0; i < COUNT; i++) {
+            rows[u][i] = (float)(i >> u & 1u);
+        }
+    }
+    for (uint32_t drop = 0; drop < N / 2; drop++) {
+        robust_trimmed(list, N, COUNT, drop, scratch, out);
+        for (uint32_t i = 0; i < COUNT; i++) {
+            uint32_t ones = (uint32_t)__builtin_popcount(i), kept = N - 2 * drop;
+            uint32_t inside = ones < drop ? 0 : ones - drop < kept ? ones - drop : kept;
+            assert_true(out[i] == (float)inside / (float)kept);
+        }
+    }
+}
+
+/* Every number of updates across the borders of blocks and runs, every share: columns of zeros and ones, each
+ * with another number of ones in another order. */
+static void merges_by_the_zero_one_principle(void **state)
+{
+    (void)state;
+    enum { MOST = 300, COUNT = 64 };
+    static float rows[MOST * ROBUST_ROW];
+    static const uint32_t sizes[] = {17,  31,  32,  33,  47,  64,  65, 80,
+                                     100, 112, 128, 129, 200, 257, 300};
+    float out[COUNT];
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        uint32_t n = sizes[s];
+        for (uint32_t i = 0; i < COUNT; i++) {
+            uint32_t ones = rng_below(6, n, i, n + 1);
+            for (uint32_t u = 0; u < n; u++) { /* of the rest, so many are ones: all orders alike */
+                uint32_t is_one = rng_below(7, i * 512u + u, n, n - u) < ones;
+                ones -= is_one;
+                rows[(size_t)u * ROBUST_ROW + i] = (float)is_one;
+            }
+        }
+        for (uint32_t drop = 0; 2 * drop < n; drop++) {
+            robust_trimmed(rows_of(rows, n), n, COUNT, drop, scratch, out);
+            for (uint32_t i = 0; i < COUNT; i++) {
+                uint32_t ones = 0, kept = n - 2 * drop;
+                for (uint32_t u = 0; u < n; u++) {
+                    ones += rows[(size_t)u * ROBUST_ROW + i] > 0;
+                }
+                uint32_t inside = ones < drop ? 0 : ones - drop < kept ? ones - drop : kept;
+                assert_true(out[i] == (float)inside / (float)kept);
+            }
+        }
+    }
+}
+
 /* The rows themselves: many equal values, both zeros, extremes of f32, and every number of rows. */
 static void trimmed_of_awkward_values(void **state)
 {
@@ -162,7 +231,7 @@ static void trimmed_of_awkward_values(void **state)
     }
     for (uint32_t n = 1; n <= N; n++) {
         for (uint32_t drop = 0; 2 * drop < n; drop++) {
-            robust_trimmed(rows, n, COUNT, drop, out);
+            robust_trimmed(rows_of(rows, n), n, COUNT, drop, scratch, out);
             for (uint32_t i = 0; i < COUNT; i++) {
                 double column[N], sum = 0, magnitude = 0;
                 for (uint32_t u = 0; u < n; u++) {
@@ -224,27 +293,36 @@ static void geometric_median(void **state)
     fleet_close(&f);
 }
 
-#if ROBUST_HAS_AVX2
+#if ROBUST_HAS_X86
 /* Instruction sets must agree to the bit, or two machines would publish two models. */
 static void variants_agree(void **state)
 {
     (void)state;
+    enum { N = 137 };
+    static float rows[N * ROBUST_ROW], a[RULE_TILE], b[RULE_TILE];
+    static double first[N * N], second[N * N];
+    static const struct {
+        uint32_t n, count, drop;
+    } sizes[] = {{37, 1, 7},     {37, 7, 0},      {9, 8, 4},
+                 {100, 101, 20}, {137, 4001, 68}, {70, RULE_TILE, 14}};
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) {
         skip();
     }
-    enum { N = 37 };
-    static float rows[N * ROBUST_ROW], a[RULE_TILE], b[RULE_TILE];
-    static double first[N * N], second[N * N];
-    static const uint32_t counts[] = {1, 7, 8, 100, 4001, RULE_TILE};
     fleet_normal(rows, N * ROBUST_ROW, 9, 9);
-    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
-        robust_trimmed_base(rows, N, counts[c], 7, a);
-        robust_trimmed_avx2(rows, N, counts[c], 7, b);
-        assert_memory_equal(a, b, counts[c] * sizeof *a);
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        uint32_t n = sizes[s].n, count = sizes[s].count, drop = sizes[s].drop;
+        const float **list = rows_of(rows, n);
+        robust_trimmed_base(list, n, count, drop, scratch, a);
+        robust_trimmed_avx2(list, n, count, drop, scratch, b);
+        assert_memory_equal(a, b, count * sizeof *a);
+        if (__builtin_cpu_supports("avx512f")) {
+            robust_trimmed_avx512(list, n, count, drop, scratch, b);
+            assert_memory_equal(a, b, count * sizeof *a);
+        }
         memset(first, 0, sizeof first);
         memset(second, 0, sizeof second);
-        robust_gram_base(rows, N, counts[c], first, N);
-        robust_gram_avx2(rows, N, counts[c], second, N);
+        robust_gram_base(list, n, count, first, n);
+        robust_gram_avx2(list, n, count, second, n);
         assert_memory_equal(first, second, sizeof first);
     }
 }
@@ -254,11 +332,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(median_and_trimmed_mean),
+        cmocka_unit_test(sorting_network_by_the_zero_one_principle),
+        cmocka_unit_test(merges_by_the_zero_one_principle),
         cmocka_unit_test(trimmed_of_awkward_values),
         cmocka_unit_test(krum_and_multikrum),
         cmocka_unit_test(krum_of_too_few_is_still_an_update),
         cmocka_unit_test(geometric_median),
-#if ROBUST_HAS_AVX2
+#if ROBUST_HAS_X86
         cmocka_unit_test(variants_agree),
 #endif
     };

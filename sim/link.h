@@ -26,8 +26,9 @@
 /* A datagram that would wait longer than this for the channel finds the queue full (default). */
 #define LINK_QUEUE_US_MAX 60000000u
 
-/* Waits are remembered in ms modulo 2^32; one that seems longer than this is long over. */
-#define LINK_WAIT_MS_MAX 3600000
+/* Waits are remembered in ms modulo 2^32 (50 days); one that seems longer than this is long over. The
+ * longest real one, a LoRa datagram with all its repetitions, is about 150 s. */
+#define LINK_WAIT_MS_MAX 600000
 
 /* Shared by the devices of one gateway. Zeroed is an idle channel. */
 struct link_medium {

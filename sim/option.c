@@ -124,7 +124,7 @@ static int scan_whole(struct option_list *list, const struct option_word *word, 
 {
     double number;
     uint32_t read = option_scan(word->at, word->bytes, seconds, &number);
-    if (read < word->bytes) {
+    if (read == 0 || read < word->bytes) {
         return option_fail(error, list->text, word->at + read,
                            seconds ? "not a duration (30, 30s, 5m, 2h or 1d)" : "not a number");
     }

@@ -85,13 +85,13 @@ enum link_fate {
 };
 
 struct link_result {
-    enum link_fate fate;
     uint64_t at_us;      /* arrival; when it was lost: the time at which that happened */
     uint64_t airtime_us; /* frames, acknowledgements and polls, all hops and repetitions */
     uint64_t bytes_air;  /* the frames' bytes, headers included, all hops and repetitions */
-    uint32_t frames;     /* sent, all hops and repetitions */
     uint64_t tx_us;      /* the device's own radio sending … */
     uint64_t rx_us;      /* … and receiving; relays' are airtime_us less these */
+    uint32_t frames;     /* sent, all hops and repetitions */
+    enum link_fate fate;
 };
 
 /* Sends a datagram at now_us, which never decreases for one medium. Fills *out, whatever happens;

@@ -31,13 +31,13 @@ static void windows_are_kept(void **state)
     struct outage outage = parse("3:3600-7200,*:10h-18h,3:2h-2.5h");
     static const struct {
         uint32_t gateway;
-        uint64_t at_s;
         bool down;
+        uint64_t at_s;
         uint64_t until_s; /* 0: for ever */
     } cases[] = {
-        {3, 0, false, 3600},     {3, 3600, true, 9000},   {3, 7199, true, 9000},
-        {3, 9000, false, 36000}, {0, 3600, false, 36000}, {0, 36000, true, 64800},
-        {3, 64799, true, 64800}, {3, 64800, false, 0},
+        {3, false, 0, 3600},     {3, true, 3600, 9000},   {3, true, 7199, 9000},
+        {3, false, 9000, 36000}, {0, false, 3600, 36000}, {0, true, 36000, 64800},
+        {3, true, 64799, 64800}, {3, false, 64800, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         uint64_t until_us;

@@ -23,14 +23,19 @@ void base64url_encode(const uint8_t *data, size_t bytes, char *text)
     *text = '\0';
 }
 
+/* By ranges: this runs for every block of a download, and a search took longer than the rest of it. */
 static int value_of(char c)
 {
-    for (int i = 0; i < 64; i++) {
-        if (alphabet[i] == c) {
-            return i;
-        }
+    if (c >= 'a' && c <= 'z') {
+        return c - 'a' + 26;
     }
-    return -1;
+    if (c >= 'A' && c <= 'Z') {
+        return c - 'A';
+    }
+    if (c >= '0' && c <= '9') {
+        return c - '0' + 52;
+    }
+    return c == '-' ? 62 : c == '_' ? 63 : -1;
 }
 
 int base64url_decode(const char *text, size_t chars, uint8_t *data, size_t bytes)

@@ -5,6 +5,7 @@
 #include "server/net/udp.h"
 
 #include <errno.h>
+#include <netinet/udp.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,14 @@
 #include <mycel/error.h>
 
 #include "common/assert.h"
+
+/* Kernel's limits of one message that it cuts into datagrams (UDP_SEGMENT, Linux 4.18). */
+#define UDP_JOINED_MAX 64u
+#define UDP_JOINED_BYTES_MAX 60000u
+
+struct udp_segment {
+    _Alignas(struct cmsghdr) uint8_t bytes[CMSG_SPACE(sizeof(uint16_t))];
+};
 
 struct udp_socket {
     uv_poll_t poll;
@@ -46,17 +55,64 @@ struct udp {
     union address_raw out_to[UDP_SEND_BATCH];
     uint8_t out_socket[UDP_SEND_BATCH];
     uint8_t out_bytes[UDP_SEND_BATCH][UDP_DATAGRAM_BYTES_MAX];
+    bool joins; /* the kernel can cut messages */
+    struct mmsghdr joined[UDP_SEND_BATCH];
+    struct udp_segment segment[UDP_SEND_BATCH];
 };
 
 /* --- Sending ------------------------------------------------------------------------------------- */
 
-/* Sends queued datagrams [first, end), all of one socket. A datagram that the kernel refuses is
- * dropped alone; a full socket buffer drops the rest, because waiting would stall everybody. */
-static void udp_send_run(struct udp *udp, unsigned first, unsigned end)
+/* Whether datagram i, of those after `first`, may share a message: same peer, and all of one size but the
+ * last. */
+static bool udp_may_join(const struct udp *udp, unsigned first, unsigned i, size_t bytes)
 {
-    int fd = udp->socket[udp->out_socket[first]].fd;
+    socklen_t length = udp->out_header[first].msg_hdr.msg_namelen;
+    return udp->joins && i - first < UDP_JOINED_MAX &&
+           bytes + udp->out_vector[i].iov_len <= UDP_JOINED_BYTES_MAX &&
+           udp->out_vector[i - 1].iov_len == udp->out_vector[first].iov_len &&
+           udp->out_vector[i].iov_len <= udp->out_vector[first].iov_len &&
+           udp->out_header[i].msg_hdr.msg_namelen == length &&
+           memcmp(&udp->out_to[i], &udp->out_to[first], length) == 0;
+}
+
+/* Joins datagrams [first, end) into as few messages as possible: a device that asked for four blocks gets
+ * them for little more than the price of one. Messages in `joined`. */
+static unsigned udp_join(struct udp *udp, unsigned first, unsigned end)
+{
+    unsigned count = 0;
     while (first < end) {
-        int sent = sendmmsg(fd, &udp->out_header[first], end - first, 0);
+        size_t bytes = udp->out_vector[first].iov_len;
+        unsigned next = first + 1;
+        while (next < end && udp_may_join(udp, first, next, bytes)) {
+            bytes += udp->out_vector[next++].iov_len;
+        }
+        struct msghdr *message = &udp->joined[count].msg_hdr;
+        *message = udp->out_header[first].msg_hdr;
+        message->msg_iovlen = next - first;
+        if (next - first > 1) {
+            uint16_t size = (uint16_t)udp->out_vector[first].iov_len;
+            message->msg_control = udp->segment[count].bytes;
+            message->msg_controllen = sizeof udp->segment[count].bytes;
+            struct cmsghdr *control = CMSG_FIRSTHDR(message);
+            control->cmsg_level = SOL_UDP;
+            control->cmsg_type = UDP_SEGMENT;
+            control->cmsg_len = CMSG_LEN(sizeof size);
+            memcpy(CMSG_DATA(control), &size, sizeof size);
+        }
+        count++;
+        first = next;
+    }
+    return count;
+}
+
+/* Sends messages [0, count). A datagram that the kernel refuses is dropped alone; a full socket buffer
+ * drops the rest, because waiting would stall everybody. Returns count, or which joined message was
+ * refused. */
+static unsigned udp_send_list(struct udp *udp, int fd, struct mmsghdr *list, unsigned count)
+{
+    unsigned first = 0;
+    while (first < count) {
+        int sent = sendmmsg(fd, &list[first], count - first, 0);
         if (sent > 0) {
             first += (unsigned)sent;
             continue;
@@ -65,9 +121,30 @@ static void udp_send_run(struct udp *udp, unsigned first, unsigned end)
             continue;
         }
         bool full = errno == EAGAIN || errno == ENOBUFS;
-        unsigned lost = full ? end - first : 1u;
-        udp->stats->drops[NET_DROP_SEND] += lost;
-        first += lost;
+        if (!full && list[first].msg_hdr.msg_iovlen > 1) {
+            return first;
+        }
+        for (unsigned end = full ? count : first + 1; first < end; first++) {
+            udp->stats->drops[NET_DROP_SEND] += list[first].msg_hdr.msg_iovlen;
+        }
+    }
+    return count;
+}
+
+/* Sends queued datagrams [first, end), all of one socket. What the kernel cannot cut (a path with small
+ * packets, a device without checksums) goes one by one. */
+static void udp_send_run(struct udp *udp, unsigned first, unsigned end)
+{
+    int fd = udp->socket[udp->out_socket[first]].fd;
+    unsigned count = udp_join(udp, first, end);
+    for (unsigned at = 0; at < count; at++) {
+        at += udp_send_list(udp, fd, &udp->joined[at], count - at);
+        if (at < count) {
+            const struct msghdr *refused = &udp->joined[at].msg_hdr;
+            udp->joins = udp->joins && errno != EIO && errno != EOPNOTSUPP;
+            (void)udp_send_list(udp, fd, &udp->out_header[refused->msg_iov - udp->out_vector],
+                                (unsigned)refused->msg_iovlen);
+        }
     }
 }
 
@@ -240,6 +317,7 @@ int udp_open(struct udp **out, uv_loop_t *loop, const struct net_config *config,
     udp->receive = receive;
     udp->user = user;
     udp->port = config->port;
+    udp->joins = true;
     (void)uv_prepare_init(loop, &udp->prepare); /* these four cannot fail */
     (void)uv_check_init(loop, &udp->check);
     udp->prepare.data = udp;

@@ -54,8 +54,8 @@ int partition_parse(const char *text, struct partition_spec *spec);
 
 /*
  * Deals the set out to `parts` parts, each sample to at most one (to exactly one in IID, DIRICHLET,
- * SHARDS and QUANTITY), at least `least` to each; O(samples + parts) memory. DIRICHLET and QUANTITY draw
- * their shares again, up to PARTITION_DRAWS_MAX times, until that holds. FILE and COLUMN take the first
+ * SHARDS and QUANTITY), at least `least` to each; O(samples + parts) memory. DIRICHLET draws
+ * its shares again, up to PARTITION_DRAWS_MAX times, until that holds. FILE and COLUMN take the first
  * `parts` of the lists or values as they are, whatever `least` says; lists of a FILE may overlap.
  * 0, then partition_free() is due; on failure *out holds only `problem`: INVALID (no labels where they
  * are needed, no id column, parts, alpha, k), FULL (`least` not met, or too few lists or values),

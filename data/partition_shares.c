@@ -1,6 +1,6 @@
 /*
  * Dirichlet shares, as Gamma variates divided by their sum (Marsaglia, Tsang 2000): of each class
- * (DIRICHLET), or of the whole set as if it were one class (QUANTITY).
+ * (DIRICHLET), or of what each part's least leaves of the whole set, as if it were one class (QUANTITY).
  */
 #include "data/partition_internal.h"
 
@@ -48,6 +48,7 @@ struct dealing {
     struct draws draws;
     double alpha;
     uint32_t parts;
+    uint32_t ahead;  /* QUANTITY: what each part has before shares are drawn */
     double *shares;  /* of one class, not yet divided by their sum */
     uint32_t *sizes; /* of the parts, over all classes */
 };
@@ -73,10 +74,12 @@ static void deal_class(struct dealing *d, const uint32_t *positions, uint32_t co
 {
     double sum = draw_shares(d);
     double before = d->shares[0];
+    uint32_t shared = count - d->ahead * d->parts;
     uint32_t from = 0;
     for (uint32_t p = 0; p < d->parts; p++) {
         bool last = p + 1u == d->parts;
-        uint32_t to = last ? count : (uint32_t)(before / sum * count);
+        uint32_t upto = last ? shared : (uint32_t)(before / sum * shared);
+        uint32_t to = upto + d->ahead * (p + 1u);
         before += last ? 0 : d->shares[p + 1u];
         d->sizes[p] += to - from;
         for (uint32_t i = from; owners != NULL && i < to; i++) {
@@ -127,13 +130,15 @@ static int deal_enough(struct cut *c, struct dealing *d, const struct buckets *b
 int assign_shares(struct cut *c)
 {
     struct buckets b;
-    int rc = buckets_make(c, c->spec->kind == PARTITION_DIRICHLET, &b);
+    bool by_label = c->spec->kind == PARTITION_DIRICHLET;
+    int rc = buckets_make(c, by_label, &b);
     if (rc < 0) {
         return rc;
     }
     struct dealing d = {.draws = {c->seed, STREAM_SHARES, 0},
                         .alpha = (double)c->spec->alpha,
                         .parts = c->parts,
+                        .ahead = by_label ? 0 : c->least,
                         .shares = malloc(c->parts * sizeof *d.shares),
                         .sizes = malloc(c->parts * sizeof *d.sizes)};
     rc = d.shares != NULL && d.sizes != NULL ? deal_enough(c, &d, &b) : cut_no_memory(c);

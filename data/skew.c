@@ -1,4 +1,4 @@
-/* Rotation, then noise, one sample at a time. */
+/* Rotation, then noise. */
 #include "data/skew.h"
 
 #include "common/rng.h"
@@ -13,6 +13,7 @@
 #define STREAM_PART 201u
 #define STREAM_NOISE 202u
 #define DRAWS_PER_PART 2u
+#define CORNERS 4u
 #define U16_MEAN 32767.5f
 #define FOUR_U16_DEVIATION 37837.227f /* sqrt(4 (65536² - 1) / 12) */
 
@@ -52,95 +53,118 @@ static void put_value(const struct dataset *set, void *sample, uint32_t i, float
     if (set->type == DATASET_F32) {
         ((float *)sample)[i] = value;
     } else {
-        float rounded = floorf(value + 0.5f);
-        ((uint8_t *)sample)[i] = (uint8_t)(rounded < 0 ? 0 : rounded > 255 ? 255 : rounded);
+        ((uint8_t *)sample)[i] = (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value + 0.5f);
     }
 }
 
-/* One channel's pixel; 0 outside of the image. */
-static float pixel(const struct dataset *set, const void *sample, int row, int column,
-                   uint32_t channel)
-{
-    if (row < 0 || column < 0 || row >= (int)set->height || column >= (int)set->width) {
-        return 0;
-    }
-    uint32_t channels = set->features / (set->height * set->width);
-    uint32_t place = (uint32_t)row * set->width + (uint32_t)column;
-    return value_at(set, sample, place * channels + channel);
-}
+/* A pixel of the turned image is the weighted mean of four of the original. The same for all images. */
+struct origin {
+    uint32_t pixel[CORNERS];
+    float weight[CORNERS]; /* 0 outside of the image */
+};
 
-static float between(const struct dataset *set, const void *sample, float row, float column,
-                     uint32_t channel)
+static struct origin find_origin(const struct dataset *set, float row, float column)
 {
     float top = floorf(row);
     float left = floorf(column);
     float down = row - top;
     float right = column - left;
-    int r = (int)top;
-    int c = (int)left;
-    float upper = pixel(set, sample, r, c, channel) * (1.0f - right) +
-                  pixel(set, sample, r, c + 1, channel) * right;
-    float lower = pixel(set, sample, r + 1, c, channel) * (1.0f - right) +
-                  pixel(set, sample, r + 1, c + 1, channel) * right;
-    return upper * (1.0f - down) + lower * down;
+    struct origin origin;
+    for (unsigned i = 0; i < CORNERS; i++) {
+        int r = (int)top + (int)(i / 2);
+        int c = (int)left + (int)(i % 2);
+        bool inside = r >= 0 && c >= 0 && r < (int)set->height && c < (int)set->width;
+        float weight = (i / 2 != 0 ? down : 1.0f - down) * (i % 2 != 0 ? right : 1.0f - right);
+        origin.pixel[i] = inside ? (uint32_t)r * set->width + (uint32_t)c : 0;
+        origin.weight[i] = inside ? weight : 0;
+    }
+    return origin;
 }
 
-/* Each pixel of `to` looks up where it came from in `from`. */
-static void turn(const struct dataset *set, float cosine, float sine, const void *from, void *to)
+static void find_origins(const struct dataset *set, float degrees, struct origin *origins)
 {
-    uint32_t channels = set->features / (set->height * set->width);
+    float angle = degrees * 0.017453292519943295f;
+    float cosine = cosf(angle);
+    float sine = sinf(angle);
     float middle_row = 0.5f * (float)(set->height - 1u);
     float middle_column = 0.5f * (float)(set->width - 1u);
     for (uint32_t i = 0; i < set->height * set->width; i++) {
         float y = (float)(i / set->width) - middle_row;
         float x = (float)(i % set->width) - middle_column;
-        float row = middle_row + y * cosine + x * sine;
-        float column = middle_column + x * cosine - y * sine;
+        origins[i] = find_origin(set, middle_row + y * cosine + x * sine,
+                                 middle_column + x * cosine - y * sine);
+    }
+}
+
+static void turn(const struct dataset *set, const struct origin *origins, const void *from,
+                 void *to)
+{
+    const struct dataset shape = *set; /* copies: byte stores could change what pointers show */
+    uint32_t pixels = shape.height * shape.width;
+    uint32_t channels = shape.features / pixels;
+    for (uint32_t i = 0; i < pixels; i++) {
+        const struct origin *o = &origins[i];
         for (uint32_t channel = 0; channel < channels; channel++) {
-            put_value(set, to, i * channels + channel, between(set, from, row, column, channel));
+            float sum = 0;
+            for (unsigned corner = 0; corner < CORNERS; corner++) {
+                uint32_t place = o->pixel[corner] * channels + channel;
+                sum += o->weight[corner] * value_at(&shape, from, place);
+            }
+            put_value(&shape, to, i * channels + channel, sum);
         }
     }
+}
+
+/* The four 16-bit numbers in 64 random bits, summed and centred. */
+static float bell(uint64_t bits)
+{
+    uint32_t sum = (uint32_t)(bits & 0xFFFF) + (uint32_t)(bits >> 16 & 0xFFFF) +
+                   (uint32_t)(bits >> 32 & 0xFFFF) + (uint32_t)(bits >> 48);
+    return (float)sum - 4.0f * U16_MEAN;
 }
 
 static void add_noise(const struct skew *skew, const struct dataset *set, uint32_t index,
                       void *sample)
 {
-    float scale = skew->noise * (set->type == DATASET_U8 ? 255.0f : 1.0f) / FOUR_U16_DEVIATION;
+    const struct dataset shape = *set;
     uint64_t stream = ((uint64_t)skew->part << 32) + STREAM_NOISE;
-    uint64_t first = (uint64_t)index * set->features;
-    for (uint32_t i = 0; i < set->features; i++) {
-        uint64_t bits = rng_u64(skew->seed, stream, first + i);
-        uint32_t sum = (uint32_t)(bits & 0xFFFF) + (uint32_t)(bits >> 16 & 0xFFFF) +
-                       (uint32_t)(bits >> 32 & 0xFFFF) + (uint32_t)(bits >> 48);
-        float noise = ((float)sum - 4.0f * U16_MEAN) * scale;
-        put_value(set, sample, i, value_at(set, sample, i) + noise);
+    uint64_t key = rng_u64(skew->seed, stream, index);
+    float scale = skew->noise * (shape.type == DATASET_U8 ? 255.0f : 1.0f) / FOUR_U16_DEVIATION;
+    for (uint32_t i = 0; i < shape.features; i++) {
+        uint64_t bits = rng_mix64(key + (i + 1u) * 0x9E3779B97F4A7C15u);
+        put_value(&shape, sample, i, value_at(&shape, sample, i) + bell(bits) * scale);
     }
+}
+
+/* Turns every image. */
+static int turn_all(const struct skew *skew, struct dataset *set)
+{
+    size_t bytes = (size_t)set->features * (set->type == DATASET_U8 ? 1u : sizeof(float));
+    if (set->height < 2 || set->width < 2) {
+        return MYCEL_E_INVALID;
+    }
+    struct origin *origins = malloc((size_t)set->height * set->width * sizeof *origins);
+    void *before = malloc(bytes);
+    int rc = origins != NULL && before != NULL ? MYCEL_OK : MYCEL_E_NO_MEMORY;
+    if (rc == 0) {
+        find_origins(set, skew->degrees, origins);
+    }
+    for (uint32_t i = 0; rc == 0 && i < set->samples; i++) {
+        void *sample = (uint8_t *)set->inputs + i * bytes;
+        memcpy(before, sample, bytes);
+        turn(set, origins, before, sample);
+    }
+    free(origins);
+    free(before);
+    return rc;
 }
 
 int skew_apply(const struct skew *skew, struct dataset *set)
 {
     size_t bytes = (size_t)set->features * (set->type == DATASET_U8 ? 1u : sizeof(float));
-    bool turned = skew->degrees != 0;
-    if (turned && (set->height < 2 || set->width < 2)) {
-        return MYCEL_E_INVALID;
+    int rc = skew->degrees != 0 ? turn_all(skew, set) : MYCEL_OK;
+    for (uint32_t i = 0; rc == 0 && skew->noise > 0 && i < set->samples; i++) {
+        add_noise(skew, set, i, (uint8_t *)set->inputs + i * bytes);
     }
-    void *before = turned ? malloc(bytes) : NULL;
-    if (turned && before == NULL) {
-        return MYCEL_E_NO_MEMORY;
-    }
-    float angle = skew->degrees * 0.017453292519943295f;
-    float cosine = cosf(angle);
-    float sine = sinf(angle);
-    for (uint32_t i = 0; i < set->samples; i++) {
-        void *sample = (uint8_t *)set->inputs + i * bytes;
-        if (turned) {
-            memcpy(before, sample, bytes);
-            turn(set, cosine, sine, before, sample);
-        }
-        if (skew->noise > 0) {
-            add_noise(skew, set, i, sample);
-        }
-    }
-    free(before);
-    return MYCEL_OK;
+    return rc;
 }

@@ -1,6 +1,6 @@
 /*
  * The sorted list of spans: insertion joins neighbours that touch, so a queue that is worked off in
- * order is one span however long it is. It must never lose a booked span.
+ * order is one span however long it is. It must never lose booked time.
  */
 #include "sim/airtime.h"
 
@@ -28,8 +28,8 @@ static void remove_at(struct airtime *airtime, uint32_t index)
             (airtime->count - index) * sizeof airtime->span[0]);
 }
 
-/* Joins the two neighbours with the least idle time between them. */
-static void give_up_shortest_gap(struct airtime *airtime)
+/* Joins the two neighbours with the least idle time between them; what they take stays the same. */
+static void close_shortest_gap(struct airtime *airtime)
 {
     uint32_t best = 1;
     uint64_t shortest = UINT64_MAX;
@@ -40,7 +40,7 @@ static void give_up_shortest_gap(struct airtime *airtime)
             best = i;
         }
     }
-    airtime->span[best - 1].to_us = airtime->span[best].to_us;
+    airtime->span[best - 1].to_us += airtime->span[best].to_us - airtime->span[best].from_us;
     remove_at(airtime, best);
 }
 
@@ -65,7 +65,7 @@ uint64_t airtime_book(struct airtime *airtime, uint64_t now_us, uint64_t ready_u
     MYCEL_ASSERT(ready_us >= now_us);
     forget(airtime, now_us);
     if (airtime->count == AIRTIME_SPANS_MAX) {
-        give_up_shortest_gap(airtime);
+        close_shortest_gap(airtime);
     }
     uint64_t start = airtime_find(airtime, ready_us, duration_us);
     uint64_t end = start + duration_us;

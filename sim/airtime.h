@@ -8,8 +8,9 @@
 
 #include <stdint.h>
 
-/* Spans kept. Neighbours that touch are one span; when the list is full, the shortest idle gap is
- * given up as if it were taken. */
+/* Spans kept. Neighbours that touch are one span. When the list is full, the two with the least idle time
+ * between them become one: the later moves up to the earlier. Where they lie blurs a little then,
+ * how much of the channel is taken does not. */
 #define AIRTIME_SPANS_MAX 16
 
 struct airtime_span {

@@ -10,6 +10,8 @@
 
 #include <math.h>
 
+_Static_assert(sizeof(struct battery_state) == 6, "a million devices have one each");
+
 #define LEVELS 4294967296.0
 #define PI 3.14159265358979323846
 

@@ -79,25 +79,27 @@ static bool sends_alone(const struct radio *radio)
     return radio->duty_permille > 0 || radio->channels > 1;
 }
 
-/* When the first frame may go, given that the datagram is there at at_us. */
-static uint64_t first_frame(const struct link *link, bool down, uint64_t at_us)
+/* When the sender of a datagram that is there at at_us may send: its duty cycle, its other traffic. */
+static uint64_t sender_free(const struct link *link, bool down, uint64_t at_us)
 {
-    const struct radio *radio = link->radio;
     const struct link_state *state = link->state;
-    uint64_t ready_us = at_us;
-    if (down) {
-        ready_us = max_u64(ready_us, time_of_stamp(state->down_free_ms, at_us));
-        ready_us = max_u64(ready_us, link->medium->gateway_free_us);
-        if (link->path->poll_us > 0 && !is_listening(link, ready_us)) {
-            ready_us = next_multiple(ready_us, link->path->poll_us, link->phase_us);
-        }
-    } else if (sends_alone(radio)) {
-        ready_us = max_u64(ready_us, time_of_stamp(state->up_free_ms, at_us));
+    if (!down) {
+        return sends_alone(link->radio) ? max_u64(at_us, time_of_stamp(state->up_free_ms, at_us))
+                                        : at_us;
     }
-    if (radio->event_us > 0) {
-        ready_us = next_multiple(ready_us, radio->event_us, link->phase_us);
+    at_us = max_u64(at_us, time_of_stamp(state->down_free_ms, at_us));
+    return max_u64(at_us, link->medium->gateway_free_us);
+}
+
+/* When sender and receiver meet from at_us on: at a poll, at a connection event. */
+static uint64_t meeting(const struct link *link, bool down, uint64_t at_us)
+{
+    uint32_t poll_us = link->path->poll_us;
+    if (down && poll_us > 0 && !is_listening(link, at_us)) {
+        at_us = next_multiple(at_us, poll_us, link->phase_us);
     }
-    return ready_us;
+    uint32_t event_us = link->radio->event_us;
+    return event_us > 0 ? next_multiple(at_us, event_us, link->phase_us) : at_us;
 }
 
 /* One attempt over one hop: true if it is lost. `own`: the device is at one end of the hop. */
@@ -199,22 +201,33 @@ static enum link_fate refusal(const struct link *link, const struct link_datagra
     return datagram->bytes > mtu ? LINK_LOST_MTU : LINK_DELIVERED;
 }
 
+/* Finds the datagram's place, s->ready_us: false if it would wait too long. Waiting for a poll is no
+ * queue. */
+static bool queue_up(struct sending *s, uint32_t first_bytes)
+{
+    const struct link *link = s->link;
+    bool down = s->datagram->down;
+    uint64_t limit_us = link->path->queue_us_max > 0 ? link->path->queue_us_max : LINK_QUEUE_US_MAX;
+    uint64_t free_us = sender_free(link, down, s->ready_us);
+    uint64_t waited_us = free_us - s->ready_us;
+    s->ready_us = meeting(link, down, free_us);
+    uint64_t attempt_us = radio_attempt_us(link->radio, first_bytes);
+    waited_us += airtime_find(&link->medium->air, s->ready_us, attempt_us) - s->ready_us;
+    s->out->at_us = s->ready_us;
+    return waited_us <= limit_us;
+}
+
 /* The channel's part: from s->ready_us on, when the datagram is at its end of the channel. */
 static enum link_fate cross_channel(struct sending *s)
 {
     const struct link *link = s->link;
-    bool down = s->datagram->down;
     struct radio_frames frames = radio_frames(link->radio, s->datagram->bytes, link->path->hops);
-    s->ready_us = first_frame(link, down, s->ready_us);
-    uint64_t queue_us = link->path->queue_us_max > 0 ? link->path->queue_us_max : LINK_QUEUE_US_MAX;
-    uint64_t attempt_us = radio_attempt_us(link->radio, frames.first_bytes);
-    if (airtime_find(&link->medium->air, s->ready_us, attempt_us) - s->ready_us > queue_us) {
-        s->out->at_us = s->ready_us;
+    if (!queue_up(s, frames.first_bytes)) {
         return LINK_LOST_QUEUE;
     }
     bool lost = send_frames(s, &frames);
     uint32_t free_ms = (uint32_t)((s->ready_us + 999u) / 1000u);
-    if (!down) {
+    if (!s->datagram->down) {
         link->state->up_free_ms = free_ms;
     } else if (link->radio->gateway_duty_permille > 0) {
         link->medium->gateway_free_us = s->ready_us;

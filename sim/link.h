@@ -23,7 +23,8 @@
 
 #define LINK_HOPS_MAX 16
 
-/* A datagram that would wait longer than this for the channel finds the queue full (default). */
+/* A datagram that would wait longer than this for the channel or a duty cycle finds the sender's queue
+ * full (default). At most half of LINK_WAIT_MS_MAX. */
 #define LINK_QUEUE_US_MAX 60000000u
 
 /* Waits are remembered in ms modulo 2^32 (50 days); one that seems longer than this is long over. The
@@ -57,7 +58,7 @@ struct link_path {
     uint64_t backhaul_bps;  /* bottleneck behind the gateway, each way; 0: none */
     uint32_t backhaul_latency_us;
     uint32_t poll_us;      /* a sleepy device asks this often (see radio.poll_us); 0: it listens */
-    uint32_t queue_us_max; /* longest wait for the channel; 0: LINK_QUEUE_US_MAX */
+    uint32_t queue_us_max; /* longest wait of a datagram; 0: LINK_QUEUE_US_MAX */
     uint16_t mtu_bytes;    /* 0: the radio's */
     uint8_t hops;          /* 1 … LINK_HOPS_MAX */
 };
@@ -81,7 +82,7 @@ enum link_fate {
     LINK_LOST_FRAME,  /* a frame and all its repetitions */
     LINK_LOST_OUTAGE, /* the gateway is down */
     LINK_LOST_MTU,    /* longer than the path carries: the sender's block size is wrong */
-    LINK_LOST_QUEUE,  /* the channel is overloaded */
+    LINK_LOST_QUEUE,  /* channel or duty cycle are overloaded */
 };
 
 struct link_result {
@@ -93,6 +94,15 @@ struct link_result {
     uint32_t frames;     /* sent, all hops and repetitions */
     enum link_fate fate;
 };
+
+/*
+ * Reads a radio and its path; loss is a text of its own (loss_parse) and left "none".
+ *   "thread:hops=3,poll=1s,kbps=500,latency=20,queue=60s,mtu=1280"
+ * kbps and latency (ms): of the backhaul; poll=0: the device listens, which is also the default;
+ * queue: longest wait for channel and duty cycle. 0, or MYCEL_E_MALFORMED.
+ */
+int link_parse(const char *text, const struct radio **radio, struct link_path *path,
+               struct option_error *error);
 
 /* Sends a datagram at now_us, which never decreases for one medium. Fills *out, whatever happens;
  * changes *link->medium and *link->state. Doesn't fail. */

@@ -1,6 +1,8 @@
 /* Datagrams through radios, microsecond by microsecond; contention, waiting, losing. */
 #include "sim/link.h"
 
+#include <mycel/error.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -167,6 +169,32 @@ static void lora_is_silent_after_a_frame(void **state)
     assert_int_equal(result.frames, 6);
 }
 
+static void a_gateway_of_lora_carries_its_eight_channels(void **state)
+{
+    (void)state;
+    /* A thousand devices, a datagram of six frames every 95 ms for 95 s:
+     * 1,000 x 6 frames of about 80 ms over eight channels are 60 s of the channel. */
+    uint64_t busy_us = 0;
+    for (uint64_t i = 0; i < 1000; i++) {
+        devices[0] = (struct link_state){0};
+        up(RADIO_LORA, 0, 1280, 1000000000 + i * 95000);
+        assert_int_equal(result.fate, LINK_DELIVERED);
+        busy_us += result.airtime_us / 8;
+    }
+    assert_in_range(medium.busy_us, busy_us, busy_us + 6000);
+    assert_in_range(busy_us, 50000000, 62000000);
+    /* A device that sends all the time is held up by its duty cycle, then by its queue. */
+    enum link_fate fates[4];
+    for (int i = 0; i < 4; i++) {
+        up(RADIO_LORA, 1, 1280, 2000000000);
+        fates[i] = result.fate;
+    }
+    assert_int_equal(fates[0], LINK_DELIVERED);
+    assert_int_equal(fates[1], LINK_DELIVERED); /* about 45 s later */
+    assert_int_equal(fates[2], LINK_LOST_QUEUE);
+    assert_int_equal(fates[3], LINK_LOST_QUEUE);
+}
+
 static void bluetooth_waits_for_a_connection_event(void **state)
 {
     (void)state;
@@ -287,6 +315,38 @@ static void a_device_is_remembered_for_weeks(void **state)
     assert_int_equal(up(RADIO_LORA, 0, 100, later), later + air);
 }
 
+static void links_are_read_from_a_text(void **state)
+{
+    (void)state;
+    const struct radio *radio;
+    struct option_error error;
+    const char *text = "lte-m:hops=2,poll=0.32s,kbps=0.5,latency=1.5,queue=2m,mtu=600";
+    assert_int_equal(link_parse(text, &radio, &path, &error), 0);
+    assert_ptr_equal(radio, radio_of(RADIO_LTE_M));
+    assert_int_equal(path.hops, 2);
+    assert_int_equal(path.poll_us, 320000);
+    assert_int_equal(path.backhaul_bps, 500);
+    assert_int_equal(path.backhaul_latency_us, 1500);
+    assert_int_equal(path.queue_us_max, 120000000);
+    assert_int_equal(path.mtu_bytes, 600);
+    assert_int_equal(link_parse("thread", &radio, &path, &error), 0);
+    assert_int_equal(path.hops, 1);
+    assert_int_equal(path.poll_us, 0);
+    assert_int_equal(path.backhaul_bps, 0);
+    assert_int_equal(path.mtu_bytes, 1280);
+    static const struct {
+        const char *text;
+        int column;
+    } wrong[] = {
+        {"threads", 1},         {"a-radio-with-a-long-name", 1}, {"thread:hops=0", 13},
+        {"thread:hops=17", 13}, {"thread:mtu=47", 12},           {"thread:speed=3", 8},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        assert_int_equal(link_parse(wrong[i].text, &radio, &path, &error), MYCEL_E_MALFORMED);
+        assert_int_equal(error.column, wrong[i].column);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +358,7 @@ int main(void)
         cmocka_unit_test_setup(sleepy_devices_fetch_at_their_poll, reset),
         cmocka_unit_test_setup(after_its_own_traffic_a_device_listens, reset),
         cmocka_unit_test_setup(lora_is_silent_after_a_frame, reset),
+        cmocka_unit_test_setup(a_gateway_of_lora_carries_its_eight_channels, reset),
         cmocka_unit_test_setup(bluetooth_waits_for_a_connection_event, reset),
         cmocka_unit_test_setup(the_backhaul_is_a_bottleneck, reset),
         cmocka_unit_test_setup(what_does_not_pass, reset),
@@ -305,6 +366,7 @@ int main(void)
         cmocka_unit_test_setup(losses_multiply_as_they_should, reset),
         cmocka_unit_test_setup(the_same_draws_give_the_same_bytes, reset),
         cmocka_unit_test_setup(a_device_is_remembered_for_weeks, reset),
+        cmocka_unit_test_setup(links_are_read_from_a_text, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

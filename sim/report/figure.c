@@ -130,6 +130,22 @@ struct figure figure_points(double fraction)
     return figure_signed(hundredths, fraction);
 }
 
+struct figure figure_label(const char *text, size_t bytes_max)
+{
+    static const char dots[] = "…";
+    struct figure out;
+    size_t length = strlen(text);
+    if (length > bytes_max) {
+        length = bytes_max - (sizeof dots - 1u);
+        while (length > 0 && ((unsigned char)text[length] & 0xc0u) == 0x80u) {
+            length--;
+        }
+    }
+    (void)snprintf(out.text, FIGURE_BYTES, "%.*s%s", (int)length, text,
+                   text[length] != '\0' ? dots : "");
+    return out;
+}
+
 double figure_share(double part, double whole)
 {
     return whole > 0.0 ? part / whole : (double)NAN;

@@ -5,9 +5,10 @@
 #ifndef MYCEL_SIM_REPORT_FIGURE_H
 #define MYCEL_SIM_REPORT_FIGURE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
-#define FIGURE_BYTES 40u
+#define FIGURE_BYTES 64u
 
 /* Returned by value, so that a call can stand in an argument list: figure_count(n).text. */
 struct figure {
@@ -27,6 +28,10 @@ struct figure figure_signed(struct figure (*format)(double), double value);
 
 /* "+1.2 points" of two fractions apart. */
 struct figure figure_points(double fraction);
+
+/* The beginning of a text, up to `bytes_max` (4 … FIGURE_BYTES - 1), with "…" where it was cut. Never
+ * cuts within a character of UTF-8. */
+struct figure figure_label(const char *text, size_t bytes_max);
 
 /* part of whole as a fraction; NaN if whole is 0. */
 double figure_share(double part, double whole);

@@ -216,8 +216,8 @@ static void energy_rows(FILE *out, const struct series *s, const char *descripti
         double devices = fmax(1.0, (double)c->devices);
         values[2u * i] = c->energy_compute_j / devices;
         values[2u * i + 1u] = c->energy_radio_j / devices;
-        (void)snprintf(labels[i].text, FIGURE_BYTES, "%.20s × %.12s", c->name,
-                       figure_count(c->devices).text);
+        (void)snprintf(labels[i].text, FIGURE_BYTES, "%.40s × %.16s",
+                       figure_label(c->name, 40).text, figure_count(c->devices).text);
     }
     struct chart_stack stack = {.parts = parts,
                                 .parts_count = 2,

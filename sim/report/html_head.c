@@ -22,7 +22,7 @@ static void fact(FILE *out, const char *name, const char *value)
 
 static void facts(FILE *out, const struct series *s)
 {
-    char model[SERIES_TEXT_BYTES + 64];
+    char model[SERIES_TEXT_BYTES + 96];
     (void)snprintf(model, sizeof model, "%s (%s parameters)", s->model,
                    figure_count(s->params).text);
     (void)fputs("<ul class=\"facts\">\n", out);

@@ -7,7 +7,7 @@
 
 #include "sim/report/series.h"
 
-#define HTML_TAKEAWAY_BYTES 256u
+#define HTML_TAKEAWAY_BYTES 384u
 
 int html_head(FILE *out, const struct series *s);     /* title, verdict, headline figures */
 int html_learning(FILE *out, const struct series *s); /* accuracy, loss, classes */

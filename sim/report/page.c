@@ -99,9 +99,13 @@ void page_card_open(FILE *out, const char *title, const char *takeaway, int wide
 {
     (void)fprintf(out, "<figure class=\"card%s\">\n<figcaption><h3>", wide ? " wide" : "");
     page_text(out, title);
-    (void)fputs("</h3><p class=\"take\">", out);
-    page_text(out, takeaway);
-    (void)fputs("</p></figcaption>\n", out);
+    (void)fputs("</h3>", out);
+    if (takeaway[0] != '\0') {
+        (void)fputs("<p class=\"take\">", out);
+        page_text(out, takeaway);
+        (void)fputs("</p>", out);
+    }
+    (void)fputs("</figcaption>\n", out);
 }
 
 void page_card_close(FILE *out)

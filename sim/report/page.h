@@ -29,7 +29,7 @@ __attribute__((format(printf, 2, 3))) void page_print(FILE *out, const char *for
 void page_section_open(FILE *out, const char *title, const char *lead);
 void page_section_close(FILE *out);
 
-/* One card: a title and what the reader should see in it. `wide`: over all columns. */
+/* One card: a title and what the reader should see in it ("" for nothing). `wide`: over all columns. */
 void page_card_open(FILE *out, const char *title, const char *takeaway, int wide);
 void page_card_close(FILE *out);
 

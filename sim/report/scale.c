@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+#define COUNT_MAX 9e18 /* what an integer takes */
+
 struct unit_row {
     double from; /* largest value from which this unit is used */
     double unit;
@@ -62,6 +64,7 @@ struct scale scale_fit(enum scale_kind kind, double lo, double hi, unsigned tick
     if (whole) {
         s.lo = floor(lo / s.step + 1e-9) * s.step;
         s.hi = ceil(hi / s.step - 1e-9) * s.step;
+        s.hi = s.hi > s.lo ? s.hi : s.lo + s.step;
     }
     while (s.decimals < 6 &&
            fabs(step * pow(10.0, s.decimals) - round(step * pow(10.0, s.decimals))) > 1e-6) {
@@ -92,7 +95,7 @@ struct figure scale_label(const struct scale *s, double value)
 {
     double shown = value / s->unit;
     if (s->kind == SCALE_COUNT && shown >= 10000.0) {
-        return figure_count((uint64_t)shown);
+        return scale_value(SCALE_COUNT, shown);
     }
     return figure_real(shown, s->decimals);
 }
@@ -101,8 +104,8 @@ struct figure scale_value(enum scale_kind kind, double value)
 {
     switch (kind) {
     case SCALE_COUNT:
-        return isfinite(value) && value >= 0.0 ? figure_count((uint64_t)llround(value))
-                                               : figure_real(value, 0);
+        return value >= 0.0 && value < COUNT_MAX ? figure_count((uint64_t)llround(value))
+                                                 : figure_real(value, 0);
     case SCALE_FRACTION:
         return figure_percent(value);
     case SCALE_SECONDS:

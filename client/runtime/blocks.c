@@ -63,6 +63,13 @@ int blocks_from_missing(struct client_blocks *b, const uint32_t *missing, uint32
     return MYCEL_OK;
 }
 
+void blocks_resize(struct client_blocks *b, uint8_t from_szx, uint8_t to_szx, uint32_t end)
+{
+    uint64_t units = (uint64_t)b->base << from_szx;
+    uint32_t base = b->base == b->end ? end : (uint32_t)(units >> to_szx);
+    blocks_init(b, base < end ? base : end, end);
+}
+
 uint32_t blocks_next(const struct client_blocks *b, const struct client *c)
 {
     for (uint32_t i = 0; i < BLOCKS_WINDOW && b->base + i < b->end; i++) {

@@ -131,6 +131,7 @@ static void take_lease(struct client *c, const mycel_Lease *lease)
         return;
     }
     c->failures = 0;
+    pace_new_job(c);
     client_lease_starts(c, lease->deadline_ms);
     client_set_state(c, MYCEL_CLIENT_FETCH);
     struct mycel_event event = {.kind = MYCEL_EVENT_LEASE, .bytes = c->job.model_bytes};

@@ -199,6 +199,7 @@ int mycel_client_init(struct mycel_client *client, const struct mycel_port *port
     c->port = port;
     c->config = config;
     c->now_ms = now_ms;
+    pace_init(c);
     int rc = journal_load(c);
     if (rc < 0) {
         return rc;

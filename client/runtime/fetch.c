@@ -1,5 +1,5 @@
 /*
- * FETCH: the model, block by block and four at a time, into the store; then its hash. It owns the
+ * FETCH: the model, block by block and several at a time, into the store; then its hash. It owns the
  * download's progress; it must never call a byte good before the hash of the whole was right.
  */
 #include "client/runtime/internal.h"
@@ -15,12 +15,26 @@ static uint32_t block_bytes(const struct client_fetch *f)
     return UINT32_C(16) << f->szx;
 }
 
-/* Starts at the first byte that is not durable yet, in blocks of the given size. */
-static void set_up(struct client *c, uint8_t szx)
+static uint32_t block_count(const struct client *c)
+{
+    return (c->job.model_bytes - 1u) / block_bytes(&c->in.fetch) + 1u;
+}
+
+static void resize(struct client *c, uint8_t szx)
 {
     struct client_fetch *f = &c->in.fetch;
+    uint8_t before = f->szx;
     f->szx = szx;
-    uint32_t end = (c->job.model_bytes + block_bytes(f) - 1u) / block_bytes(f);
+    blocks_resize(&f->blocks, before, szx, block_count(c));
+}
+
+/* Starts at the first byte that is not durable yet. */
+static void set_up(struct client *c)
+{
+    struct client_fetch *f = &c->in.fetch;
+    f->szx_max = PROTO_BLOCK_SZX_MAX;
+    f->szx = c->pace.szx;
+    uint32_t end = block_count(c);
     uint32_t base =
         c->progress.fetched == c->job.model_bytes ? end : c->progress.fetched / block_bytes(f);
     blocks_init(&f->blocks, base, end);
@@ -56,10 +70,29 @@ static int request_block(struct client *c, uint32_t number)
     return requests_send(c, &request, number);
 }
 
+/* Another block size is better by now: once nothing is in flight, since requests are counted in it. */
+static bool change_size(struct client *c)
+{
+    struct client_fetch *f = &c->in.fetch;
+    uint8_t wanted = c->pace.szx < f->szx_max ? c->pace.szx : f->szx_max;
+    if (f->szx == wanted) {
+        return true;
+    }
+    if (requests_count(c) > 0) {
+        return false;
+    }
+    resize(c, wanted);
+    f->agreed = false;
+    return true;
+}
+
 static uint32_t fill_window(struct client *c)
 {
+    if (!change_size(c)) {
+        return requests_wait_ms(c);
+    }
     /* The first answer of a session settles the block size; only then more are worth asking for. */
-    unsigned window = c->in.fetch.agreed ? MYCEL_REQUEST_SLOTS : 1u;
+    unsigned window = c->in.fetch.agreed ? pace_window(c) : 1u;
     while (requests_count(c) < window) {
         uint32_t number = blocks_next(&c->in.fetch.blocks, c);
         if (number == UINT32_MAX) {
@@ -120,7 +153,7 @@ uint32_t fetch_step(struct client *c)
         return verify(c);
     }
     if (f->blocks.end == 0) {
-        set_up(c, PROTO_BLOCK_SZX_MAX);
+        set_up(c);
         f->persisted_ms = c->now_ms;
     }
     if (blocks_complete(&f->blocks)) {
@@ -145,7 +178,8 @@ static bool agree_on_size(struct client *c, const struct mycel_block *b, uint32_
     struct client_fetch *f = &c->in.fetch;
     if (b->szx < f->szx && !f->agreed &&
         (uint64_t)b->number << b->szx == (uint64_t)asked << f->szx) {
-        set_up(c, b->szx);
+        f->szx_max = b->szx;
+        resize(c, b->szx);
         return b->number == f->blocks.base;
     }
     return b->szx == f->szx && b->number == asked;

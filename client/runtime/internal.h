@@ -40,9 +40,32 @@ _Static_assert(MYCEL_CLIENT_SCRATCH_BYTES >= PROTO_MESSAGE_BYTES_MAX, "messages 
 
 /* One request in flight. */
 struct client_slot {
-    uint64_t sent_ms;
+    uint32_t sent_ms; /* modulo 2^32, as no request lives for weeks: requests_age_ms */
     uint32_t block;
+    uint16_t timeout_ms; /* as the transport was told */
     bool busy;
+    bool is_timed; /* the handshake was over: its answer says something about the link */
+};
+
+/* Whether smaller blocks were tried in this job, and helped. */
+enum client_trial { CLIENT_TRIAL_NONE, CLIENT_TRIAL_SMALLER, CLIENT_TRIAL_IN_VAIN };
+
+/* What is known of the link; it outlives sessions and jobs. */
+struct client_pace {
+    uint32_t cut_ms;     /* when the window was last cut, if `cut`; modulo 2^32 */
+    uint16_t srtt_ms;    /* smoothed round trip, 0: unknown */
+    uint16_t var_ms;     /* … and its variation */
+    uint16_t timeout_ms; /* of a block request */
+    uint16_t slow_ms;    /* time to the slowest of the latest answers */
+    uint8_t window;      /* block requests in flight, in sixteenths */
+    uint8_t loss;        /* share of tries without an answer, in 256ths */
+    uint8_t loss_before; /* … with the larger blocks, during a trial */
+    uint8_t blocks;      /* answers, most of them blocks, since the block size changed */
+    uint8_t szx : 3;     /* block size to use */
+    uint8_t szx_max : 3;
+    uint8_t trial : 2;    /* enum client_trial */
+    uint8_t repeated : 3; /* answers in a row whose requests were repeated */
+    bool cut : 1;
 };
 
 /* What the current lease asks for, without what only the trainer needs (that stays in the journal). */
@@ -98,6 +121,7 @@ struct client_fetch {
     uint64_t persisted_ms; /* when progress was last written down */
     struct client_blocks blocks;
     uint8_t szx;
+    uint8_t szx_max; /* the coordinator sends no larger blocks */
     uint8_t repeats; /* downloads whose hash was wrong */
     bool agreed;     /* the block size was confirmed in this session */
     bool verifying;
@@ -129,6 +153,7 @@ struct client_train {
 struct client_upload {
     struct client_blocks blocks; /* all but the final one */
     uint32_t final;              /* number of the last block */
+    uint8_t szx;
     uint8_t repeats;
     bool ask; /* first ask what the coordinator has */
 };
@@ -147,22 +172,23 @@ struct client {
     uint64_t now_ms;
     uint64_t wake_ms;      /* nothing is started before */
     uint64_t heard_ms;     /* last answer of this session, or when it was opened */
-    uint64_t refused_ms;   /* since when the transport has taken no requests, if send_refused */
     uint64_t lease_end_ms; /* valid while there is a job */
     struct client_slot slots[MYCEL_REQUEST_SLOTS];
+    struct client_pace pace;
     struct client_job job;
     struct client_progress progress;
     struct sha256 sha;    /* of the model in FETCH, of the body in TRAIN */
     uint32_t hashed;      /* bytes that went into it */
+    uint32_t refused_ms;  /* when the transport began to take none, if send_refused; modulo 2^32 */
     uint8_t state;        /* enum mycel_client_state */
     uint8_t failures;     /* of the network in a row */
     uint8_t job_failures; /* jobs dropped in a row */
-    bool session_open;
-    bool session_proven; /* it brought an answer */
-    bool send_refused;   /* the transport would not take the latest request */
-    bool trainer_ready;  /* prepare succeeded: release is owed */
-    bool journal_stale;  /* a job is over, but the journal could not be told */
-    bool resumed;        /* the job comes from before the last start */
+    bool session_open : 1;
+    bool session_proven : 1; /* it brought an answer */
+    bool send_refused : 1;   /* the transport would not take the latest request */
+    bool trainer_ready : 1;  /* prepare succeeded: release is owed */
+    bool journal_stale : 1;  /* a job is over, but the journal could not be told */
+    bool resumed : 1;        /* the job comes from before the last start */
     union {
         struct client_fetch fetch;
         struct client_train train;
@@ -256,6 +282,8 @@ uint32_t requests_open(struct client *c);
 bool requests_has_free_slot(const struct client *c);
 bool requests_in_flight(const struct client *c, uint32_t block);
 unsigned requests_count(const struct client *c);
+/* Since when the slot's request is under way. */
+uint32_t requests_age_ms(const struct client *c, const struct client_slot *slot);
 /* 1: sent. 0: not now. <0: the session died; client_fail was called. */
 int requests_send(struct client *c, const struct mycel_request *request, uint32_t block);
 void requests_collect(struct client *c, const struct client_state_ops *table);
@@ -265,6 +293,22 @@ void requests_cancel(struct client *c);
 void requests_close(struct client *c);
 /* ms until a slot expires. */
 uint32_t requests_wait_ms(const struct client *c);
+
+/* ---- pace.c: timeout, window and block size, learned from answers. */
+void pace_init(struct client *c);
+/* A size that did not help in the last job may help in this one. */
+void pace_new_job(struct client *c);
+/* Block requests that may be in flight. */
+unsigned pace_window(const struct client *c);
+/* After how long a request is repeated for the first time. */
+uint32_t pace_timeout_ms(const struct client *c, bool is_block);
+void pace_answered(struct client *c, const struct client_slot *slot, unsigned repeats);
+void pace_lost(struct client *c, const struct client_slot *slot);
+/* How long nothing at all has to be heard, from a peer that did answer before, until it is gone: three
+ * tries, and three times what any of the latest answers took. */
+uint32_t pace_patience_ms(const struct client *c, uint32_t timeout_ms);
+/* The same for the first answer of a session, handshake included; doubles with each failure in a row. */
+uint32_t pace_handshake_patience_ms(const struct client *c);
 
 /* ---- refusal.c: every answer that is not the one hoped for. */
 void refusal_react(struct client *c, const struct mycel_response *r);
@@ -281,6 +325,9 @@ void blocks_mark(struct client_blocks *b, uint32_t block);
 /* Takes a list of missing blocks, ascending; `cut` says that more may be missing behind its last. */
 int blocks_from_missing(struct client_blocks *b, const uint32_t *missing, uint32_t count, bool cut,
                         uint32_t end);
+/* The same blocks in another size, 16 << szx bytes each; `end` in the new size. Some that were done
+ * may have to be done again. */
+void blocks_resize(struct client_blocks *b, uint8_t from_szx, uint8_t to_szx, uint32_t end);
 /* The lowest block that is neither done nor in flight, or UINT32_MAX. */
 uint32_t blocks_next(const struct client_blocks *b, const struct client *c);
 

@@ -1,12 +1,11 @@
 /*
- * Requests in flight: four slots over one session, and the client's own deadline for a peer that says
+ * Requests in flight: a few slots over one session, and the client's own deadline for a peer that says
  * nothing (with a wrong key silence is all there is). It owns the slots and the session's life; it must
  * never look at what an answer says.
  */
 #include "client/runtime/internal.h"
 
 #define REQUESTS_ANSWER_MS 30000u
-#define REQUESTS_STALE_MS 5000u /* room for CoAP's first retransmission (RFC 7252 §4.8) */
 
 static const struct mycel_transport *transport(const struct client *c)
 {
@@ -49,6 +48,11 @@ unsigned requests_count(const struct client *c)
     return busy;
 }
 
+uint32_t requests_age_ms(const struct client *c, const struct client_slot *slot)
+{
+    return (uint32_t)c->now_ms - slot->sent_ms;
+}
+
 bool requests_in_flight(const struct client *c, uint32_t block)
 {
     for (unsigned i = 0; i < MYCEL_REQUEST_SLOTS; i++) {
@@ -69,17 +73,24 @@ int requests_send(struct client *c, const struct mycel_request *request, uint32_
     if (slot == MYCEL_REQUEST_SLOTS) {
         return 0;
     }
-    int rc = transport(c)->send(c->port->transport_ctx, slot, request);
+    struct mycel_request timed = *request;
+    bool is_block = request->block.kind == MYCEL_BLOCK_2 || request->block.more;
+    timed.timeout_ms = pace_timeout_ms(c, is_block);
+    int rc = transport(c)->send(c->port->transport_ctx, slot, &timed);
     if (rc < 0) {
         client_fail(c, rc, "the session broke while sending");
         return rc;
     }
     if (rc == 0 && !c->send_refused) {
-        c->refused_ms = c->now_ms;
+        c->refused_ms = (uint32_t)c->now_ms;
     }
     c->send_refused = rc == 0;
     if (rc > 0) {
-        c->slots[slot] = (struct client_slot){.sent_ms = c->now_ms, .block = block, .busy = true};
+        c->slots[slot] = (struct client_slot){.sent_ms = (uint32_t)c->now_ms,
+                                              .block = block,
+                                              .timeout_ms = (uint16_t)timed.timeout_ms,
+                                              .busy = true,
+                                              .is_timed = c->session_proven};
     }
     return rc;
 }
@@ -103,6 +114,7 @@ void requests_collect(struct client *c, const struct client_state_ops *table)
             continue;
         }
         c->slots[r.slot].busy = false;
+        pace_answered(c, &c->slots[r.slot], r.repeats);
         c->session_proven = true;
         c->heard_ms = c->now_ms;
         if (table[c->state].answer != NULL) {
@@ -111,23 +123,30 @@ void requests_collect(struct client *c, const struct client_state_ops *table)
     }
 }
 
-/* When an answer is overdue. A session that was quiet for long before is given up sooner: most likely
- * the coordinator was restarted and has forgotten it, and a handshake costs less than listening. */
+/* Nothing was heard since the request left. */
+static bool is_silent_since(const struct client *c, const struct client_slot *slot)
+{
+    return c->now_ms - c->heard_ms >= requests_age_ms(c, slot);
+}
+
+/* When an answer is overdue. A peer that has answered in this session and does not any more was most
+ * likely restarted and has forgotten it: a handshake costs less than listening for long. */
 static uint64_t due_ms(const struct client *c, const struct client_slot *slot)
 {
     uint32_t limit = answer_ms(c);
-    if (slot->sent_ms - c->heard_ms >= limit && c->heard_ms <= slot->sent_ms) {
-        uint32_t stale = limit / 4u > REQUESTS_STALE_MS ? limit / 4u : REQUESTS_STALE_MS;
-        limit = stale < limit ? stale : limit;
+    if (is_silent_since(c, slot)) {
+        uint32_t patience = c->session_proven ? pace_patience_ms(c, slot->timeout_ms)
+                                              : pace_handshake_patience_ms(c);
+        limit = patience < limit ? patience : limit;
     }
-    return slot->sent_ms + limit;
+    return c->now_ms - requests_age_ms(c, slot) + limit;
 }
 
 /* A transport may refuse requests until its handshake is done, and with a wrong key that never is. */
 static bool is_stuck(const struct client *c)
 {
     return c->session_open && c->send_refused && requests_count(c) == 0 &&
-           c->now_ms - c->refused_ms >= answer_ms(c);
+           (uint32_t)c->now_ms - c->refused_ms >= answer_ms(c);
 }
 
 void requests_expire(struct client *c)
@@ -141,7 +160,7 @@ void requests_expire(struct client *c)
         if (!slot->busy || c->now_ms < due_ms(c, slot)) {
             continue;
         }
-        if (c->heard_ms <= slot->sent_ms) {
+        if (is_silent_since(c, slot)) {
             client_fail(c, MYCEL_E_TIMEOUT,
                         c->session_proven ? "the coordinator does not answer"
                                           : "no answer at all; are address, name and key right?");
@@ -150,6 +169,7 @@ void requests_expire(struct client *c)
         /* Others were answered since: this one alone got lost, its state sends it again. */
         transport(c)->cancel(c->port->transport_ctx, i);
         slot->busy = false;
+        pace_lost(c, slot);
     }
 }
 

@@ -1,5 +1,5 @@
 /*
- * ENCODED and UPLOAD: the body goes to its place block by block, four at a time, the last one last. It
+ * ENCODED and UPLOAD: the body goes to its place block by block, several at a time, the last one last. It
  * owns which blocks are still to be sent; it must never send a byte that is not durable, and never let
  * go of the body before the coordinator's word.
  */
@@ -17,7 +17,17 @@
 /* Stands for the question in a slot; block numbers have 20 bits (RFC 7959 §2.2). */
 #define UPLOAD_ASK UINT32_MAX
 
-_Static_assert(PROTO_UPDATE_BYTES_MAX / PROTO_BLOCK_BYTES_MAX < 1u << 20, "block numbers must fit");
+_Static_assert(PROTO_UPDATE_BYTES_MAX / 64u <= 1u << 20, "numbers of the smallest blocks must fit");
+
+static uint32_t block_bytes(const struct client_upload *u)
+{
+    return UINT32_C(16) << u->szx;
+}
+
+static uint32_t last_block(const struct client *c)
+{
+    return (c->progress.body_bytes - 1u) / block_bytes(&c->in.upload);
+}
 
 uint32_t upload_encoded_step(struct client *c)
 {
@@ -25,13 +35,12 @@ uint32_t upload_encoded_step(struct client *c)
     if (wait > 0) {
         return wait;
     }
-    struct client_upload upload = {
-        .final = (c->progress.body_bytes - 1u) / PROTO_BLOCK_BYTES_MAX,
-        .ask = c->resumed,
-    };
-    blocks_init(&upload.blocks, 0, upload.final);
     client_set_state(c, MYCEL_CLIENT_UPLOAD);
-    c->in.upload = upload;
+    struct client_upload *u = &c->in.upload;
+    u->szx = c->pace.szx;
+    u->ask = c->resumed;
+    u->final = last_block(c);
+    blocks_init(&u->blocks, 0, u->final);
     return 0;
 }
 
@@ -49,9 +58,10 @@ static int ask(struct client *c, const char *name)
 /* As requests_send; a body that cannot be read ends the job. */
 static int send_block(struct client *c, const char *name, uint32_t number)
 {
-    uint32_t offset = number * PROTO_BLOCK_BYTES_MAX;
+    uint32_t size = block_bytes(&c->in.upload);
+    uint32_t offset = number * size;
     uint32_t left = c->progress.body_bytes - offset;
-    uint32_t bytes = left < PROTO_BLOCK_BYTES_MAX ? left : PROTO_BLOCK_BYTES_MAX;
+    uint32_t bytes = left < size ? left : size;
     int rc = area_read(c, MYCEL_AREA_BODY, offset, c->config->scratch, bytes);
     if (rc < 0) {
         client_abandon(c, rc, "the update cannot be read back", NULL);
@@ -63,7 +73,7 @@ static int send_block(struct client *c, const char *name, uint32_t number)
         .content_format = PROTO_FORMAT_UPDATE,
         .block = {.kind = MYCEL_BLOCK_1,
                   .number = number,
-                  .szx = PROTO_BLOCK_SZX_MAX,
+                  .szx = c->in.upload.szx,
                   .more = number < c->in.upload.final},
         .size1 = c->progress.body_bytes,
         .payload = c->config->scratch,
@@ -72,10 +82,30 @@ static int send_block(struct client *c, const char *name, uint32_t number)
     return requests_send(c, &request, number);
 }
 
+/* Another block size is better by now: once nothing is in flight, since requests are counted in it. */
+static bool change_size(struct client *c)
+{
+    struct client_upload *u = &c->in.upload;
+    if (u->szx == c->pace.szx) {
+        return true;
+    }
+    if (requests_count(c) > 0) {
+        return false;
+    }
+    uint8_t before = u->szx;
+    u->szx = c->pace.szx;
+    u->final = last_block(c);
+    blocks_resize(&u->blocks, before, u->szx, u->final);
+    return true;
+}
+
 static uint32_t fill_window(struct client *c, const char *name)
 {
     struct client_upload *u = &c->in.upload;
-    while (requests_has_free_slot(c)) {
+    if (!change_size(c)) {
+        return requests_wait_ms(c);
+    }
+    while (requests_count(c) < pace_window(c)) {
         uint32_t number = blocks_next(&u->blocks, c);
         if (number == UINT32_MAX) {
             break;
@@ -135,6 +165,14 @@ static void take_receipt(struct client *c, const struct mycel_response *r)
     };
 }
 
+/* False: not a size that blocks have (RFC 7959 §2.2). */
+static bool szx_of(uint32_t bytes, uint8_t *szx)
+{
+    for (*szx = 0; *szx < PROTO_BLOCK_SZX_MAX && UINT32_C(16) << *szx < bytes; ++*szx) {
+    }
+    return UINT32_C(16) << *szx == bytes;
+}
+
 /* What the coordinator says it has decides what is sent from now on. */
 static void take_status(struct client *c, const struct mycel_response *r)
 {
@@ -145,9 +183,15 @@ static void take_status(struct client *c, const struct mycel_response *r)
         return;
     }
     int rc = MYCEL_OK;
-    if (status.size == c->progress.body_bytes && status.block_bytes == PROTO_BLOCK_BYTES_MAX) {
+    uint8_t status_szx = 0;
+    if (status.size == c->progress.body_bytes && szx_of(status.block_bytes, &status_szx)) {
+        /* The list is in the size of the latest block that came. */
         bool cut = status.missing_count == sizeof status.missing / sizeof status.missing[0];
-        rc = blocks_from_missing(&u->blocks, status.missing, status.missing_count, cut, u->final);
+        uint32_t final = (c->progress.body_bytes - 1u) / status.block_bytes;
+        rc = blocks_from_missing(&u->blocks, status.missing, status.missing_count, cut, final);
+        if (rc == MYCEL_OK && status_szx != u->szx) {
+            blocks_resize(&u->blocks, status_szx, u->szx, u->final);
+        }
     } else {
         blocks_init(&u->blocks, 0, u->final); /* nothing of this body is known there */
     }

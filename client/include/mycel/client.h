@@ -44,6 +44,7 @@ struct mycel_client_config {
     uint32_t model_bytes_max; /* largest model accepted; default 64 MiB */
     uint32_t codecs;          /* bit i: Codec i may be used; default: all the store has areas for */
     bool narrow_link;         /* bytes are dear (a mesh radio, a metered link): shortest codec */
+    uint32_t block_bytes;     /* largest block, 64 … 1,024, a power of two; default 1,024 */
     uint32_t steps_per_poll;  /* optimizer steps in one poll; default 16 */
     uint32_t answer_ms;       /* a silent peer is given up after this long; default 30,000 */
     uint32_t backoff_min_ms;  /* first pause after a failure; doubles; default 1,000 */

@@ -40,8 +40,8 @@ struct mycel_block {
     bool more;
 };
 
-/* One request. It is confirmable: the transport retransmits it (RFC 7252 §4.2) until an answer comes
- * or the slot is cancelled. */
+/* One request. The transport repeats it, with the same message id and token, until an answer comes or
+ * the slot is cancelled: for the first time after timeout_ms, then with growing, jittered pauses. */
 struct mycel_request {
     enum mycel_method method;
     const char *path[2];     /* segments, NUL-terminated; path[1] may be NULL */
@@ -50,12 +50,14 @@ struct mycel_request {
     uint32_t size1;         /* Size1 option: bytes of the whole body; 0: leave the option out */
     const uint8_t *payload; /* at most 1024 bytes; NULL when payload_bytes is 0 */
     size_t payload_bytes;
+    uint32_t timeout_ms; /* 0: the 2 s of RFC 7252 §4.8 */
 };
 
 /* One answer. Everything in it comes from the network and is checked by the client. */
 struct mycel_response {
     uint8_t slot;
-    uint8_t code; /* class << 5 | detail, e.g. 0x45 for 2.05 */
+    uint8_t repeats; /* how often the request was repeated; 0 from a transport that cannot tell */
+    uint8_t code;    /* class << 5 | detail, e.g. 0x45 for 2.05 */
     uint16_t content_format;
     struct mycel_block block; /* Block1 in answers to PUT, Block2 in answers to GET */
     uint32_t size2;           /* Size2, or 0 when absent */

@@ -1,35 +1,57 @@
 /*
  * libcoap behind the client's transport table. It owns sockets and DTLS through libcoap; what comes in
  * is copied into one place per slot, so nothing of libcoap's memory ever leaves this file.
+ *
+ * Requests are non-confirmable messages that this file repeats itself, each time with the message id and
+ * token of the first: the coordinator answers a repetition from its cache (RFC 7252 §4.3 and §4.5).
+ * libcoap's own retransmission of confirmable ones never comes sooner than after a second, cannot be
+ * stopped, and takes a session down when one request was unlucky five times.
  */
 #include "client/port/linux/coap_transport.h"
 
+#include "client/port/linux/coap_message.h"
 #include "client/port/linux/endpoint_name.h"
+#include "client/port/linux/handshake_pace.h"
+#include "client/port/linux/host_platform.h"
 #include "proto/limits.h"
 
 #include <coap3/coap.h>
 #include <mycel/error.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
-/* A request that was cancelled here goes on being retransmitted in libcoap, which offers no way to
- * stop it; room for those beside the live ones. */
-#define NSTART (MYCEL_REQUEST_SLOTS * 2u)
 #define MTU 1280u
-#define PAYLOAD_BYTES_MAX 1152u
 #define TOKEN_BYTES 4u
+#define SEGMENT_BYTES_MAX 48u
+#define TIMEOUT_MS 2000u   /* of a request without one: ACK_TIMEOUT of RFC 7252 §4.8 */
+#define TIMEOUT_MIN_MS 50u /* whatever is asked */
+#define TIMEOUT_GROWTH_MAX 8u
 
 struct slot {
     bool busy;
     bool answered;
+    uint8_t repeats;
+    uint16_t mid;
     uint32_t generation; /* in the token: an answer to an older request is not mistaken */
+    uint32_t wait_ms;    /* until the next repetition, and when that is; 0: not sent yet */
+    uint64_t due_ms;
+    struct mycel_request request; /* points to the copies below */
+    char path[2][SEGMENT_BYTES_MAX];
+    uint8_t body[PROTO_BLOCK_BYTES_MAX];
     struct mycel_response response;
-    uint8_t payload[PAYLOAD_BYTES_MAX];
+    uint8_t payload[COAP_MESSAGE_PAYLOAD_BYTES_MAX];
 };
 
 struct coap_transport {
     coap_context_t *context;
     coap_session_t *session;
+    struct handshake_pace handshake;
+    int wakeup; /* an epoll set: libcoap's descriptor, and the timer of repetitions */
+    int timer;
+    uint32_t timeout_ms; /* of the latest request; a new handshake starts from it */
     coap_address_t peer;
     int failure; /* of this session, 0: none */
     char identity[PROTO_IDENTITY_BYTES_MAX + 1u];
@@ -71,47 +93,6 @@ static struct slot *slot_of(struct coap_transport *t, const coap_pdu_t *pdu)
 
 /* ---- what libcoap tells */
 
-static void read_block(const coap_opt_t *option, enum mycel_block_kind kind,
-                       struct mycel_block *block)
-{
-    uint32_t value = coap_decode_var_bytes(coap_opt_value(option), coap_opt_length(option));
-    block->kind = kind;
-    block->number = value >> 4;
-    block->more = value >> 3 & 1u;
-    block->szx = (uint8_t)(value & 7u);
-}
-
-static void read_option(struct mycel_response *r, coap_option_num_t number,
-                        const coap_opt_t *option)
-{
-    uint32_t length = coap_opt_length(option);
-    const uint8_t *value = coap_opt_value(option);
-    uint32_t integer = length <= 4 ? coap_decode_var_bytes(value, length) : 0;
-    switch (number) {
-    case COAP_OPTION_CONTENT_FORMAT:
-        r->content_format = integer <= UINT16_MAX ? (uint16_t)integer : MYCEL_FORMAT_NONE;
-        break;
-    case COAP_OPTION_BLOCK1:
-        read_block(option, MYCEL_BLOCK_1, &r->block);
-        break;
-    case COAP_OPTION_BLOCK2:
-        read_block(option, MYCEL_BLOCK_2, &r->block);
-        break;
-    case COAP_OPTION_SIZE2:
-        r->size2 = integer;
-        break;
-    case COAP_OPTION_MAXAGE:
-        r->max_age_s = integer;
-        break;
-    case COAP_OPTION_ETAG:
-        r->etag_bytes = (uint8_t)(length <= sizeof r->etag ? length : 0);
-        memcpy(r->etag, value, r->etag_bytes);
-        break;
-    default:
-        break;
-    }
-}
-
 static coap_response_t on_response(coap_session_t *session, const coap_pdu_t *sent,
                                    const coap_pdu_t *received, const coap_mid_t mid)
 {
@@ -119,53 +100,22 @@ static coap_response_t on_response(coap_session_t *session, const coap_pdu_t *se
     (void)mid;
     struct coap_transport *t = transport_of(session);
     struct slot *slot = slot_of(t, received);
-    size_t bytes = 0;
-    const uint8_t *data = NULL;
-    (void)coap_get_data(received, &bytes, &data);
-    t->bytes.received += 4u + TOKEN_BYTES + bytes;
-    if (slot == NULL || bytes > sizeof slot->payload) {
-        return COAP_RESPONSE_OK;
+    t->bytes.received += coap_message_bytes(received);
+    if (slot != NULL && coap_message_read(received, &slot->response, slot->payload)) {
+        slot->response.slot = (uint8_t)(slot - t->slots);
+        slot->response.repeats = slot->repeats;
+        slot->answered = true;
     }
-    struct mycel_response *r = &slot->response;
-    *r = (struct mycel_response){.slot = (uint8_t)(slot - t->slots),
-                                 .code = (uint8_t)coap_pdu_get_code(received),
-                                 .content_format = MYCEL_FORMAT_NONE,
-                                 .payload = slot->payload,
-                                 .payload_bytes = bytes};
-    if (bytes > 0) {
-        memcpy(slot->payload, data, bytes);
-        t->bytes.received++; /* payload marker */
-    }
-    coap_opt_iterator_t iterator;
-    coap_option_iterator_init(received, &iterator, COAP_OPT_ALL);
-    for (coap_opt_t *option; (option = coap_option_next(&iterator)) != NULL;) {
-        t->bytes.received += coap_opt_size(option);
-        read_option(r, iterator.number, option);
-    }
-    slot->answered = true;
     return COAP_RESPONSE_OK;
 }
 
 static void on_nack(coap_session_t *session, const coap_pdu_t *sent,
                     const coap_nack_reason_t reason, const coap_mid_t mid)
 {
+    (void)sent;
     (void)mid;
-    struct coap_transport *t = transport_of(session);
-    switch (reason) {
-    case COAP_NACK_TOO_MANY_RETRIES:
-        /* Only a request that still matters says something about the session. */
-        if (sent != NULL && slot_of(t, sent) != NULL) {
-            t->failure = MYCEL_E_TIMEOUT;
-        }
-        break;
-    case COAP_NACK_ICMP_ISSUE:
-    case COAP_NACK_NOT_DELIVERABLE:
-        t->failure = MYCEL_E_UNREACHABLE;
-        break;
-    default:
-        t->failure = MYCEL_E_CLOSED;
-        break;
-    }
+    bool nobody = reason == COAP_NACK_ICMP_ISSUE || reason == COAP_NACK_NOT_DELIVERABLE;
+    transport_of(session)->failure = nobody ? MYCEL_E_UNREACHABLE : MYCEL_E_CLOSED;
 }
 
 static int on_event(coap_session_t *session, const coap_event_t event)
@@ -175,6 +125,42 @@ static int on_event(coap_session_t *session, const coap_event_t event)
         t->failure = t->failure < 0 ? t->failure : MYCEL_E_CLOSED;
     }
     return 0;
+}
+
+/* ---- time */
+
+static bool is_established(const struct coap_transport *t)
+{
+    return coap_session_get_state(t->session) == COAP_SESSION_STATE_ESTABLISHED;
+}
+
+/* A known round trip makes handshakes quicker, never slower than the standard's first timeout. */
+static uint32_t handshake_base_ms(const struct coap_transport *t)
+{
+    bool is_known = t->timeout_ms > 0 && t->timeout_ms < HANDSHAKE_BASE_MS;
+    return is_known ? t->timeout_ms : HANDSHAKE_BASE_MS;
+}
+
+/* The descriptor becomes readable when the next repetition is due. */
+static void set_timer(const struct coap_transport *t)
+{
+    uint64_t due_ms = UINT64_MAX;
+    if (t->session != NULL && !is_established(t)) {
+        due_ms = handshake_pace_due_ms(&t->handshake);
+    }
+    for (unsigned i = 0; i < MYCEL_REQUEST_SLOTS; i++) {
+        const struct slot *slot = &t->slots[i];
+        if (slot->busy && !slot->answered && slot->wait_ms > 0 && slot->due_ms < due_ms) {
+            due_ms = slot->due_ms;
+        }
+    }
+    struct itimerspec at = {0};
+    if (due_ms != UINT64_MAX) {
+        at.it_value.tv_sec = (time_t)(due_ms / 1000u);
+        at.it_value.tv_nsec =
+            (long)(due_ms % 1000u) * 1000000 + 1; /* never 0, which would stop it */
+    }
+    (void)timerfd_settime(t->timer, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
 /* ---- the table */
@@ -192,8 +178,12 @@ static int open_session(void *ctx)
     if (t->session == NULL) {
         return MYCEL_E_UNREACHABLE;
     }
-    coap_session_set_nstart(t->session, NSTART);
     coap_session_set_mtu(t->session, MTU);
+    void *ssl = coap_session_get_tls(t->session, NULL);
+    if (ssl != NULL) {
+        handshake_pace_take(&t->handshake, ssl, handshake_base_ms(t));
+    }
+    set_timer(t);
     return MYCEL_OK;
 }
 
@@ -210,75 +200,121 @@ static void close_session(void *ctx)
     }
 }
 
-/* Adds one option with an integer value; false when there is no room. */
-static bool add_integer(struct coap_transport *t, coap_pdu_t *pdu, coap_option_num_t number,
-                        uint32_t value)
+/* Copies what has to be repeated. False: larger than any request of the client is. */
+static bool keep(struct slot *slot, const struct mycel_request *q)
 {
-    uint8_t bytes[4];
-    unsigned length = coap_encode_var_safe(bytes, sizeof bytes, value);
-    t->bytes.sent += 1u + length + (number > 12 ? 1u : 0u);
-    return coap_add_option(pdu, number, length, bytes) != 0;
-}
-
-/* Options in ascending order of number, as libcoap wants them. */
-static bool add_options(struct coap_transport *t, coap_pdu_t *pdu, const struct mycel_request *q)
-{
+    if (q->payload_bytes > sizeof slot->body) {
+        return false;
+    }
+    slot->request = *q;
     for (unsigned i = 0; i < 2 && q->path[i] != NULL; i++) {
-        size_t length = strlen(q->path[i]);
-        t->bytes.sent += 1u + length + (length > 12 ? 1u : 0u);
-        if (!coap_add_option(pdu, COAP_OPTION_URI_PATH, length, (const uint8_t *)q->path[i])) {
+        size_t bytes = strlen(q->path[i]) + 1u;
+        if (bytes > sizeof slot->path[i]) {
             return false;
         }
+        memcpy(slot->path[i], q->path[i], bytes);
+        slot->request.path[i] = slot->path[i];
     }
-    if (q->content_format != MYCEL_FORMAT_NONE &&
-        !add_integer(t, pdu, COAP_OPTION_CONTENT_FORMAT, q->content_format)) {
-        return false;
+    if (q->payload_bytes > 0) {
+        memcpy(slot->body, q->payload, q->payload_bytes);
     }
-    uint32_t block = q->block.number << 4 | (q->block.more ? 8u : 0u) | q->block.szx;
-    if (q->block.kind == MYCEL_BLOCK_2 && !add_integer(t, pdu, COAP_OPTION_BLOCK2, block)) {
-        return false;
-    }
-    if (q->block.kind == MYCEL_BLOCK_1 && !add_integer(t, pdu, COAP_OPTION_BLOCK1, block)) {
-        return false;
-    }
-    return q->size1 == 0 || add_integer(t, pdu, COAP_OPTION_SIZE1, q->size1);
+    slot->request.payload = slot->body;
+    return true;
 }
 
-static coap_pdu_t *make_pdu(struct coap_transport *t, unsigned slot, const struct mycel_request *q)
+/* Hands the request to libcoap, which keeps it until the handshake is done. 0, or <0. */
+static int transmit(struct coap_transport *t, struct slot *slot)
 {
-    coap_pdu_t *pdu = coap_new_pdu(COAP_MESSAGE_CON, (coap_pdu_code_t)q->method, t->session);
-    if (pdu == NULL) {
-        return NULL;
-    }
-    uint8_t token[TOKEN_BYTES];
-    put_token(token, slot, t->slots[slot].generation);
-    t->bytes.sent += 4u + TOKEN_BYTES + q->payload_bytes + (q->payload_bytes > 0);
-    if (coap_add_token(pdu, sizeof token, token) && add_options(t, pdu, q) &&
-        (q->payload_bytes == 0 || coap_add_data(pdu, q->payload_bytes, q->payload))) {
-        return pdu;
-    }
-    coap_delete_pdu(pdu);
-    return NULL;
-}
-
-static int send_request(void *ctx, unsigned slot, const struct mycel_request *q)
-{
-    struct coap_transport *t = ctx;
-    if (t->failure < 0) {
-        return t->failure;
-    }
-    t->slots[slot].generation = ++t->generation;
-    coap_pdu_t *pdu = make_pdu(t, slot, q);
+    coap_pdu_t *pdu = coap_pdu_init(COAP_MESSAGE_NON, (coap_pdu_code_t)slot->request.method,
+                                    slot->mid, coap_session_max_pdu_size(t->session));
     if (pdu == NULL) {
         return MYCEL_E_NO_MEMORY;
     }
-    t->slots[slot].answered = false;
-    t->slots[slot].busy = true;
+    uint8_t token[TOKEN_BYTES];
+    put_token(token, (unsigned)(slot - t->slots), slot->generation);
+    if (!coap_add_token(pdu, sizeof token, token) || !coap_message_write(pdu, &slot->request)) {
+        coap_delete_pdu(pdu);
+        return MYCEL_E_NO_MEMORY;
+    }
+    t->bytes.sent += coap_message_bytes(pdu);
     if (coap_send(t->session, pdu) == COAP_INVALID_MID) { /* frees the PDU in any case */
-        t->slots[slot].busy = false;
         return t->failure < 0 ? t->failure : MYCEL_E_UNREACHABLE;
     }
+    return MYCEL_OK;
+}
+
+/* The pauses grow by half, up to a limit, and are up to a quarter longer by chance: devices that were
+ * cut off together do not come back together. */
+static void schedule(struct slot *slot, uint64_t now_ms)
+{
+    uint32_t least = slot->request.timeout_ms;
+    slot->wait_ms = slot->wait_ms == 0 ? least : slot->wait_ms + slot->wait_ms / 2u;
+    if (slot->wait_ms > least * TIMEOUT_GROWTH_MAX) {
+        slot->wait_ms = least * TIMEOUT_GROWTH_MAX;
+    }
+    uint8_t chance = 0;
+    (void)coap_prng(&chance, sizeof chance);
+    slot->due_ms = now_ms + slot->wait_ms + slot->wait_ms * chance / 1024u;
+}
+
+static int send_request(void *ctx, unsigned index, const struct mycel_request *q)
+{
+    struct coap_transport *t = ctx;
+    struct slot *slot = &t->slots[index];
+    if (t->failure < 0) {
+        return t->failure;
+    }
+    if (!keep(slot, q)) {
+        return MYCEL_E_TOO_LARGE;
+    }
+    uint32_t timeout_ms = q->timeout_ms > 0 ? q->timeout_ms : TIMEOUT_MS;
+    slot->request.timeout_ms = timeout_ms > TIMEOUT_MIN_MS ? timeout_ms : TIMEOUT_MIN_MS;
+    t->timeout_ms = slot->request.timeout_ms;
+    slot->generation = ++t->generation;
+    slot->mid = coap_new_message_id(t->session);
+    slot->repeats = 0;
+    slot->wait_ms = 0;
+    slot->answered = false;
+    slot->busy = true;
+    int rc = transmit(t, slot);
+    if (rc < 0) {
+        slot->busy = false;
+        return rc;
+    }
+    if (is_established(t)) {
+        schedule(slot, host_now_ms());
+    }
+    set_timer(t);
     return 1;
+}
+
+/* Sends again what is due: a flight of the handshake, or requests that nobody has answered. */
+static void repeat(struct coap_transport *t)
+{
+    if (t->session == NULL || t->failure < 0) {
+        return;
+    }
+    if (!is_established(t)) {
+        void *ssl = coap_session_get_tls(t->session, NULL);
+        if (ssl != NULL && !handshake_pace_repeat(&t->handshake, ssl)) {
+            t->failure = MYCEL_E_TIMEOUT;
+        }
+        return;
+    }
+    uint64_t now_ms = host_now_ms();
+    for (unsigned i = 0; i < MYCEL_REQUEST_SLOTS; i++) {
+        struct slot *slot = &t->slots[i];
+        if (!slot->busy || slot->answered) {
+            continue;
+        }
+        if (slot->wait_ms == 0) {
+            schedule(slot, now_ms); /* it left when the handshake was done */
+        } else if (now_ms >= slot->due_ms) {
+            slot->repeats = slot->repeats < UINT8_MAX ? (uint8_t)(slot->repeats + 1u) : UINT8_MAX;
+            (void)transmit(t, slot); /* what cannot be sent now is sent the next time */
+            schedule(slot, now_ms);
+        }
+    }
 }
 
 static bool take_answer(struct coap_transport *t, struct mycel_response *response)
@@ -300,6 +336,8 @@ static int receive(void *ctx, struct mycel_response *response)
         return 1;
     }
     (void)coap_io_process(t->context, COAP_IO_NO_WAIT);
+    repeat(t);
+    set_timer(t);
     if (take_answer(t, response)) {
         return 1;
     }
@@ -316,6 +354,16 @@ const struct mycel_transport coap_transport_table = {open_session, send_request,
 
 /* ---- life */
 
+static bool open_wakeup(struct coap_transport *t)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    t->wakeup = epoll_create1(EPOLL_CLOEXEC);
+    t->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    return t->wakeup >= 0 && t->timer >= 0 &&
+           epoll_ctl(t->wakeup, EPOLL_CTL_ADD, coap_context_get_coap_fd(t->context), &event) == 0 &&
+           epoll_ctl(t->wakeup, EPOLL_CTL_ADD, t->timer, &event) == 0;
+}
+
 int coap_transport_open(struct coap_transport **out, const struct coap_transport_config *config)
 {
     *out = NULL;
@@ -327,6 +375,8 @@ int coap_transport_open(struct coap_transport **out, const struct coap_transport
     if (t == NULL) {
         return MYCEL_E_NO_MEMORY;
     }
+    t->wakeup = -1;
+    t->timer = -1;
     struct endpoint_name name;
     int rc = endpoint_name_resolve(config->coordinator, PROTO_PORT_DTLS, &name);
     if (rc < 0) {
@@ -343,7 +393,7 @@ int coap_transport_open(struct coap_transport **out, const struct coap_transport
     memcpy(t->key, config->key, config->key_bytes);
     t->key_bytes = config->key_bytes;
     t->context = coap_new_context(NULL);
-    if (t->context == NULL) {
+    if (t->context == NULL || !open_wakeup(t)) {
         coap_transport_close(t);
         return MYCEL_E_NO_MEMORY;
     }
@@ -358,7 +408,7 @@ int coap_transport_open(struct coap_transport **out, const struct coap_transport
 
 int coap_transport_fd(const struct coap_transport *transport)
 {
-    return coap_context_get_coap_fd(transport->context);
+    return transport->wakeup;
 }
 
 struct coap_transport_bytes coap_transport_bytes(const struct coap_transport *transport)
@@ -375,6 +425,8 @@ void coap_transport_close(struct coap_transport *t)
     if (t->context != NULL) {
         coap_free_context(t->context);
     }
+    (void)(t->wakeup >= 0 && close(t->wakeup));
+    (void)(t->timer >= 0 && close(t->timer));
     coap_cleanup();
     explicit_bzero(t->key, sizeof t->key);
     free(t);

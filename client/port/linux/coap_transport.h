@@ -1,7 +1,7 @@
 /*
  * The client's transport over libcoap: one DTLS session with a pre-shared key and a connection id,
- * requests block by block (block mode 0), retransmission by libcoap. It owns the libcoap context and
- * the session; it must never block, and never decide when to try again: that is the client's.
+ * requests block by block (block mode 0), repeated until an answer comes. It owns the libcoap context
+ * and the session; it must never block, and never decide when to give a session up: that is the client's.
  *
  * One per process: libcoap keeps state of its own behind coap_startup().
  */
@@ -19,7 +19,7 @@ struct coap_transport_config {
     size_t key_bytes;
 };
 
-/* Bytes of CoAP messages, without DTLS, UDP and IP headers and without retransmissions. */
+/* Bytes of CoAP messages, repetitions included, without DTLS, UDP and IP headers. */
 struct coap_transport_bytes {
     uint64_t sent;
     uint64_t received;

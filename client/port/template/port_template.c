@@ -26,8 +26,9 @@ static int transport_open(void *ctx)
     return MYCEL_E_UNREACHABLE;
 }
 
-/* PORT: make one confirmable CoAP message of the request and send it; remember under which token the
- * slot's answer will come. Return 1, or 0 when there is no room just now. */
+/* PORT: make one CoAP message of the request and send it, and again until it is answered, for the first
+ * time after request->timeout_ms; remember under which token the slot's answer will come. Return 1, or 0
+ * when there is no room just now. */
 static int transport_send(void *ctx, unsigned slot, const struct mycel_request *request)
 {
     (void)ctx;
@@ -36,7 +37,7 @@ static int transport_send(void *ctx, unsigned slot, const struct mycel_request *
     return MYCEL_E_CLOSED;
 }
 
-/* PORT: let the stack work (input, retransmissions, handshake), then hand out one answer that came. */
+/* PORT: let the stack work (input, repetitions, handshake), then hand out one answer that came. */
 static int transport_receive(void *ctx, struct mycel_response *response)
 {
     (void)ctx;

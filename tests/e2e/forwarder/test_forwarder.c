@@ -17,8 +17,10 @@
 #include <cmocka.h>
 
 #define DRAWS 100000u
-#define DATAGRAMS 2000u
+#define DATAGRAMS 1000u
 #define ANSWER_MS 300
+#define VOLLEY 25u
+#define QUIET_MS 20
 
 /* ---- chances */
 
@@ -189,7 +191,8 @@ static unsigned burst(struct ends *e)
     uint32_t number;
     for (uint32_t i = 0; i < DATAGRAMS; i++) {
         assert_int_equal(send(e->client, &i, sizeof i, 0), sizeof i);
-        while (poll(&fd, 1, 0) > 0) {
+        /* No more under way than the sockets' buffers hold, on a busy machine too. */
+        while (poll(&fd, 1, i % VOLLEY == VOLLEY - 1 ? QUIET_MS : 0) > 0) {
             arrived += recv(e->server, &number, sizeof number, 0) == sizeof number;
         }
     }
@@ -212,10 +215,10 @@ static void test_loss_and_copies(void **state)
     assert_int_equal(count_of(counts, "up", "offered") - count_of(counts, "up", "lost") +
                          count_of(counts, "up", "duplicated"),
                      arrived);
-    assert_in_range(count_of(counts, "up", "lost"), DATAGRAMS * 17 / 100, DATAGRAMS * 23 / 100);
-    assert_in_range(count_of(counts, "up", "duplicated"), DATAGRAMS * 13 / 100,
-                    DATAGRAMS * 19 / 100); /* of those that were not lost */
-    assert_in_range(count_of(counts, "up", "reordered"), DATAGRAMS * 6 / 100, DATAGRAMS * 10 / 100);
+    assert_in_range(count_of(counts, "up", "lost"), DATAGRAMS * 16 / 100, DATAGRAMS * 24 / 100);
+    assert_in_range(count_of(counts, "up", "duplicated"), DATAGRAMS * 12 / 100,
+                    DATAGRAMS * 20 / 100); /* of those that were not lost */
+    assert_in_range(count_of(counts, "up", "reordered"), DATAGRAMS * 5 / 100, DATAGRAMS * 11 / 100);
     json_decref(counts);
 }
 

@@ -41,6 +41,7 @@ struct fake_send {
     char resource; /* 'c', 'm', 'u' */
     uint32_t block;
     bool more;
+    uint8_t szx;
 };
 
 struct fake_world;
@@ -77,9 +78,10 @@ struct fake_coordinator {
     uint8_t model[FAKE_PARAMS_MAX * 4u];
     uint8_t model_szx;
     uint8_t body[FAKE_BODY_MAX];
-    bool have[FAKE_BODY_MAX / 1024u + 1u];
-    uint32_t body_bytes; /* of the partial body; 0: nothing known */
-    uint32_t forget_at;  /* forgets the partial body when that many PUTs came */
+    bool have[FAKE_BODY_MAX / 16u + 1u]; /* each 16 bytes */
+    uint32_t block_bytes;                /* of the latest block */
+    uint32_t body_bytes;                 /* of the partial body; 0: nothing known */
+    uint32_t forget_at;                  /* forgets the partial body when that many PUTs came */
     uint32_t puts;
     bool done; /* a receipt was given */
     int32_t status;

@@ -9,7 +9,7 @@
 // cmocka needs those above
 #include <cmocka.h>
 
-#define BLOCK 1024u
+#define UNIT 16u /* the smallest block */
 
 static size_t encoded(int bytes)
 {
@@ -76,12 +76,23 @@ static void put_receipt(struct fake_coordinator *k, struct mycel_response *r, ui
     r->payload_bytes = encoded(WIRE_ENCODE(mycel_Receipt, &receipt, payload, 1100));
 }
 
+static bool has_block(const struct fake_coordinator *k, uint32_t number)
+{
+    uint32_t first = number * k->block_bytes;
+    for (uint32_t at = first; at < first + k->block_bytes && at < k->body_bytes; at += UNIT) {
+        if (!k->have[at / UNIT]) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void put_status(struct fake_coordinator *k, struct mycel_response *r, uint8_t code,
                        uint8_t *payload)
 {
-    mycel_UploadStatus status = {.size = k->body_bytes, .block_bytes = BLOCK};
-    for (uint32_t i = 0; i * BLOCK < k->body_bytes && status.missing_count < 32; i++) {
-        if (!k->have[i]) {
+    mycel_UploadStatus status = {.size = k->body_bytes, .block_bytes = k->block_bytes};
+    for (uint32_t i = 0; i * k->block_bytes < k->body_bytes && status.missing_count < 32; i++) {
+        if (!has_block(k, i)) {
             status.missing[status.missing_count++] = i;
         }
     }
@@ -92,7 +103,7 @@ static void put_status(struct fake_coordinator *k, struct mycel_response *r, uin
 
 static bool is_complete(const struct fake_coordinator *k)
 {
-    for (uint32_t i = 0; i * BLOCK < k->body_bytes; i++) {
+    for (uint32_t i = 0; i * UNIT < k->body_bytes; i++) {
         if (!k->have[i]) {
             return false;
         }
@@ -118,11 +129,15 @@ static void answer_put(struct fake_coordinator *k, const struct mycel_request *q
     }
     assert_true(k->body_bytes == 0 || k->body_bytes == q->size1);
     k->body_bytes = q->size1;
-    uint32_t offset = q->block.number * BLOCK;
+    k->block_bytes = UNIT << q->block.szx;
+    assert_true(q->block.number < 1u << 20);
+    uint32_t offset = q->block.number * k->block_bytes;
     assert_true(offset + q->payload_bytes <= k->body_bytes);
     assert_int_equal(q->block.more, offset + q->payload_bytes < k->body_bytes);
     memcpy(k->body + offset, q->payload, q->payload_bytes);
-    k->have[q->block.number] = true;
+    for (uint32_t at = 0; at < q->payload_bytes; at += UNIT) {
+        k->have[(offset + at) / UNIT] = true;
+    }
     if (q->block.more) {
         r->code = CODE_2_31;
     } else if (!is_complete(k)) {
@@ -236,8 +251,8 @@ static int net_send(void *ctx, unsigned slot, const struct mycel_request *q)
         n->send_refusals--;
         return 0;
     }
-    n->sends[n->send_count++ % FAKE_SENDS_MAX] =
-        (struct fake_send){w->now_ms, q->method, q->path[0][0], q->block.number, q->block.more};
+    n->sends[n->send_count++ % FAKE_SENDS_MAX] = (struct fake_send){
+        w->now_ms, q->method, q->path[0][0], q->block.number, q->block.more, q->block.szx};
     n->generation[slot]++;
     if (!is_lost(n)) {
         deliver(w, slot, q);

@@ -1,0 +1,238 @@
+/*
+ * How fast and in what pieces: the retransmission timeout, the number of block requests in flight and the
+ * size of blocks, learned from answers. It owns struct client_pace and sends nothing; it must never
+ * open the window for a peer that has not answered.
+ *
+ * Timeout: RFC 6298, fed by answers to requests that were not repeated (Karn). When several in a
+ *   row were, the round trip has probably outgrown the timeout, which then grows by half.
+ * Window: additive increase, multiplicative decrease (RFC 5681): one more request for each window of
+ *   clean answers, half of them at most once for each round trip with a loss; doubling before the first.
+ * Block size: a datagram that a mesh cuts into ten frames needs all ten (RFC 4944). When a third of the
+ *   blocks are lost, a quarter of the size is tried, and kept only if it costs fewer bytes for each byte that
+ *   arrives, headers included: where datagrams are lost whatever their size, it would cost more.
+ */
+#include "client/runtime/internal.h"
+
+#define TIMEOUT_UNKNOWN_MS 2000u /* ACK_TIMEOUT, RFC 7252 §4.8 */
+#define TIMEOUT_MIN_MS 200u
+#define TIMEOUT_GUESS_MIN_MS 1000u /* from an answer that is no measurement: RFC 6298 §2.4 */
+#define TIMEOUT_MAX_MS 20000u
+#define TIMEOUT_SHELL_MIN_MS 500u /* an answer that waits for a disk */
+#define REPEATED_IN_A_ROW 4u
+
+#define WINDOW_ONE 16u /* the window counts sixteenths */
+#define WINDOW_FIRST (2u * WINDOW_ONE)
+#define WINDOW_MOST (MYCEL_REQUEST_SLOTS * WINDOW_ONE)
+
+#define SHARE_ONE 256u    /* shares of lost tries count 256ths */
+#define LOSS_DIVISOR 16u  /* weight of one try in the mean */
+#define TRIES_SEEN_MAX 8u /* of one request */
+#define LOSS_HIGH 77u     /* 30 % */
+#define LOSS_LOW 13u      /* 5 % */
+#define TRIAL_BLOCKS 24u  /* to judge a size by */
+#define CLEAN_BLOCKS 96u  /* before a larger one is tried */
+#define HEADERS_BYTES 80u /* UDP, IP, DTLS and CoAP around a block */
+#define SZX_STEP 2u       /* a quarter */
+#define SZX_MIN 2u        /* 64 bytes */
+
+#define GIVE_UP_MIN_MS 3000u   /* a coordinator answers within 1.5 s, or says that it is busy */
+#define HANDSHAKE_TIMEOUTS 16u /* four round trips, some of them repeated */
+#define HANDSHAKE_MS 8000u     /* … of an unknown peer */
+#define HANDSHAKE_DOUBLINGS 8u
+
+static uint8_t szx_configured(const struct client *c)
+{
+    uint32_t bytes = client_setting(c->config->block_bytes, PROTO_BLOCK_BYTES_MAX);
+    uint8_t szx = 0;
+    while (szx < PROTO_BLOCK_SZX_MAX && UINT32_C(32) << szx <= bytes) {
+        szx++;
+    }
+    return szx;
+}
+
+void pace_init(struct client *c)
+{
+    c->pace = (struct client_pace){
+        .timeout_ms = TIMEOUT_UNKNOWN_MS, .window = WINDOW_FIRST, .szx_max = szx_configured(c)};
+    c->pace.szx = c->pace.szx_max;
+}
+
+void pace_new_job(struct client *c)
+{
+    c->pace.trial = CLIENT_TRIAL_NONE;
+    c->pace.blocks = 0;
+}
+
+unsigned pace_window(const struct client *c)
+{
+    return c->pace.window / WINDOW_ONE;
+}
+
+uint32_t pace_timeout_ms(const struct client *c, bool is_block)
+{
+    uint32_t timeout_ms = c->pace.timeout_ms;
+    return is_block || timeout_ms > TIMEOUT_SHELL_MIN_MS ? timeout_ms : TIMEOUT_SHELL_MIN_MS;
+}
+
+/* ---- what answers teach */
+
+static void take_round_trip(struct client_pace *p, uint32_t ms)
+{
+    uint32_t srtt = p->srtt_ms;
+    if (srtt == 0) {
+        p->srtt_ms = (uint16_t)(ms > 0 ? ms : 1u);
+        p->var_ms = (uint16_t)(ms / 2u);
+    } else {
+        uint32_t error = srtt > ms ? srtt - ms : ms - srtt;
+        p->var_ms = (uint16_t)((3u * p->var_ms + error + 2u) / 4u);
+        p->srtt_ms = (uint16_t)((7u * srtt + ms + 4u) / 8u);
+    }
+    uint32_t timeout = p->srtt_ms + 4u * p->var_ms;
+    timeout = timeout > TIMEOUT_MIN_MS ? timeout : TIMEOUT_MIN_MS;
+    p->timeout_ms = (uint16_t)(timeout < TIMEOUT_MAX_MS ? timeout : TIMEOUT_MAX_MS);
+    p->repeated = 0;
+}
+
+/* The longest time to an answer, repetitions included, fading with every answer by an eighth. */
+static void take_elapsed(struct client_pace *p, uint32_t ms)
+{
+    uint32_t faded = p->slow_ms - p->slow_ms / 8u;
+    uint32_t slow = ms > faded ? ms : faded;
+    p->slow_ms = (uint16_t)(slow < UINT16_MAX ? slow : UINT16_MAX);
+}
+
+static void take_repeated(struct client_pace *p)
+{
+    p->repeated++;
+    if (p->repeated < REPEATED_IN_A_ROW) {
+        return;
+    }
+    uint32_t timeout = p->timeout_ms + p->timeout_ms / 2u;
+    p->timeout_ms = (uint16_t)(timeout < TIMEOUT_MAX_MS ? timeout : TIMEOUT_MAX_MS);
+    p->repeated = REPEATED_IN_A_ROW / 2u;
+}
+
+static void take_tries(struct client_pace *p, unsigned lost, bool answered)
+{
+    for (unsigned i = 0; i < lost && i < TRIES_SEEN_MAX; i++) {
+        p->loss = (uint8_t)(p->loss + (SHARE_ONE - 1u - p->loss) / LOSS_DIVISOR);
+    }
+    if (answered) {
+        p->loss = (uint8_t)(p->loss - (p->loss + LOSS_DIVISOR - 1u) / LOSS_DIVISOR);
+    }
+}
+
+static void open_window(struct client_pace *p)
+{
+    uint32_t more = p->cut ? WINDOW_ONE * WINDOW_ONE / p->window : WINDOW_ONE;
+    uint32_t window = p->window + (more > 0 ? more : 1u);
+    p->window = (uint8_t)(window < WINDOW_MOST ? window : WINDOW_MOST);
+}
+
+/* Requests that left before the latest cut say nothing new. */
+static void close_window(struct client *c, const struct client_slot *slot)
+{
+    struct client_pace *p = &c->pace;
+    if (p->cut && requests_age_ms(c, slot) > (uint32_t)c->now_ms - p->cut_ms) {
+        return;
+    }
+    p->cut = true;
+    p->cut_ms = (uint32_t)c->now_ms;
+    p->window = p->window / 2u > WINDOW_ONE ? p->window / 2u : WINDOW_ONE;
+}
+
+/* ---- block size */
+
+/* Bytes on the way for each byte that arrives, in 256ths. */
+static uint32_t cost_of(uint8_t szx, uint8_t loss)
+{
+    uint32_t bytes = UINT32_C(16) << szx;
+    return (bytes + HEADERS_BYTES) * SHARE_ONE / bytes * SHARE_ONE / (SHARE_ONE - loss);
+}
+
+static void set_szx(struct client_pace *p, uint8_t szx, enum client_trial trial)
+{
+    p->szx = szx & 7u;
+    p->trial = (uint8_t)trial & 3u;
+    p->blocks = 0;
+}
+
+static void judge_size(struct client_pace *p)
+{
+    p->blocks = client_count_up(p->blocks);
+    if (p->blocks < TRIAL_BLOCKS) {
+        return;
+    }
+    if (p->trial == CLIENT_TRIAL_SMALLER) {
+        uint8_t larger = (uint8_t)(p->szx + SZX_STEP < p->szx_max ? p->szx + SZX_STEP : p->szx_max);
+        if (cost_of(p->szx, p->loss) > cost_of(larger, p->loss_before)) {
+            set_szx(p, larger, CLIENT_TRIAL_IN_VAIN);
+            return;
+        }
+        p->trial = CLIENT_TRIAL_NONE;
+    }
+    if (p->trial == CLIENT_TRIAL_NONE && p->loss >= LOSS_HIGH && p->szx > SZX_MIN) {
+        p->loss_before = p->loss;
+        set_szx(p, (uint8_t)(p->szx - SZX_STEP > SZX_MIN ? p->szx - SZX_STEP : SZX_MIN),
+                CLIENT_TRIAL_SMALLER);
+    } else if (p->loss <= LOSS_LOW && p->blocks >= CLEAN_BLOCKS && p->szx < p->szx_max) {
+        set_szx(p, (uint8_t)(p->szx + SZX_STEP < p->szx_max ? p->szx + SZX_STEP : p->szx_max),
+                CLIENT_TRIAL_NONE);
+    }
+}
+
+/* ---- events */
+
+void pace_answered(struct client *c, const struct client_slot *slot, unsigned repeats)
+{
+    struct client_pace *p = &c->pace;
+    uint32_t elapsed = requests_age_ms(c, slot);
+    /* A transport that cannot tell whether it repeated did so once the timeout had passed. */
+    unsigned lost = repeats > 0 ? repeats : elapsed > slot->timeout_ms;
+    take_elapsed(p, elapsed);
+    if (!slot->is_timed) {
+        /* The handshake is in it: an upper bound, and better than nothing. */
+        if (p->srtt_ms == 0 && lost == 0) {
+            take_round_trip(p, elapsed);
+            p->timeout_ms =
+                p->timeout_ms > TIMEOUT_GUESS_MIN_MS ? p->timeout_ms : TIMEOUT_GUESS_MIN_MS;
+        }
+        return;
+    }
+    take_tries(p, lost, true);
+    if (lost > 0) {
+        take_repeated(p);
+        close_window(c, slot);
+    } else {
+        take_round_trip(p, elapsed);
+        open_window(p);
+    }
+    judge_size(p);
+}
+
+void pace_lost(struct client *c, const struct client_slot *slot)
+{
+    if (slot->is_timed) {
+        take_tries(&c->pace, TRIES_SEEN_MAX, false);
+        close_window(c, slot);
+        judge_size(&c->pace);
+    }
+}
+
+uint32_t pace_patience_ms(const struct client *c, uint32_t timeout_ms)
+{
+    /* Three tries whose pauses grow by half and are up to a quarter longer by chance. */
+    uint32_t tries = timeout_ms * 95u / 16u;
+    uint32_t slow = 3u * c->pace.slow_ms;
+    uint32_t patience = tries > slow ? tries : slow;
+    return patience > GIVE_UP_MIN_MS ? patience : GIVE_UP_MIN_MS;
+}
+
+uint32_t pace_handshake_patience_ms(const struct client *c)
+{
+    bool is_known = c->pace.timeout_ms < TIMEOUT_UNKNOWN_MS;
+    uint32_t patience = is_known ? HANDSHAKE_TIMEOUTS * c->pace.timeout_ms : HANDSHAKE_MS;
+    patience = patience > GIVE_UP_MIN_MS ? patience : GIVE_UP_MIN_MS;
+    unsigned failures = c->failures < HANDSHAKE_DOUBLINGS ? c->failures : HANDSHAKE_DOUBLINGS;
+    return patience << failures;
+}

@@ -16,6 +16,7 @@
 #include "server/cli/replay.h"
 #include "server/cli/run.h"
 #include "server/cli/serve.h"
+#include "server/cli/sim_report.h"
 #include "server/cli/strategy.h"
 #include "server/cli/version.h"
 
@@ -299,6 +300,32 @@ static const struct command table[] = {
      .config = CONFIG_GROUP_STATE,
      .settings = &model_average_settings,
      .run = model_average_run},
+
+    {.name = "sim report",
+     .arguments = "FILE",
+     .words_min = 1,
+     .words_max = 1,
+     .group = "Simulation",
+     .summary = "Turn what a simulation printed into a page that can be mailed",
+     .help =
+         "FILE has the JSON lines of 'mycel sim run --json'; - is stdin. The page needs no network "
+         "and no scripts.\n\n"
+         "  mycel sim report run.jsonl --out run.html\n"
+         "  mycel sim report run.jsonl --format csv --out rounds.csv",
+     .settings = &sim_report_settings,
+     .run = sim_report_run},
+    {.name = "sim compare",
+     .arguments = "FILE...",
+     .words_min = 1,
+     .words_max = COMMAND_WORDS_MAX,
+     .group = "Simulation",
+     .summary = "Set simulations side by side: accuracy, time, bytes, energy",
+     .help = "Two runs get a column each and their difference. More, from any number of files, are "
+             "grouped by settings: mean and standard deviation over the seeds of each.\n\n"
+             "  mycel sim compare fedavg.jsonl fedadam.jsonl --html both.html\n"
+             "  mycel sim compare sweep.jsonl --json",
+     .settings = &sim_compare_settings,
+     .run = sim_compare_run},
 
     {.name = "backup",
      .arguments = "FILE",

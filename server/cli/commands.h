@@ -11,7 +11,7 @@
 #include "server/cli/setting.h"
 
 #define COMMANDS_MAX 48u
-#define COMMAND_WORDS_MAX 4u
+#define COMMAND_WORDS_MAX 64u
 #define COMMAND_SETTINGS_MAX 32u
 #define COMMAND_OPTIONS_BYTES_MAX 512u
 

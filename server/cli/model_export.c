@@ -58,15 +58,8 @@ static int export(const struct model_source *s, const struct export_options *opt
 {
     char buffer[PATH_MAX], size[SAY_SIZE_BYTES];
     const char *path = export_path(s, options, buffer);
-    if (strcmp(path, "-") == 0) {
-        int result = model_write(s, options->format, stdout);
-        if (result < 0) {
-            say_error("stdout: %s", mycel_error_text(result));
-        }
-        return exit_of_error(result);
-    }
     int result = model_write_file(s, options->format, path, options->force);
-    if (result == MYCEL_OK) {
+    if (result == MYCEL_OK && strcmp(path, "-") != 0) {
         (void)printf("Wrote version %" PRIu32 " of run '%s' to %s (%s of parameters).\n",
                      s->version.number, s->run.config.name, path, say_size(s->bytes, size));
     }

@@ -1,14 +1,13 @@
 /* Writes model versions in every format that is offered. */
 #include "server/cli/model_write.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "server/cli/model_text.h"
 #include "server/cli/npz.h"
+#include "server/cli/outfile.h"
 #include "server/cli/say.h"
 
 float model_source_value(const struct model_source *s, uint32_t index)
@@ -97,29 +96,27 @@ int model_write(const struct model_source *s, enum model_format format, FILE *ou
 
 /* ---- files -------------------------------------------------------------------------------- */
 
+struct content {
+    const struct model_source *source;
+    enum model_format format;
+    const char *path;
+};
+
+static int write_content(FILE *out, void *context)
+{
+    const struct content *content = context;
+    int result = model_write(content->source, content->format, out);
+    if (result < 0) {
+        say_error("%s: %s", content->path, mycel_error_text(result));
+    }
+    return result;
+}
+
 int model_write_file(const struct model_source *s, enum model_format format, const char *path,
                      bool replace)
 {
-    char part[PATH_MAX];
-    snprintf(part, sizeof part, "%s.%ld.part", path, (long)getpid());
-    FILE *out = fopen(part, "wbxe");
-    if (out == NULL) {
-        say_error("%s: %s", part, strerror(errno));
-        return errno == EACCES ? MYCEL_E_PERMISSION : MYCEL_E_IO;
-    }
-    int result = model_write(s, format, out);
-    bool ok = result == MYCEL_OK && fsync(fileno(out)) == 0;
-    ok = fclose(out) == 0 && ok;
-    /* link() refuses to replace, rename() replaces: at once, and never half a file. */
-    bool placed = ok && (replace ? rename(part, path) : link(part, path)) == 0;
-    int why = errno;
-    (void)unlink(part);
-    if (placed) {
-        return MYCEL_OK;
-    }
-    say_error("%s: %s%s", path, result < 0 ? mycel_error_text(result) : strerror(why),
-              ok && why == EEXIST ? "; --force replaces it" : "");
-    return ok && why == EEXIST ? MYCEL_E_EXISTS : MYCEL_E_IO;
+    struct content content = {s, format, strcmp(path, "-") == 0 ? "stdout" : path};
+    return outfile_write(path, replace, write_content, &content);
 }
 
 /* ---- loading ------------------------------------------------------------------------------ */

@@ -32,8 +32,7 @@ float model_source_value(const struct model_source *s, uint32_t index);
 /* Writes to a stream. 0 or MYCEL_E_IO, MYCEL_E_NO_MEMORY, MYCEL_E_TOO_LARGE. Blocks on the stream. */
 int model_write(const struct model_source *s, enum model_format format, FILE *out);
 
-/* Writes a file by way of a temporary one beside it. replace: overwrite an old file, else EXISTS.
- * 0, or MYCEL_E_* after having printed what is wrong. */
+/* Writes a file as outfile_write() does. */
 int model_write_file(const struct model_source *s, enum model_format format, const char *path,
                      bool replace);
 

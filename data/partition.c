@@ -153,6 +153,10 @@ static int cut_drawn(struct cut *c, bool may_share)
                         samples, c->parts, c->least);
     }
     int rc = assign[c->spec->kind](c);
+    if (rc == MYCEL_E_FULL && may_share && c->spec->kind == PARTITION_DIRICHLET) {
+        c->out->shared = true;
+        return cut_shared(c);
+    }
     return rc < 0 ? rc : gather(c);
 }
 
@@ -235,7 +239,9 @@ static int cut(struct cut *c, bool may_share)
     }
     free(c->order);
     free(c->owners);
-    if (rc < 0) {
+    if (rc == 0) {
+        c->out->problem[0] = '\0';
+    } else {
         free(c->out->offsets);
         free(c->out->indices);
         c->out->offsets = NULL;

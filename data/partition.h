@@ -12,7 +12,7 @@
 
 #define PARTITION_PARTS_MAX 1000000u
 #define PARTITION_DRAWS_MAX 1000u         /* of a whole Dirichlet partition */
-#define PARTITION_GAMMAS_MAX 200000000u   /* … and of its shares: some 20 s of one core */
+#define PARTITION_GAMMAS_MAX 20000000u    /* … and of its shares: some 4 s of one core */
 #define PARTITION_INDICES_MAX 0x7FFFFFFFu /* of all parts together */
 #define PARTITION_PER_PART_MAX 65536u     /* shards or labels of one part */
 
@@ -66,7 +66,8 @@ int partition_disjoint(const struct dataset *set, const struct partition_spec *s
 
 /*
  * The same for a simulated fleet, which may be larger than its data. Where parts × max(least, 1)
- * exceeds the samples, each part draws its own with replacement, in the style of its kind:
+ * exceeds the samples, or a DIRICHLET partition never gives every part its least, each part draws its
+ * own samples with replacement, in the style of its kind:
  *   IID        `least` samples, any
  *   DIRICHLET  `least` samples by class shares ∝ class size × Gamma(alpha), drawn for each part
  *   SHARDS     k runs of the set sorted by label, at random places, `least` samples together

@@ -268,6 +268,23 @@ static void test_shared(void **state)
     dataset_free(&set);
 }
 
+/* Enough samples for all, but Dirichlet shares never deal them out so. */
+static void test_shared_where_shares_starve(void **state)
+{
+    (void)state;
+    struct dataset set;
+    struct partition p;
+    make_set(&set, 1000, CLASSES);
+    struct partition_spec spec = spec_of("dirichlet:0.1");
+    assert_int_equal(partition_disjoint(&set, &spec, 300, 3, 1, &p), MYCEL_E_FULL);
+    assert_int_equal(partition_all(&set, &spec, 300, 3, 1, &p), 0);
+    assert_true(p.shared);
+    assert_string_equal(p.problem, "");
+    assert_int_equal(p.offsets[300], 900);
+    partition_free(&p);
+    dataset_free(&set);
+}
+
 static void test_a_million_parts(void **state)
 {
     (void)state;
@@ -436,6 +453,7 @@ int main(void)
         cmocka_unit_test(test_labels_per_part),
         cmocka_unit_test(test_quantity_skews_sizes_only),
         cmocka_unit_test(test_shared),
+        cmocka_unit_test(test_shared_where_shares_starve),
         cmocka_unit_test(test_a_million_parts),
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_column),

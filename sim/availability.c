@@ -15,14 +15,6 @@
 #define LOOK_AHEAD_MAX 128u
 
 #define US_PER_S 1000000u
-#define ONE 4294967296.0
-
-static uint32_t share(double probability)
-{
-    double scaled = probability * ONE;
-    return scaled >= ONE - 1 ? UINT32_MAX : (uint32_t)scaled;
-}
-
 /* Whether `hour` lies in [from, to), which may go across midnight. */
 static bool is_night(uint32_t hour, double from, double to)
 {
@@ -39,7 +31,7 @@ static int parse_curve(struct option_list *list, struct availability *a, struct 
         return option_fail(error, list->text, list->text, "hours needs 24 numbers");
     }
     for (int i = 0; i < rc; i++) {
-        a->idle[i] = share(hours[i]);
+        a->idle[i] = option_share(hours[i]);
     }
     return rc;
 }
@@ -63,7 +55,7 @@ static int parse_night(struct option_list *list, struct availability *a, struct 
         return option_fail(error, list->text, list->text, "diurnal needs night and day, or hours");
     }
     for (uint32_t hour = 0; hour < DAYTIME_HOURS; hour++) {
-        a->idle[hour] = share(is_night(hour, from, to) ? night : day);
+        a->idle[hour] = option_share(is_night(hour, from, to) ? night : day);
     }
     return 0;
 }

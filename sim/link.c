@@ -67,9 +67,9 @@ static uint64_t pass_backhaul(const struct link_path *path, struct airtime *cale
 /* Whether a sleepy device still listens at at_us because it has just sent. */
 static bool is_listening(const struct link *link, uint64_t at_us)
 {
-    uint32_t since_ms = (uint32_t)(at_us / 1000u) - link->state->up_free_ms;
-    return (int32_t)since_ms < (int32_t)(link->radio->listen_us / 1000u) &&
-           (int32_t)since_ms > -LINK_WAIT_MS_MAX;
+    int32_t listen_ms = (int32_t)(link->radio->listen_us / 1000u);
+    int32_t since_ms = (int32_t)((uint32_t)(at_us / 1000u) - link->state->up_free_ms);
+    return listen_ms > 0 && since_ms < listen_ms && since_ms > -LINK_WAIT_MS_MAX;
 }
 
 /* Whether the device's own stamp says when it may send. Otherwise the shared channel does, which

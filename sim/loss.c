@@ -12,14 +12,6 @@
  * nearer was set by a frame that was booked ahead, and the chain stays where it is. */
 #define STEPS_BACK_MAX 0x0FFFu
 
-#define ONE 4294967296.0
-
-static uint32_t share(double probability)
-{
-    double scaled = probability * ONE;
-    return scaled >= ONE - 1 ? UINT32_MAX : (uint32_t)scaled;
-}
-
 static bool happens(uint32_t draw, uint32_t probability)
 {
     return draw < probability || probability == UINT32_MAX;
@@ -67,7 +59,8 @@ static int parse_chain(struct option_list *list, struct loss_model *model,
     if (p + r > 1) {
         return option_fail(error, list->text, list->text, "p and r must not exceed 1 together");
     }
-    *model = (struct loss_model){share(p), share(r), share(good), share(bad), (uint32_t)step_ms};
+    *model = (struct loss_model){option_share(p), option_share(r), option_share(good),
+                                 option_share(bad), (uint32_t)step_ms};
     return 0;
 }
 
@@ -88,7 +81,7 @@ int loss_parse(const char *text, struct loss_model *model, struct option_error *
             return rc < 0 ? rc : option_fail(error, text, text, "p needs a rate");
         }
         *model = (struct loss_model){
-            .good = share(rate), .bad = share(rate), .step_ms = LOSS_STEP_MS_DEFAULT};
+            .good = option_share(rate), .bad = option_share(rate), .step_ms = LOSS_STEP_MS_DEFAULT};
     } else if (option_is(&list, "ge")) {
         rc = parse_chain(&list, model, error);
         if (rc != 0) {

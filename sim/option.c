@@ -176,6 +176,12 @@ int option_numbers(struct option_list *list, const char *key, const double range
     return option_fail(error, list->text, at, "too many numbers");
 }
 
+uint32_t option_share(double probability)
+{
+    double scaled = probability * 4294967296.0;
+    return scaled >= UINT32_MAX ? UINT32_MAX : (uint32_t)scaled;
+}
+
 int option_done(const struct option_list *list, struct option_error *error)
 {
     for (uint32_t i = 0; i < list->count; i++) {

@@ -61,6 +61,9 @@ int option_numbers(struct option_list *list, const char *key, const double range
  * is no finite number. For parsers of other texts. */
 uint32_t option_scan(const char *text, uint32_t bytes, bool seconds, double *value);
 
+/* A probability, 0 … 1, as a share of 2^32; UINT32_MAX stands for certainty. */
+uint32_t option_share(double probability);
+
 /* After all keys were asked for: 0, or MYCEL_E_MALFORMED at the first that nobody wanted. */
 int option_done(const struct option_list *list, struct option_error *error);
 

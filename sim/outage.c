@@ -15,7 +15,6 @@
 #define US_PER_DAY (86400ull * US_PER_S)
 #define STARTS_PER_CELL 0.25
 #define CELL_US_MAX (6ull * 3600u * US_PER_S)
-#define ONE 4294967296.0
 
 /* Cells looked at for the next outage, and outages that are joined when one begins in another. */
 #define LOOK_AHEAD_MAX 64u
@@ -44,7 +43,7 @@ static int parse_random(struct option_list *list, struct outage *outage, struct 
     }
     outage->cell_us = (uint64_t)cell_us;
     outage->mean_us = (uint64_t)(mean_s * US_PER_S);
-    outage->start_share = (uint32_t)(rate * (double)outage->cell_us / (double)US_PER_DAY * ONE);
+    outage->start_share = option_share(rate * (double)outage->cell_us / (double)US_PER_DAY);
     outage->group = (uint32_t)group;
     return option_done(list, error);
 }

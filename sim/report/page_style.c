@@ -7,7 +7,7 @@ const char page_style[] =
     ":root{color-scheme:light dark;--bg:#f5f7f5;--card:#fff;--ink:#1a2326;--soft:#536067;\n"
     "--line:#dfe5e2;--axis:#8a979c;--brand:#0f766e;--warn:#8a4b00;--warnbg:#fff3df;\n"
     "--c0:#0b6fa4;--c1:#c2510a;--c2:#12805c;--c3:#8f4a9e;--c4:#a87800;--c5:#59666c;\n"
-    "--o0:#0b6fa4;--o1:#8fc4e3;--o2:#c98a00;--o3:#2d363a;\n"
+    "--o0:#0b6fa4;--o1:#7fbbe0;--o2:#b97d00;--o3:#2d363a;\n"
     "--h0:#e6efec;--h1:#bddbd6;--h2:#8cc3bf;--h3:#2f7d8a;--h4:#1f5f78;--h5:#14334f;\n"
     "--lowtext:#1a2326;--hightext:#fff}\n"
     "@media screen and "

@@ -237,6 +237,11 @@ enum mycel_client_state mycel_client_state(const struct mycel_client *client)
     return (enum mycel_client_state)((const struct client *)(const void *)client->opaque)->state;
 }
 
+uint64_t mycel_client_wake_ms(const struct mycel_client *client)
+{
+    return ((const struct client *)(const void *)client->opaque)->wake_ms;
+}
+
 const char *mycel_client_state_name(enum mycel_client_state state)
 {
     return (size_t)state < STATES ? table[state].name : "?";

@@ -104,6 +104,23 @@ static error_t take_word(struct grammar *g, char *word, struct argp_state *state
     return 0;
 }
 
+/* A flag that may be given again and again keeps all its values. */
+static error_t add_text(struct grammar *g, size_t index, const char *value,
+                        struct argp_state *state)
+{
+    const struct setting *s = &g->command->settings->rows[index];
+    struct setting_texts *texts = &g->args->option_texts[index];
+    if (s->type != SETTING_TEXTS) {
+        return 0;
+    }
+    if (texts->count == SETTING_TEXTS_MAX) {
+        argp_error(state, "--%s may be given %u times at most", s->name, SETTING_TEXTS_MAX);
+        return EINVAL;
+    }
+    texts->text[texts->count++] = value;
+    return 0;
+}
+
 static error_t on_key(int key, char *text, struct argp_state *state)
 {
     struct grammar *g = state->input;
@@ -131,6 +148,7 @@ static error_t on_key(int key, char *text, struct argp_state *state)
         g->args->config_path = value;
     } else if (g->keys[row] >= KEY_OPTION) {
         g->args->option_flags[index] = value;
+        return add_text(g, (size_t)index, value, state);
     } else {
         g->args->config_flags[index] = value;
     }
@@ -215,6 +233,10 @@ int args_assign(const struct args *a, const struct command *command, void *optio
     const struct setting_list *list = command->settings;
     for (size_t i = 0; list != NULL && i < list->count; i++) {
         const struct setting *s = &list->rows[i];
+        if (s->type == SETTING_TEXTS) {
+            *(const struct setting_texts **)((char *)options + s->offset) = &a->option_texts[i];
+            continue;
+        }
         const char *text = a->option_flags[i] ? a->option_flags[i] : s->fallback;
         char why[SETTING_MESSAGE_BYTES];
         if (text != NULL && setting_assign(s, options, text, why) < 0) {

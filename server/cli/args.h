@@ -10,8 +10,9 @@
 
 struct args {
     const char *config_path;
-    const char *config_flags[CONFIG_KEYS_MAX];      /* by index into config_keys() */
-    const char *option_flags[COMMAND_SETTINGS_MAX]; /* by index into command->settings */
+    const char *config_flags[CONFIG_KEYS_MAX];               /* by index into config_keys() */
+    const char *option_flags[COMMAND_SETTINGS_MAX];          /* by index into command->settings */
+    struct setting_texts option_texts[COMMAND_SETTINGS_MAX]; /* of SETTING_TEXTS, in their order */
     const char *words[COMMAND_WORDS_MAX];
     size_t words_count;
 };

@@ -16,7 +16,8 @@
 #include "server/cli/replay.h"
 #include "server/cli/run.h"
 #include "server/cli/serve.h"
-#include "server/cli/sim_report.h"
+#include "server/cli/sim/sim.h"
+#include "server/cli/sim/report.h"
 #include "server/cli/strategy.h"
 #include "server/cli/version.h"
 
@@ -34,6 +35,37 @@ static const struct command table[] = {
          "  mycel demo --task streetlight",
      .settings = &demo_settings,
      .run = demo_run},
+
+    {.name = "sim run",
+     .arguments = "SCENARIO [KEY=A,B…]",
+     .words_min = 1,
+     .words_max = COMMAND_WORDS_MAX,
+     .group = "Simulate",
+     .summary = "Simulate a fleet: the real coordinator and client in virtual time",
+     .help = "Will it converge, how long will it take, what will it cost in airtime and energy? "
+             "Runs the "
+             "scenario of a file; every update in it is really trained. Same seed, same result, to "
+             "the byte.\n\n"
+             "  mycel sim run sim/scenarios/fashion.ini\n"
+             "  mycel sim run sim/scenarios/fashion.ini --set partition=dirichlet:0.5 --seed 3 "
+             "--json\n"
+             "  mycel sim run sim/scenarios/fashion.ini --seeds 3 --sweep codec=f32,drive1",
+     .settings = &sim_run_settings,
+     .run = sim_run_run},
+    {.name = "sim keys",
+     .arguments = "",
+     .group = "Simulate",
+     .summary = "List the keys of a scenario with their defaults",
+     .help = "  mycel sim keys --json",
+     .settings = &sim_list_settings,
+     .run = sim_keys_run},
+    {.name = "sim classes",
+     .arguments = "",
+     .group = "Simulate",
+     .summary = "List the device classes that a fleet can be made of",
+     .help = "  mycel sim classes --json",
+     .settings = &sim_list_settings,
+     .run = sim_classes_run},
 
     {.name = "serve",
      .arguments = "",

@@ -137,6 +137,8 @@ static size_t value_bytes(const struct setting *s)
         return sizeof(double);
     case SETTING_CHOICE:
         return sizeof(unsigned);
+    case SETTING_TEXTS:
+        return sizeof(const struct setting_texts *);
     }
     MYCEL_ASSERT(false);
     return 0;
@@ -171,6 +173,9 @@ int setting_assign(const struct setting *s, void *base, const char *text,
         break;
     case SETTING_CHOICE:
         result = parse_choice(s, &value, text, message);
+        break;
+    case SETTING_TEXTS:
+        MYCEL_ASSERT(false); /* collected by args.c; has no meaning in a file or variable */
         break;
     }
     if (result == MYCEL_OK) {
@@ -213,6 +218,9 @@ const char *setting_text(const struct setting *s, const void *base, char *out, s
         snprintf(out, out_bytes, "%s", s->choices[index]);
         break;
     }
+    case SETTING_TEXTS:
+        snprintf(out, out_bytes, "%s", "");
+        break;
     }
     return out;
 }

@@ -18,7 +18,15 @@ enum setting_type {
     SETTING_COUNT,    /* uint64_t: decimal digits, or k, M, G behind them (powers of 1000) */
     SETTING_DURATION, /* uint64_t in ms: a number with ms, s, m or h; bare numbers are seconds */
     SETTING_REAL,     /* double: finite */
-    SETTING_CHOICE    /* unsigned: index into choices */
+    SETTING_CHOICE,   /* unsigned: index into choices */
+    SETTING_TEXTS     /* const struct setting_texts *: a flag that may be given again and again */
+};
+
+#define SETTING_TEXTS_MAX 64u
+
+struct setting_texts {
+    const char *text[SETTING_TEXTS_MAX];
+    size_t count;
 };
 
 struct setting {

@@ -40,25 +40,33 @@ static int convert_labels(struct eval_set *set)
     return MYCEL_OK;
 }
 
-int eval_open(const char *inputs, const char *labels, struct eval_set **out, char *problem)
+int eval_adopt(struct dataset *data, struct eval_set **out)
 {
-    _Static_assert(EVAL_PROBLEM_BYTES >= DATASET_PROBLEM_BYTES, "problems fit");
     *out = NULL;
     struct eval_set *set = calloc(1, sizeof *set);
     if (!set) {
+        dataset_free(data);
         return MYCEL_E_NO_MEMORY;
     }
-    struct dataset_source source = {.inputs = inputs, .labels = labels, .target = DATASET_EITHER};
-    int rc = dataset_read_from(&source, &set->data, problem);
-    if (rc == 0) {
-        rc = convert_labels(set);
-    }
+    set->data = *data;
+    memset(data, 0, sizeof *data);
+    int rc = convert_labels(set);
     if (rc < 0) {
         eval_close(set);
         return rc;
     }
     *out = set;
     return MYCEL_OK;
+}
+
+int eval_open(const char *inputs, const char *labels, struct eval_set **out, char *problem)
+{
+    _Static_assert(EVAL_PROBLEM_BYTES >= DATASET_PROBLEM_BYTES, "problems fit");
+    struct dataset_source source = {.inputs = inputs, .labels = labels, .target = DATASET_EITHER};
+    struct dataset data;
+    *out = NULL;
+    int rc = dataset_read_from(&source, &data, problem);
+    return rc == 0 ? eval_adopt(&data, out) : rc;
 }
 
 void eval_close(struct eval_set *set)

@@ -22,6 +22,11 @@ struct eval_score {
  * to 0…1. Blocks. Errors as dataset_read; `problem` (EVAL_PROBLEM_BYTES) says which in words. */
 int eval_open(const char *inputs, const char *labels, struct eval_set **out, char *problem);
 
+/* Makes a set of samples that are in memory already; takes them over, also when it fails. UNSUPPORTED (more
+ * classes than a label byte holds), NO_MEMORY. */
+struct dataset;
+int eval_adopt(struct dataset *data, struct eval_set **out);
+
 void eval_close(struct eval_set *set);
 
 /* Scores `params` (canonical order) of the described model. Blocks for the arithmetic. MALFORMED (the

@@ -25,7 +25,7 @@ BOXES = {
     "server/cli": "common proto server/engine server/store server/net server/eval server/daemon"
                   " data client/port client/nn sim",
     "sim": "common proto data client/nn client/runtime client/port server/engine server/desk"
-           " server/eval",
+           " server/eval server/net",
 }
 
 # Public headers live in two include folders; each belongs to the box that implements it.

@@ -76,6 +76,10 @@ uint32_t mycel_client_poll(struct mycel_client *client, uint64_t now_ms);
 
 enum mycel_client_state mycel_client_state(const struct mycel_client *client);
 
+/* The moment, on poll's clock, before which a client in SLEEP starts nothing. Who powers down until then
+ * loses nothing: with no work under way the journal holds all there is to remember. */
+uint64_t mycel_client_wake_ms(const struct mycel_client *client);
+
 /* "SLEEP", "CHECKIN" …; static storage. */
 const char *mycel_client_state_name(enum mycel_client_state state);
 

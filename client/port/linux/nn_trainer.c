@@ -7,13 +7,21 @@
 
 void nn_trainer_init(struct nn_trainer *trainer, const struct dataset *data)
 {
+    nn_trainer_init_part(trainer, data, NULL, data->samples);
+}
+
+void nn_trainer_init_part(struct nn_trainer *trainer, const struct dataset *data,
+                          const uint32_t *indices, uint32_t count)
+{
     memset(trainer, 0, sizeof *trainer);
     trainer->data = data;
+    trainer->indices = indices;
+    trainer->count = count;
 }
 
 static uint32_t samples(void *ctx)
 {
-    return ((const struct nn_trainer *)ctx)->data->samples;
+    return ((const struct nn_trainer *)ctx)->count;
 }
 
 static void release(void *ctx)
@@ -91,11 +99,11 @@ static int prepare(void *ctx, const struct mycel_plan *plan, uint32_t *column)
         release(t);
         return rc;
     }
-    t->result = (struct mycel_train_result){.samples = t->data->samples};
+    t->result = (struct mycel_train_result){.samples = t->count};
     t->seed = plan->seed;
     t->epochs = plan->epochs;
     t->steps_max = plan->steps_max;
-    t->steps_per_epoch = (t->data->samples + plan->batch - 1u) / plan->batch;
+    t->steps_per_epoch = (t->count + plan->batch - 1u) / plan->batch;
     t->epochs_seen = 0;
     t->started = false;
     return MYCEL_OK;
@@ -116,6 +124,7 @@ static int fetch(void *ctx, uint32_t index, void *stage, struct mycel_nn_sample 
     struct nn_trainer *t = ctx;
     const struct dataset *data = t->data;
     (void)stage;
+    index = t->indices != NULL ? t->indices[index] : index;
     size_t value_bytes = data->type == DATASET_U8 ? 1u : sizeof(float);
     sample->input = (const uint8_t *)data->inputs + (size_t)index * data->features * value_bytes;
     sample->label = data->labels != NULL ? data->labels[index] : 0;
@@ -163,7 +172,7 @@ static int step(void *ctx, uint32_t steps)
     }
     struct mycel_nn_status status;
     mycel_nn_status(t->nn, &status);
-    struct mycel_nn_data data = {.count = t->data->samples, .fetch = fetch, .ctx = t};
+    struct mycel_nn_data data = {.count = t->count, .fetch = fetch, .ctx = t};
     struct mycel_nn_budget budget = {.epochs = t->epochs,
                                      .steps_max = steps_allowed(t, &status, steps)};
     int rc = mycel_nn_train(t->nn, &data, &budget);

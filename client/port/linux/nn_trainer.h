@@ -14,6 +14,8 @@
 
 struct nn_trainer {
     const struct dataset *data;
+    const uint32_t *indices; /* of the part; NULL: all samples */
+    uint32_t count;          /* samples trained on */
     struct mycel_model model;
     struct mycel_nn_plan plan;
     struct mycel_nn *nn; /* NULL: nothing is prepared */
@@ -33,5 +35,9 @@ extern const struct mycel_trainer nn_trainer_table;
 
 /* data must outlive the trainer. */
 void nn_trainer_init(struct nn_trainer *trainer, const struct dataset *data);
+
+/* The same for the samples indices[0 … count - 1] of the set, in that order; kept by pointer. */
+void nn_trainer_init_part(struct nn_trainer *trainer, const struct dataset *data,
+                          const uint32_t *indices, uint32_t count);
 
 #endif

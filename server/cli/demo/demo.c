@@ -152,10 +152,10 @@ static const char *last_line(const char *path, char *out, size_t out_bytes)
 static void report_exits(struct demo *d)
 {
     char words[256];
-    struct fleet_exit exit;
-    while (fleet_reap(&d->fleet, demo_now_ms(), &exit)) {
+    struct crew_exit exit;
+    while (crew_reap(&d->crew, demo_now_ms(), &exit)) {
         const char *next = exit.restarted ? "; starting it again" : "; it is left alone";
-        if (exit.process == &d->fleet.processes[0]) {
+        if (exit.process == &d->crew.processes[0]) {
             progress_restarted(&d->progress);
         }
         if (exit.signal != 0) {
@@ -172,10 +172,10 @@ static void report_exits(struct demo *d)
 static bool is_hopeless(const struct demo *d)
 {
     size_t devices = 0;
-    for (size_t i = 1; i < d->fleet.count; i++) {
-        devices += d->fleet.processes[i].given_up ? 0u : 1u;
+    for (size_t i = 1; i < d->crew.count; i++) {
+        devices += d->crew.processes[i].given_up ? 0u : 1u;
     }
-    return d->fleet.processes[0].given_up || devices == 0;
+    return d->crew.processes[0].given_up || devices == 0;
 }
 
 /* ---- the watch ---------------------------------------------------------------------------- */
@@ -194,8 +194,8 @@ static void start_devices(struct demo *d, struct watch *w)
         return;
     }
     w->devices_started = true;
-    for (size_t i = 1; i < d->fleet.count; i++) {
-        (void)fleet_start(&d->fleet, &d->fleet.processes[i]);
+    for (size_t i = 1; i < d->crew.count; i++) {
+        (void)crew_start(&d->crew, &d->crew.processes[i]);
     }
 }
 
@@ -233,15 +233,15 @@ static int refresh(struct demo *d, struct watch *w, uint64_t now_ms)
 static int turn(struct demo *d, struct watch *w)
 {
     struct pollfd fds[] = {{.fd = w->signals, .events = POLLIN},
-                           {.fd = d->fleet.pipe[0], .events = POLLIN}};
+                           {.fd = d->crew.pipe[0], .events = POLLIN}};
     (void)poll(fds, 2, w->devices_started ? TICK_MS : TICK_MS / 10);
     uint64_t now_ms = demo_now_ms();
     if (take_signals(w->signals)) {
         return EXIT_CODE_INTERRUPTED;
     }
-    bool news = progress_read(&d->progress, d->fleet.pipe[0], w->log);
+    bool news = progress_read(&d->progress, d->crew.pipe[0], w->log);
     report_exits(d);
-    fleet_restart_due(&d->fleet, now_ms);
+    crew_restart_due(&d->crew, now_ms);
     start_devices(d, w);
     if ((news || now_ms - w->refreshed_ms >= REFRESH_MS) && refresh(d, w, now_ms) < 0) {
         return EXIT_CODE_FAILED;
@@ -262,7 +262,7 @@ static int watch(struct demo *d, struct watch *w)
 {
     int code = EXIT_CODE_OK;
     d->start_ms = w->refreshed_ms = w->moved_ms = demo_now_ms();
-    if (fleet_start(&d->fleet, &d->fleet.processes[0]) < 0) {
+    if (crew_start(&d->crew, &d->crew.processes[0]) < 0) {
         say_error("the coordinator cannot be started: %s", strerror(errno));
         return EXIT_CODE_FAILED;
     }
@@ -270,7 +270,7 @@ static int watch(struct demo *d, struct watch *w)
         code = turn(d, w);
     }
     view_finish(&d->view, &d->progress, code == EXIT_CODE_OK);
-    fleet_end(&d->fleet);
+    crew_end(&d->crew);
     return code;
 }
 

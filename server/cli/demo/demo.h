@@ -3,7 +3,7 @@
 #define MYCEL_SERVER_CLI_DEMO_DEMO_H
 
 #include "server/cli/commands.h"
-#include "server/cli/demo/fleet.h"
+#include "server/cli/demo/crew.h"
 #include "server/cli/demo/folder.h"
 #include "server/cli/demo/progress.h"
 #include "server/cli/demo/task.h"
@@ -31,13 +31,13 @@ struct demo {
     char folder[FOLDER_BYTES_MAX];
     char state[PATH_MAX];
     char ready[PATH_MAX];
-    char logs[FLEET_PROCESSES_MAX][PATH_MAX];
+    char logs[CREW_PROCESSES_MAX][PATH_MAX];
     struct task_files files;
     struct store *store;
     uint32_t run, params;
     unsigned port;
     uint64_t start_ms;
-    struct fleet fleet;
+    struct crew crew;
     struct progress progress;
     struct view view;
 };

@@ -35,15 +35,15 @@ static int prepare_data(struct demo *d)
 
 /* ---- state -------------------------------------------------------------------------------- */
 
-static void device_name(uint32_t number, char out[FLEET_NAME_BYTES])
+static void device_name(uint32_t number, char out[CREW_NAME_BYTES])
 {
-    snprintf(out, FLEET_NAME_BYTES, "device-%02" PRIu32, number);
+    snprintf(out, CREW_NAME_BYTES, "device-%02" PRIu32, number);
 }
 
 /* One device: its folder, its key file, its row in the store. */
 static int enroll(struct demo *d, uint32_t number)
 {
-    char name[FLEET_NAME_BYTES], path[PATH_MAX];
+    char name[CREW_NAME_BYTES], path[PATH_MAX];
     uint8_t key[SECRET_BYTES];
     uint32_t id;
     device_name(number, name);
@@ -122,22 +122,22 @@ static int find_port(unsigned *port)
     return ok ? MYCEL_OK : MYCEL_E_IO;
 }
 
-static void argue(struct fleet_process *p, const char *flag, const char *value)
+static void argue(struct crew_process *p, const char *flag, const char *value)
 {
     if (value[0] != '\0') {
-        fleet_argument(p, "--%s", flag);
-        fleet_argument(p, "%s", value);
+        crew_argument(p, "--%s", flag);
+        crew_argument(p, "%s", value);
     }
 }
 
 static void add_coordinator(struct demo *d)
 {
-    struct fleet_process *p = fleet_add(&d->fleet, "coordinator");
-    fleet_argument(p, "serve");
+    struct crew_process *p = crew_add(&d->crew, "coordinator");
+    crew_argument(p, "serve");
     argue(p, "config", "none");
     argue(p, "state", d->state);
     argue(p, "listen", "127.0.0.1");
-    fleet_argument(p, "--port=%u", d->port);
+    crew_argument(p, "--port=%u", d->port);
     argue(p, "log-format", "json");
     argue(p, "eval-data", d->files.held_out);
     argue(p, "eval-labels", d->files.held_out_labels);
@@ -146,27 +146,27 @@ static void add_coordinator(struct demo *d)
 
 static void add_device(struct demo *d, uint32_t number)
 {
-    char name[FLEET_NAME_BYTES];
+    char name[CREW_NAME_BYTES];
     device_name(number, name);
-    struct fleet_process *p = fleet_add(&d->fleet, name);
+    struct crew_process *p = crew_add(&d->crew, name);
     snprintf(d->logs[number], sizeof d->logs[number], "%.*s/%s/log", FOLDER_BYTES_MAX, d->folder,
              name);
     p->log_path = d->logs[number];
-    fleet_argument(p, "client");
+    crew_argument(p, "client");
     argue(p, "config", "none");
-    fleet_argument(p, "--coordinator=127.0.0.1:%u", d->port);
+    crew_argument(p, "--coordinator=127.0.0.1:%u", d->port);
     argue(p, "identity", name);
-    fleet_argument(p, "--key-file=%s/%s/key", d->folder, name);
-    fleet_argument(p, "--directory=%s/%s", d->folder, name);
+    crew_argument(p, "--key-file=%s/%s/key", d->folder, name);
+    crew_argument(p, "--directory=%s/%s", d->folder, name);
     argue(p, "data", d->files.train);
     argue(p, "labels", d->files.train_labels);
-    fleet_argument(p, "--slice=%" PRIu32, number - 1u);
-    fleet_argument(p, "--slices=%" PRIu32, d->devices);
+    crew_argument(p, "--slice=%" PRIu32, number - 1u);
+    crew_argument(p, "--slices=%" PRIu32, d->devices);
     argue(p, "partition", d->options->partition);
-    fleet_argument(p, "--partition-seed=%" PRIu64, d->options->seed);
-    fleet_argument(p, "--on-battery");
+    crew_argument(p, "--partition-seed=%" PRIu64, d->options->seed);
+    crew_argument(p, "--on-battery");
     if (d->task->in_order) {
-        fleet_argument(p, "--in-order");
+        crew_argument(p, "--in-order");
     }
     argue(p, "pause", "10ms");
     argue(p, "patience", "3s"); /* a killed coordinator is back within a second */
@@ -186,7 +186,7 @@ int demo_prepare(struct demo *d)
     if (result == MYCEL_OK) {
         result = find_port(&d->port);
     }
-    if (result == MYCEL_OK && fleet_init(&d->fleet) < 0) {
+    if (result == MYCEL_OK && crew_init(&d->crew) < 0) {
         say_error("no processes can be started: %s", strerror(errno));
         result = MYCEL_E_IO;
     }

@@ -1,5 +1,5 @@
 /* Starts, watches and ends the demo's processes. */
-#include "server/cli/demo/fleet.h"
+#include "server/cli/demo/crew.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 #define ENVIRONMENT_MAX 1024u
 #define POLL_MS 10u
 
-int fleet_init(struct fleet *f)
+int crew_init(struct crew *f)
 {
     memset(f, 0, sizeof *f);
     f->pipe[0] = f->pipe[1] = -1;
@@ -31,18 +31,18 @@ int fleet_init(struct fleet *f)
     return MYCEL_OK;
 }
 
-struct fleet_process *fleet_add(struct fleet *f, const char *name)
+struct crew_process *crew_add(struct crew *f, const char *name)
 {
-    MYCEL_ASSERT(f->count < FLEET_PROCESSES_MAX);
-    struct fleet_process *p = &f->processes[f->count++];
+    MYCEL_ASSERT(f->count < CREW_PROCESSES_MAX);
+    struct crew_process *p = &f->processes[f->count++];
     snprintf(p->name, sizeof p->name, "%s", name);
-    fleet_argument(p, "mycel");
+    crew_argument(p, "mycel");
     return p;
 }
 
-void fleet_argument(struct fleet_process *p, const char *format, ...)
+void crew_argument(struct crew_process *p, const char *format, ...)
 {
-    MYCEL_ASSERT(p->argc < FLEET_ARGUMENTS_MAX);
+    MYCEL_ASSERT(p->argc < CREW_ARGUMENTS_MAX);
     size_t room = sizeof p->text - p->text_used;
     va_list arguments;
     va_start(arguments, format);
@@ -67,7 +67,7 @@ static void clean_environment(char *out[ENVIRONMENT_MAX])
 }
 
 /* In the child; does not return. Only async-signal-safe calls. */
-static void become(const struct fleet *f, const struct fleet_process *p, pid_t parent,
+static void become(const struct crew *f, const struct crew_process *p, pid_t parent,
                    char *const environment[])
 {
     sigset_t none;
@@ -90,7 +90,7 @@ static void become(const struct fleet *f, const struct fleet_process *p, pid_t p
     _exit(EXIT_CODE_FAILED);
 }
 
-int fleet_start(struct fleet *f, struct fleet_process *p)
+int crew_start(struct crew *f, struct crew_process *p)
 {
     char *environment[ENVIRONMENT_MAX];
     pid_t parent = getpid();
@@ -113,11 +113,11 @@ static bool called_wrongly(int code)
     return code == EXIT_CODE_USAGE || code == EXIT_CODE_NOT_FOUND || code == EXIT_CODE_REFUSED;
 }
 
-bool fleet_reap(struct fleet *f, uint64_t now_ms, struct fleet_exit *out)
+bool crew_reap(struct crew *f, uint64_t now_ms, struct crew_exit *out)
 {
     for (size_t i = 0; i < f->count; i++) {
         int status;
-        struct fleet_process *p = &f->processes[i];
+        struct crew_process *p = &f->processes[i];
         if (p->pid <= 0 || waitpid(p->pid, &status, WNOHANG) != p->pid) {
             continue;
         }
@@ -126,36 +126,36 @@ bool fleet_reap(struct fleet *f, uint64_t now_ms, struct fleet_exit *out)
         out->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
         out->code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
         out->restarted =
-            p->restarts < FLEET_RESTARTS_MAX && (out->signal != 0 || !called_wrongly(out->code));
+            p->restarts < CREW_RESTARTS_MAX && (out->signal != 0 || !called_wrongly(out->code));
         p->given_up = !out->restarted;
-        p->restart_at_ms = now_ms + FLEET_RESTART_MS;
+        p->restart_at_ms = now_ms + CREW_RESTART_MS;
         return true;
     }
     return false;
 }
 
-void fleet_restart_due(struct fleet *f, uint64_t now_ms)
+void crew_restart_due(struct crew *f, uint64_t now_ms)
 {
     for (size_t i = 0; i < f->count; i++) {
-        struct fleet_process *p = &f->processes[i];
+        struct crew_process *p = &f->processes[i];
         if (p->pid != 0 || p->given_up || p->restart_at_ms == 0 || now_ms < p->restart_at_ms) {
             continue;
         }
         p->restarts++;
-        p->restart_at_ms = now_ms + FLEET_RESTART_MS;
-        (void)fleet_start(f, p);
+        p->restart_at_ms = now_ms + CREW_RESTART_MS;
+        (void)crew_start(f, p);
     }
 }
 
 /* Waits for everything that still runs, at most `ms`. Returns how many are left. */
-static size_t wait_all(struct fleet *f, unsigned ms)
+static size_t wait_all(struct crew *f, unsigned ms)
 {
     size_t left = 0;
     for (unsigned waited = 0; waited <= ms; waited += POLL_MS) {
         int status;
         left = 0;
         for (size_t i = 0; i < f->count; i++) {
-            struct fleet_process *p = &f->processes[i];
+            struct crew_process *p = &f->processes[i];
             if (p->pid > 0 && waitpid(p->pid, &status, WNOHANG) != 0) {
                 p->pid = 0;
             }
@@ -173,7 +173,7 @@ static size_t wait_all(struct fleet *f, unsigned ms)
     return left;
 }
 
-static void signal_all(const struct fleet *f, int number)
+static void signal_all(const struct crew *f, int number)
 {
     for (size_t i = 0; i < f->count; i++) {
         if (f->processes[i].pid > 0) {
@@ -182,12 +182,12 @@ static void signal_all(const struct fleet *f, int number)
     }
 }
 
-void fleet_end(struct fleet *f)
+void crew_end(struct crew *f)
 {
     signal_all(f, SIGTERM);
-    if (wait_all(f, FLEET_END_MS) > 0) {
+    if (wait_all(f, CREW_END_MS) > 0) {
         signal_all(f, SIGKILL);
-        (void)wait_all(f, FLEET_END_MS);
+        (void)wait_all(f, CREW_END_MS);
     }
     for (int i = 0; i < 2; i++) {
         if (f->pipe[i] >= 0) {

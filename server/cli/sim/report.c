@@ -1,5 +1,5 @@
 /* Files in, pages and tables out; sim/report/ does the work. */
-#include "server/cli/sim_report.h"
+#include "server/cli/sim/report.h"
 
 #include <errno.h>
 #include <limits.h>

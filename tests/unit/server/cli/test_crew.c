@@ -14,11 +14,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "server/cli/demo/fleet.h"
+#include "server/cli/demo/crew.h"
 
 #define WAIT_MS 10000u
 
-static struct fleet fleet;
+static struct crew fleet;
 
 /* ---- the other side ----------------------------------------------------------------------- */
 
@@ -44,11 +44,11 @@ static int play(const char *part)
 
 /* ---- helpers ------------------------------------------------------------------------------ */
 
-static struct fleet_process *add(const char *part)
+static struct crew_process *add(const char *part)
 {
-    struct fleet_process *p = fleet_add(&fleet, "device-01");
-    fleet_argument(p, "%s", part);
-    assert_int_equal(fleet_start(&fleet, p), 0);
+    struct crew_process *p = crew_add(&fleet, "device-01");
+    crew_argument(p, "%s", part);
+    assert_int_equal(crew_start(&fleet, p), 0);
     assert_true(p->pid > 0);
     return p;
 }
@@ -59,11 +59,11 @@ static void nap(void)
     (void)nanosleep(&pause_time, NULL);
 }
 
-static struct fleet_exit wait_exit(uint64_t now_ms)
+static struct crew_exit wait_exit(uint64_t now_ms)
 {
-    struct fleet_exit out = {0};
+    struct crew_exit out = {0};
     for (unsigned ms = 0; ms < WAIT_MS; ms += 5) {
-        if (fleet_reap(&fleet, now_ms, &out)) {
+        if (crew_reap(&fleet, now_ms, &out)) {
             return out;
         }
         nap();
@@ -84,13 +84,13 @@ static void read_line(char *out, size_t bytes)
 static int open_fleet(void **state)
 {
     (void)state;
-    return fleet_init(&fleet);
+    return crew_init(&fleet);
 }
 
 static int close_fleet(void **state)
 {
     (void)state;
-    fleet_end(&fleet);
+    crew_end(&fleet);
     for (size_t i = 0; i < fleet.count; i++) {
         if (fleet.processes[i].pid != 0) {
             return 1;
@@ -110,7 +110,7 @@ static void test_environment_and_group(void **state)
     (void)add("tell");
     read_line(line, sizeof line);
     assert_string_equal(line, "secret=no home=yes group=1\n");
-    struct fleet_exit ended = wait_exit(0);
+    struct crew_exit ended = wait_exit(0);
     assert_int_equal(ended.signal, 0);
     assert_int_equal(ended.code, 0);
 }
@@ -118,17 +118,17 @@ static void test_environment_and_group(void **state)
 static void test_killed_ones_come_back(void **state)
 {
     (void)state;
-    struct fleet_process *p = add("stay");
+    struct crew_process *p = add("stay");
     pid_t first = p->pid;
     assert_int_equal(kill(first, SIGKILL), 0);
-    struct fleet_exit ended = wait_exit(1000);
+    struct crew_exit ended = wait_exit(1000);
     assert_int_equal(ended.signal, SIGKILL);
     assert_true(ended.restarted);
     assert_ptr_equal(ended.process, p);
     assert_int_equal(p->pid, 0);
-    fleet_restart_due(&fleet, 1000 + FLEET_RESTART_MS - 1);
+    crew_restart_due(&fleet, 1000 + CREW_RESTART_MS - 1);
     assert_int_equal(p->pid, 0);
-    fleet_restart_due(&fleet, 1000 + FLEET_RESTART_MS);
+    crew_restart_due(&fleet, 1000 + CREW_RESTART_MS);
     assert_true(p->pid > 0 && p->pid != first);
     assert_int_equal(p->restarts, 1);
 }
@@ -141,14 +141,14 @@ static void test_wrong_calls_do_not(void **state)
         bool restarted;
     } rows[] = {{"exit-1", true}, {"exit-2", false}, {"exit-3", false}, {"exit-4", false}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct fleet_process *p = add(rows[i].part);
-        struct fleet_exit ended = wait_exit(5);
+        struct crew_process *p = add(rows[i].part);
+        struct crew_exit ended = wait_exit(5);
         assert_int_equal(ended.code, rows[i].part[5] - '0');
         assert_int_equal(ended.restarted, rows[i].restarted);
         assert_int_equal(p->given_up, !rows[i].restarted);
         p->given_up = true;
     }
-    fleet_restart_due(&fleet, 1000000);
+    crew_restart_due(&fleet, 1000000);
     for (size_t i = 0; i < fleet.count; i++) {
         assert_int_equal(fleet.processes[i].pid, 0);
     }
@@ -157,8 +157,8 @@ static void test_wrong_calls_do_not(void **state)
 static void test_restarts_are_bounded(void **state)
 {
     (void)state;
-    struct fleet_process *p = add("exit-1");
-    p->restarts = FLEET_RESTARTS_MAX;
+    struct crew_process *p = add("exit-1");
+    p->restarts = CREW_RESTARTS_MAX;
     assert_false(wait_exit(0).restarted);
     assert_true(p->given_up);
 }
@@ -170,10 +170,10 @@ static void test_logs_go_to_their_file(void **state)
     (void)state;
     int file = mkstemp(path);
     assert_true(file >= 0);
-    struct fleet_process *p = fleet_add(&fleet, "device-01");
+    struct crew_process *p = crew_add(&fleet, "device-01");
     p->log_path = path;
-    fleet_argument(p, "tell");
-    assert_int_equal(fleet_start(&fleet, p), 0);
+    crew_argument(p, "tell");
+    assert_int_equal(crew_start(&fleet, p), 0);
     (void)wait_exit(0);
     assert_true(read(file, line, sizeof line - 1u) > 0);
     assert_non_null(strstr(line, "group=1"));

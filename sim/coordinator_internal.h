@@ -1,0 +1,106 @@
+/* What the files of the simulated coordinator share, and nobody else sees. */
+#ifndef MYCEL_SIM_COORDINATOR_INTERNAL_H
+#define MYCEL_SIM_COORDINATOR_INTERNAL_H
+
+#include "server/desk/desk.h"
+#include "server/engine/rules/rules.h"
+#include "server/eval/eval.h"
+#include "server/net/body.h"
+#include "sim/coordinator.h"
+#include "sim/ledger.h"
+#include "sim/world.h"
+
+#define VERSIONS_KEPT (ENGINE_STALENESS_MAX + 2u)
+
+/* A row on its way to the disk. */
+struct waiting_row {
+    uint64_t batch;
+    struct engine_action action;
+    uint8_t *body;
+    uint32_t body_bytes;
+};
+
+/* First in, first out; rows[first … first + count - 1]. */
+struct waiting_rows {
+    struct waiting_row *rows;
+    uint32_t first, count, capacity;
+};
+
+struct held_actions {
+    struct engine_action *list;
+    uint32_t first, count, capacity;
+};
+
+/* What a worker is at; virtual time passes before its answer is told. */
+struct work {
+    bool pending;
+    uint64_t due_us;
+    struct engine_event event; /* AGGREGATED or EVALUATED */
+};
+
+/* The sum that waits to be published. */
+struct sum {
+    uint32_t round;
+    uint32_t attempt;
+    struct blob *model;
+    float *state;
+};
+
+struct coordinator {
+    struct world *world;
+    const struct scenario *scenario;
+    struct ledger ledger;
+    struct eval_set *test;
+    struct rule_strategy strategy;
+    struct desk_task task;
+    struct blob *versions[VERSIONS_KEPT]; /* a ring of what may be downloaded */
+    uint32_t version_count;
+
+    /* Lost in a crash. */
+    uint32_t epoch;
+    struct engine *engine;
+    void *engine_memory;
+    size_t engine_bytes;
+    struct body_table bodies;
+    struct waiting_rows waiting;
+    struct held_actions held;
+    uint64_t durable;
+    bool storing; /* a WORLD_STORE is under way */
+    uint64_t tick_us;
+    struct work aggregation;
+    struct work evaluation;
+    struct sum sum;
+    uint8_t *body; /* of the update that is being stepped, until a row takes it */
+    uint32_t body_bytes;
+};
+
+/* ---- coordinator_step.c: an event in, its actions carried out or held */
+void coordinator_step(struct coordinator *c, struct engine_event *event);
+/* A step whose reply is given to the caller: the answer in *answer. False: there is none, or it may not
+ * be told yet. */
+bool coordinator_query(struct coordinator *c, struct engine_event *event,
+                       struct engine_action *answer);
+/* Forgets what was not durable. */
+void coordinator_forget(struct coordinator *c);
+
+/* ---- coordinator_answer.c: what a device is told */
+void answer_action(struct coordinator *c, const struct engine_action *action);
+void answer_message(struct coordinator *c, uint32_t exchange, uint8_t code, uint16_t format,
+                    const uint8_t *payload, int bytes);
+void answer_busy(struct coordinator *c, uint32_t exchange);
+void answer_problem(struct coordinator *c, uint32_t exchange,
+                    const struct engine_action_problem *problem);
+/* An old receipt, or the refusal that stands for it. `code`: 2.04 or 2.05. */
+void answer_lookup(struct coordinator *c, uint32_t exchange, uint8_t code,
+                   const struct engine_action_lookup *lookup);
+/* The tag by which the engine names this exchange. */
+uint64_t answer_tag(struct coordinator *c, uint32_t exchange);
+
+/* ---- coordinator_work.c: sums and scores */
+void work_aggregate(struct coordinator *c, const struct engine_action_aggregate *order);
+void work_evaluate(struct coordinator *c, const struct engine_action_evaluate *order);
+void sum_clear(struct sum *sum);
+
+#define CODE(class, detail) ((uint8_t)((class) << 5 | (detail)))
+
+#endif

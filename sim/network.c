@@ -1,0 +1,126 @@
+/* See network.h. */
+#include "sim/network.h"
+
+#include "sim/world.h"
+
+#include <math.h>
+#include <mycel/error.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int refuse_at(char *problem, const char *key, const char *value,
+                     const struct option_error *error)
+{
+    (void)snprintf(problem, SCENARIO_PROBLEM_BYTES, "%s = %.128s, column %d: %s", key, value,
+                   error->column, error->text);
+    return MYCEL_E_INVALID;
+}
+
+static int choose_radios(struct network *network, const struct fleet *fleet,
+                         const struct scenario *s, char *problem)
+{
+    const struct radio *all = s->radio[0] != '\0' ? radio_find(s->radio) : NULL;
+    if (s->radio[0] != '\0' && all == NULL) {
+        (void)snprintf(problem, SCENARIO_PROBLEM_BYTES,
+                       "radio = %s: is no technology; `mycel sim classes` lists them", s->radio);
+        return MYCEL_E_INVALID;
+    }
+    for (uint32_t i = 0; i < fleet->class_count; i++) {
+        network->radios[i] = all != NULL ? all : radio_of(fleet->classes[i]->radio);
+    }
+    return MYCEL_OK;
+}
+
+static void make_paths(struct network *network, const struct fleet *fleet, const struct scenario *s,
+                       const struct loss_model *loss)
+{
+    for (uint32_t i = 0; i < fleet->class_count; i++) {
+        uint32_t poll_us = s->poll_ms > 0 ? s->poll_ms * 1000u : network->radios[i]->poll_us;
+        network->paths[i] =
+            (struct link_path){.loss = *loss,
+                               .backhaul_bps = (uint64_t)llround(s->backhaul_kbit * 1000.0),
+                               .backhaul_latency_us = (uint32_t)lround(s->backhaul_ms * 1000.0),
+                               .poll_us = fleet->classes[i]->sleepy ? poll_us : 0,
+                               .hops = (uint8_t)s->hops};
+    }
+}
+
+int network_init(struct network *network, const struct fleet *fleet, const struct scenario *s,
+                 char *problem)
+{
+    struct loss_model loss;
+    struct option_error error;
+    *network = (struct network){.gateways = s->gateways};
+    if (loss_parse(s->loss, &loss, &error) < 0) {
+        return refuse_at(problem, "loss", s->loss, &error);
+    }
+    if (outage_parse(s->outages, &network->outages, &error) < 0) {
+        return refuse_at(problem, "outages", s->outages, &error);
+    }
+    network->outages.seed = s->seed;
+    int rc = choose_radios(network, fleet, s, problem);
+    if (rc < 0) {
+        return rc;
+    }
+    make_paths(network, fleet, s, &loss);
+    network->media = calloc(s->gateways, sizeof *network->media);
+    network->outage_us = calloc(s->gateways, sizeof *network->outage_us);
+    if (network->media == NULL || network->outage_us == NULL) {
+        network_free(network);
+        return MYCEL_E_NO_MEMORY;
+    }
+    return MYCEL_OK;
+}
+
+void network_free(struct network *network)
+{
+    free(network->media);
+    free(network->outage_us);
+    *network = (struct network){0};
+}
+
+/* A gateway that is down stays so until then: nothing passes. */
+static void look_at_outages(struct network *network, uint32_t gateway, uint64_t now_us)
+{
+    struct link_medium *medium = &network->media[gateway];
+    uint64_t until_us;
+    if (now_us >= medium->down_until_us &&
+        outage_at(&network->outages, gateway, now_us, &until_us)) {
+        network->outage_us[gateway] += until_us - now_us;
+        medium->down_until_us = until_us;
+    }
+}
+
+static void charge(struct world *world, struct fleet_device *device, const struct radio *radio,
+                   const struct link_result *result, bool up)
+{
+    struct world_class_tally *tally = &world->tally.classes[device->class];
+    uint64_t nj = radio_active_nj(radio, result->tx_us, result->rx_us);
+    tally->radio_nj += nj;
+    *(up ? &tally->bytes_up : &tally->bytes_down) += result->bytes_air;
+    battery_spend(&world->fleet.batteries[device->class], &device->battery, nj);
+}
+
+bool network_send(struct world *world, uint32_t id, bool up, uint32_t bytes, uint64_t *at_us)
+{
+    struct network *network = &world->network;
+    struct fleet_device *device = &world->fleet.devices[id];
+    look_at_outages(network, device->gateway, world->now_us);
+    uint64_t seed = world->scenario->seed;
+    const struct radio *radio = network->radios[device->class];
+    const struct link link = {.radio = radio,
+                              .path = &network->paths[device->class],
+                              .medium = &network->media[device->gateway],
+                              .state = &device->link,
+                              .phase_us = (uint32_t)chance_u64(seed, CHANCE_PLACE, id, 1)};
+    const struct link_datagram datagram = {
+        .bytes = bytes,
+        .down = !up,
+        .draw_key = chance_u64(seed, CHANCE_LINK, id, device->datagrams++)};
+    struct link_result result;
+    link_send(&link, &datagram, world->now_us, &result);
+    charge(world, device, radio, &result, up);
+    *at_us = result.at_us;
+    return result.fate == LINK_DELIVERED;
+}

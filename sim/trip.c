@@ -1,0 +1,280 @@
+/* See trip.h. */
+#include "sim/trip.h"
+
+#include "sim/coordinator.h"
+#include "sim/wire_size.h"
+#include "sim/world.h"
+
+#include <mycel/error.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHUNK 256u
+#define ACK_TIMEOUT_US 2000000u    /* RFC 7252 §4.8 */
+#define FLIGHT_TIMEOUT_US 1000000u /* RFC 6347 §4.2.4.1 */
+#define RETRANSMITS_MAX 4u
+
+/* ---- records ------------------------------------------------------------------------------ */
+
+struct trip *trip_at(struct trips *pool, uint32_t id)
+{
+    return &pool->chunks[id / CHUNK][id % CHUNK];
+}
+
+static int grow(struct trips *pool)
+{
+    struct trip **chunks = realloc(pool->chunks, (pool->chunk_count + 1u) * sizeof *pool->chunks);
+    if (chunks == NULL) {
+        return MYCEL_E_NO_MEMORY;
+    }
+    pool->chunks = chunks;
+    struct trip *chunk = calloc(CHUNK, sizeof *chunk);
+    if (chunk == NULL) {
+        return MYCEL_E_NO_MEMORY;
+    }
+    chunks[pool->chunk_count] = chunk;
+    uint32_t first = pool->chunk_count++ * CHUNK;
+    for (uint32_t i = 0; i < CHUNK; i++) {
+        chunk[i].next = i + 1u < CHUNK ? first + i + 1u : TRIP_NONE;
+    }
+    pool->free = first;
+    return MYCEL_OK;
+}
+
+static uint32_t take(struct world *world, uint32_t device)
+{
+    struct trips *pool = &world->trips;
+    if ((pool->chunk_count == 0 || pool->free == TRIP_NONE) && grow(pool) < 0) {
+        world_fail(world, MYCEL_E_NO_MEMORY, "no memory for another request");
+        return TRIP_NONE;
+    }
+    uint32_t id = pool->free;
+    struct trip *e = trip_at(pool, id);
+    pool->free = e->next;
+    pool->live++;
+    uint32_t use = e->use + 1u;
+    memset(e, 0, offsetof(struct trip, segment));
+    e->use = use;
+    e->device = device;
+    e->session = world->fleet.devices[device].session;
+    e->next = TRIP_NONE;
+    e->refs = 1;
+    e->bound = true;
+    return id;
+}
+
+static void unref(struct world *world, uint32_t id)
+{
+    struct trip *e = trip_at(&world->trips, id);
+    if (--e->refs > 0) {
+        return;
+    }
+    blob_unref(e->blob);
+    e->blob = NULL;
+    e->next = world->trips.free;
+    world->trips.free = id;
+    world->trips.live--;
+}
+
+void trips_free(struct trips *pool)
+{
+    for (uint32_t i = 0; i < pool->chunk_count; i++) {
+        for (uint32_t j = 0; j < CHUNK; j++) {
+            blob_unref(pool->chunks[i][j].blob);
+        }
+        free(pool->chunks[i]);
+    }
+    free(pool->chunks);
+    *pool = (struct trips){0};
+}
+
+/* ---- datagrams ---------------------------------------------------------------------------- */
+
+static void push(struct world *world, uint64_t at_us, enum world_kind kind, uint32_t id)
+{
+    trip_at(&world->trips, id)->refs++;
+    world_push(world, at_us, kind, id);
+}
+
+static uint64_t timeout_us(struct world *world, const struct trip *e)
+{
+    if (e->kind == TRIP_HANDSHAKE) {
+        return (uint64_t)FLIGHT_TIMEOUT_US << e->tries;
+    }
+    /* ACK_RANDOM_FACTOR: the first timeout lies between 2 and 3 s. */
+    uint64_t draw = chance_u64(world->scenario->seed, CHANCE_RETRANSMIT, e->device, e->use);
+    return (ACK_TIMEOUT_US + chance_below(draw, ACK_TIMEOUT_US / 2u + 1u)) << e->tries;
+}
+
+static void transmit(struct world *world, uint32_t id)
+{
+    struct trip *e = trip_at(&world->trips, id);
+    uint32_t bytes =
+        e->kind == TRIP_HANDSHAKE ? wire_handshake_up[e->flight] : wire_request_bytes(&e->request);
+    uint64_t at_us;
+    if (network_send(world, e->device, true, bytes, &at_us)) {
+        push(world, at_us, WORLD_UP, id);
+    }
+    e->retry_us = world->now_us + timeout_us(world, e);
+    push(world, e->retry_us, WORLD_RETRY, id);
+}
+
+static void transmit_back(struct world *world, uint32_t id)
+{
+    struct trip *e = trip_at(&world->trips, id);
+    uint32_t bytes = e->kind == TRIP_HANDSHAKE ? wire_handshake_down[e->flight]
+                                               : wire_response_bytes(&e->response);
+    uint64_t at_us;
+    if (network_send(world, e->device, false, bytes, &at_us)) {
+        push(world, at_us, WORLD_DOWN, id);
+    }
+}
+
+/* ---- the device's side -------------------------------------------------------------------- */
+
+static void copy_request(struct trip *e, const struct mycel_request *request)
+{
+    e->request = *request;
+    for (unsigned i = 0; i < 2; i++) {
+        if (request->path[i] != NULL) {
+            size_t bytes = strlen(request->path[i]) + 1u;
+            bytes = bytes < TRIP_SEGMENT_BYTES ? bytes : TRIP_SEGMENT_BYTES;
+            memcpy(e->segment[i], request->path[i], bytes);
+            e->segment[i][TRIP_SEGMENT_BYTES - 1u] = '\0';
+            e->request.path[i] = e->segment[i];
+        }
+    }
+    if (request->payload_bytes > 0) {
+        memcpy(e->payload, request->payload, request->payload_bytes);
+        e->request.payload = e->payload;
+    }
+}
+
+uint32_t trip_begin(struct world *world, uint32_t device, unsigned slot,
+                    const struct mycel_request *request)
+{
+    uint32_t id = take(world, device);
+    if (id != TRIP_NONE) {
+        struct trip *e = trip_at(&world->trips, id);
+        e->slot = (uint8_t)slot;
+        copy_request(e, request);
+        transmit(world, id);
+    }
+    return id;
+}
+
+uint32_t trip_handshake(struct world *world, uint32_t device)
+{
+    uint32_t id = take(world, device);
+    if (id != TRIP_NONE) {
+        trip_at(&world->trips, id)->kind = TRIP_HANDSHAKE;
+        transmit(world, id);
+    }
+    return id;
+}
+
+void trip_cancel(struct world *world, uint32_t id)
+{
+    trip_at(&world->trips, id)->bound = false;
+    unref(world, id);
+}
+
+void trip_retry(struct world *world, uint32_t id)
+{
+    struct trip *e = trip_at(&world->trips, id);
+    bool due = e->retry_us == world->now_us; /* not that of an earlier flight */
+    if (due && e->bound && !e->arrived && e->tries < RETRANSMITS_MAX) {
+        e->tries++;
+        transmit(world, id);
+    }
+    unref(world, id);
+}
+
+/* The next flight, or the session stands. */
+static void handshake_goes_on(struct world *world, struct live *live, struct trip *e, uint32_t id)
+{
+    if (e->flight + 1u < WIRE_HANDSHAKE_FLIGHTS) {
+        e->flight++;
+        e->tries = 0;
+        e->taken = e->answered = false;
+        transmit(world, id);
+        return;
+    }
+    world->fleet.devices[e->device].session = e->epoch;
+    live->handshake = TRIP_NONE;
+    trip_cancel(world, id);
+    world_poll(world, live->device);
+}
+
+static void append_to_inbox(struct world *world, struct live *live, uint32_t id)
+{
+    uint32_t *at = &live->inbox;
+    while (*at != TRIP_NONE) {
+        at = &trip_at(&world->trips, *at)->next;
+    }
+    *at = id;
+    trip_at(&world->trips, id)->next = TRIP_NONE;
+}
+
+void trip_down(struct world *world, uint32_t id)
+{
+    struct trip *e = trip_at(&world->trips, id);
+    uint32_t live_id = world->fleet.devices[e->device].live;
+    if (e->bound && !e->arrived && live_id != LIVE_NONE) {
+        struct live *live = live_at(&world->lives, live_id);
+        if (e->kind == TRIP_HANDSHAKE) {
+            handshake_goes_on(world, live, e, id);
+        } else {
+            e->arrived = true;
+            append_to_inbox(world, live, id);
+            world_poll(world, live->device);
+        }
+    }
+    unref(world, id);
+}
+
+/* ---- the coordinator's side --------------------------------------------------------------- */
+
+void trip_up(struct world *world, uint32_t id)
+{
+    struct trip *e = trip_at(&world->trips, id);
+    uint32_t epoch = coordinator_epoch(world->coordinator);
+    if (e->taken && e->epoch != epoch) {
+        e->taken = e->answered = false; /* whoever took it has died since */
+    }
+    bool known = e->kind == TRIP_HANDSHAKE || e->session == epoch;
+    if (epoch == 0 || !known) {
+        unref(world, id); /* nobody is there, or nobody who knows this session: silence */
+        return;
+    }
+    if (e->taken) {
+        if (e->answered) {
+            transmit_back(world, id);
+        }
+        unref(world, id);
+        return;
+    }
+    e->taken = true;
+    e->epoch = epoch;
+    if (e->kind == TRIP_HANDSHAKE) {
+        e->answered = true;
+        transmit_back(world, id);
+    } else {
+        e->refs++; /* until trip_answer or trip_drop */
+        coordinator_request(world->coordinator, id);
+    }
+    unref(world, id);
+}
+
+void trip_answer(struct world *world, uint32_t id)
+{
+    struct trip *e = trip_at(&world->trips, id);
+    e->answered = true;
+    transmit_back(world, id);
+    unref(world, id);
+}
+
+void trip_drop(struct world *world, uint32_t id)
+{
+    unref(world, id);
+}

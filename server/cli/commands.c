@@ -16,8 +16,8 @@
 #include "server/cli/replay.h"
 #include "server/cli/run.h"
 #include "server/cli/serve.h"
-#include "server/cli/sim/sim.h"
 #include "server/cli/sim/report.h"
+#include "server/cli/sim/sim.h"
 #include "server/cli/strategy.h"
 #include "server/cli/version.h"
 

@@ -75,7 +75,7 @@ static const struct command table[] = {
          "Answers enrolled devices until it gets SIGTERM or Ctrl-C; SIGHUP reads devices and "
          "runs anew. Killed at any moment and started again, it goes on where it was.\n\n"
          "  mycel serve --listen 0.0.0.0 --eval-data t10k-images.gz --eval-labels t10k-labels.gz",
-     .config = CONFIG_GROUP_STATE | CONFIG_GROUP_LOG | CONFIG_GROUP_SERVE,
+     .config = CONFIG_GROUP_STATE | CONFIG_GROUP_LOG | CONFIG_GROUP_SERVE | CONFIG_GROUP_ROOT,
      .settings = &serve_settings,
      .run = serve_run},
     {.name = "client",
@@ -159,7 +159,7 @@ static const struct command table[] = {
          "the seed, or read from a file.\n\n"
          "  mycel run create --model \"28x28x1 > dense 32 relu > dense 10 softmax\" "
          "--rounds 50 --goal 20",
-     .config = CONFIG_GROUP_STATE,
+     .config = CONFIG_GROUP_STATE | CONFIG_GROUP_ROOT,
      .settings = &run_create_settings,
      .run = run_create_run},
     {.name = "run list",

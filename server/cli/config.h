@@ -26,7 +26,8 @@ enum config_group {
     CONFIG_GROUP_STATE = 1,
     CONFIG_GROUP_LOG = 2,
     CONFIG_GROUP_SERVE = 4,
-    CONFIG_GROUP_CLIENT = 8
+    CONFIG_GROUP_CLIENT = 8,
+    CONFIG_GROUP_ROOT = 16 /* the root set: `serve` trains on it, `run create` asks for it */
 };
 
 struct config_key {
@@ -54,6 +55,9 @@ struct config_serve {
     uint64_t port;
     const char *data;
     const char *labels;
+    const char *root_data;
+    const char *root_labels;
+    uint64_t root_samples;
     uint64_t sessions_max;
     uint64_t keep_versions;
 };

@@ -23,6 +23,10 @@ static const char *const log_levels[] = {"error", "warning", "info", "debug", NU
     {                                                                                              \
         .section = "serve", .group = CONFIG_GROUP_SERVE, .setting = { __VA_ARGS__ }                \
     }
+#define ROOT(...)                                                                                  \
+    {                                                                                              \
+        .section = "serve", .group = CONFIG_GROUP_ROOT, .setting = { __VA_ARGS__ }                 \
+    }
 #define CLIENT(...)                                                                                \
     {                                                                                              \
         .section = "client", .group = CONFIG_GROUP_CLIENT, .setting = { __VA_ARGS__ }              \
@@ -51,6 +55,16 @@ static const struct config_key keys[] = {
     SERVE(.name = "eval-labels", .type = SETTING_TEXT, .argument = "FILE", .min = 1,
           .max = PATH_MAX - 1, IN(serve.labels),
           .help = "Its labels, if --eval-data is IDX or .npy"),
+    ROOT(.name = "root-data", .type = SETTING_TEXT, .argument = "FILE", .min = 1,
+         .max = PATH_MAX - 1, IN(serve.root_data),
+         .help = "Clean samples of the coordinator's own, which the strategy fltrust measures "
+                 "devices by"),
+    ROOT(.name = "root-labels", .type = SETTING_TEXT, .argument = "FILE", .min = 1,
+         .max = PATH_MAX - 1, IN(serve.root_labels),
+         .help = "Their labels, if --root-data is IDX or .npy"),
+    ROOT(.name = "root-samples", .type = SETTING_COUNT, .argument = "N", .fallback = "600",
+         .min = 0, .max = 100000000, IN(serve.root_samples),
+         .help = "How many of them are drawn and trained on; 0: all"),
     SERVE(.name = "sessions-max", .type = SETTING_COUNT, .argument = "N", .fallback = "10000",
           .min = 1, .max = 1000000, IN(serve.sessions_max), .help = "DTLS sessions at most"),
     SERVE(.name = "keep-versions", .type = SETTING_COUNT, .argument = "N", .fallback = "50",

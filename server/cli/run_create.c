@@ -336,7 +336,21 @@ static int read_initial(const char *path, const char *model_text, float **out)
     return MYCEL_OK;
 }
 
-static int check(const struct create_options *o, struct codecs *codecs)
+/* The coordinator needs the set in every round; asking now is better than failing after the first. */
+static int check_root(const char *strategy, const char *root_data)
+{
+    if (root_data == NULL && strategy_needs_root(strategy)) {
+        say_error(
+            "--strategy '%s' measures devices by a root set of the coordinator's own: name it "
+            "with --root-data, here and to mycel serve, or once as root-data below [serve] in "
+            "the configuration file",
+            strategy);
+        return MYCEL_E_INVALID;
+    }
+    return MYCEL_OK;
+}
+
+static int check(const struct create_options *o, const char *root_data, struct codecs *codecs)
 {
     if (o->model == NULL) {
         say_error("--model is missing: say what to train");
@@ -355,7 +369,8 @@ static int check(const struct create_options *o, struct codecs *codecs)
     if (codecs_choose(o->codec, o->codecs, codecs) < 0) {
         return MYCEL_E_INVALID;
     }
-    return strategy_check(o->strategy);
+    int result = strategy_check(o->strategy);
+    return result < 0 ? result : check_root(o->strategy, root_data);
 }
 
 static int create(const struct invocation *call, struct store_run_config *config, uint32_t *id)
@@ -381,7 +396,7 @@ int run_create_run(const struct invocation *call)
     struct store_run_config config;
     struct codecs codecs;
     uint32_t id = 0;
-    if (check(o, &codecs) < 0) {
+    if (check(o, call->config->serve.root_data, &codecs) < 0) {
         return EXIT_CODE_USAGE;
     }
     fill_config(o, &codecs, &config);

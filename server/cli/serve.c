@@ -74,6 +74,14 @@ static int check_files(const struct config_serve *c)
         say_error("--eval-labels is of no use without --eval-data");
         return EXIT_CODE_USAGE;
     }
+    if (c->root_labels != NULL && c->root_data == NULL) {
+        say_error("--root-labels is of no use without --root-data");
+        return EXIT_CODE_USAGE;
+    }
+    if (c->root_data != NULL && stat(c->root_data, &info) != 0) {
+        say_error("the root set %s cannot be read", c->root_data);
+        return EXIT_CODE_NOT_FOUND;
+    }
     if (c->data != NULL && stat(c->data, &info) != 0) {
         say_error("the held-out set %s cannot be read", c->data);
         return EXIT_CODE_NOT_FOUND;
@@ -93,6 +101,9 @@ int serve_run(const struct invocation *call)
         .log_level = (enum log_level)c->log_level,
         .eval_images = c->serve.data,
         .eval_labels = c->serve.labels,
+        .root_inputs = c->serve.root_data,
+        .root_labels = c->serve.root_labels,
+        .root_samples = (uint32_t)c->serve.root_samples,
         .sessions_max = (uint32_t)c->serve.sessions_max,
         .keep_versions = (uint32_t)c->serve.keep_versions,
         .record_file = options->record,

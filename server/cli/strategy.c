@@ -33,6 +33,13 @@ int strategy_check(const char *text)
     return result;
 }
 
+bool strategy_needs_root(const char *text)
+{
+    struct rule_strategy strategy;
+    struct rule_error error;
+    return rule_parse(text, &strategy, &error) == 0 && rule_needs_reference(&strategy);
+}
+
 static const char *kind_name(const struct rule *rule)
 {
     return rule->kind == RULE_STREAMING ? "streaming" : "gathering";

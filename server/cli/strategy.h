@@ -13,4 +13,7 @@ int strategy_show_run(const struct invocation *call);
  * having printed what is wrong, where, and what was probably meant. */
 int strategy_check(const char *text);
 
+/* Whether a checked strategy measures devices by a root set of the coordinator's own. */
+bool strategy_needs_root(const char *text);
+
 #endif

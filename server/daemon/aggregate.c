@@ -5,6 +5,7 @@
 #include "server/daemon/aggregate.h"
 
 #include "server/desk/sum.h"
+#include "server/eval/train.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@ struct context {
     struct store *reader;
     const struct store_run_config *config;
     const struct engine_action_aggregate *order;
+    const struct root_set *root;
     struct rule_strategy strategy;
     struct rule_round round;
     struct store_update *rows; /* of the spooled updates, by device */
@@ -21,6 +23,7 @@ struct context {
     uint32_t weight_max;
     uint8_t **bodies; /* kept for a gathering rule, else one at a time */
     float *base;
+    float *reference; /* what training on the root set moves the base by; NULL: not needed */
     void *work;
     struct run_sum sum;
 };
@@ -92,6 +95,34 @@ static int load_state(struct context *c, const struct store_version *version)
     return rc == 0 && bytes != c->sum.state_bytes ? MYCEL_E_CORRUPT : rc;
 }
 
+/*
+ * FLTrust's reference: the coordinator is one more device of the round, with the run's plan and the same samples
+ * all the time, in an order of its own for each base version.
+ */
+static int train_reference(struct context *c)
+{
+    const struct store_run_config *config = c->config;
+    const struct eval_plan plan = {.seed = config->seed,
+                                   .order = c->order->base_version,
+                                   .samples = c->root->samples,
+                                   .epochs = config->epochs,
+                                   .batch = config->batch,
+                                   .steps_max = config->steps_max,
+                                   .learning_rate = config->learning_rate,
+                                   .momentum = config->momentum,
+                                   .prox_mu = config->prox_mu};
+    if (!rule_needs_reference(&c->strategy)) {
+        return MYCEL_OK;
+    }
+    if (!c->root->set) {
+        return MYCEL_E_UNSUPPORTED;
+    }
+    c->reference = malloc((size_t)config->params * sizeof *c->reference);
+    return c->reference ? eval_train_delta(c->root->set, config->model, &plan, c->base,
+                                           config->params, c->reference)
+                        : MYCEL_E_NO_MEMORY;
+}
+
 static int begin(struct context *c)
 {
     struct rule_setup setup = {.strategy = &c->strategy,
@@ -100,7 +131,8 @@ static int begin(struct context *c)
                                .weight_max = c->weight_max,
                                .clients = c->count,
                                .learning_rate = c->config->learning_rate,
-                               .state = c->sum.state};
+                               .state = c->sum.state,
+                               .reference = c->reference};
     setup.work_bytes = rule_work_bytes(&setup);
     if (setup.work_bytes == 0) {
         return MYCEL_E_TOO_LARGE;
@@ -155,6 +187,9 @@ static int run_rule(struct context *c)
         rc = load_state(c, &version);
     }
     if (rc == 0) {
+        rc = train_reference(c);
+    }
+    if (rc == 0) {
         rc = begin(c);
     }
     for (uint32_t i = 0; rc == 0 && i < c->count; i++) {
@@ -170,9 +205,10 @@ bool aggregate_may_work_later(int status)
 }
 
 int aggregate_round(struct store *reader, const struct store_run_config *config,
-                    const struct engine_action_aggregate *order, struct run_sum *out)
+                    const struct engine_action_aggregate *order, const struct root_set *root,
+                    struct run_sum *out)
 {
-    struct context c = {.reader = reader, .config = config, .order = order};
+    struct context c = {.reader = reader, .config = config, .order = order, .root = root};
     int rc = store_begin_read(reader);
     if (rc == 0) {
         rc = run_rule(&c);
@@ -184,6 +220,7 @@ int aggregate_round(struct store *reader, const struct store_run_config *config,
     free(c.bodies);
     free(c.rows);
     free(c.base);
+    free(c.reference);
     free(c.work);
     c.sum.round = order->round;
     c.sum.attempt = order->attempt;

@@ -7,12 +7,20 @@
 
 #include "server/daemon/run_table.h"
 #include "server/engine/action.h"
+#include "server/eval/eval.h"
+
+/* The coordinator's own samples, for rules that need a reference. */
+struct root_set {
+    struct eval_set *set; /* NULL: none */
+    uint32_t samples;     /* of it that are trained on, 0: all */
+};
 
 /* Fills *out (the caller frees it with run_sum_free). Blocks: store and arithmetic, in proportion to
- * model and updates. NOT_FOUND, CORRUPT (what is stored does not fit the order), NO_MEMORY, or what
- * the rule refuses. */
+ * model and updates. NOT_FOUND, CORRUPT (what is stored does not fit the order), NO_MEMORY, what
+ * the rule refuses, or UNSUPPORTED: the rule needs a root set. */
 int aggregate_round(struct store *reader, const struct store_run_config *config,
-                    const struct engine_action_aggregate *order, struct run_sum *out);
+                    const struct engine_action_aggregate *order, const struct root_set *root,
+                    struct run_sum *out);
 
 /* Whether such a failure says nothing about the round (no memory, a disk that fails): the sum is to be
  * asked for again. What is left would fail the same way for ever, and the round is given up. */

@@ -98,18 +98,25 @@ static int open_record(struct shell *shell)
     return rc;
 }
 
-static int open_eval(struct shell *shell)
+static int open_set(struct shell *shell, const char *inputs, const char *labels, const char *event,
+                    struct eval_set **out)
 {
-    const struct daemon_options *options = shell->options;
     char problem[EVAL_PROBLEM_BYTES];
-    if (!options->eval_images) {
-        return MYCEL_OK;
-    }
-    int rc = eval_open(options->eval_images, options->eval_labels, &shell->eval, problem);
+    int rc = inputs ? eval_open(inputs, labels, out, problem) : MYCEL_OK;
     if (rc < 0) {
-        LOG(&shell->log, LOG_ERROR, "held_out_set_unreadable", log_text("problem", problem));
+        LOG(&shell->log, LOG_ERROR, event, log_text("problem", problem));
     }
     return rc;
+}
+
+static int open_sets(struct shell *shell)
+{
+    const struct daemon_options *o = shell->options;
+    int rc =
+        open_set(shell, o->eval_images, o->eval_labels, "held_out_set_unreadable", &shell->eval);
+    return rc == 0 ? open_set(shell, o->root_inputs, o->root_labels, "root_set_unreadable",
+                              &shell->root.set)
+                   : rc;
 }
 
 static int open_net(struct shell *shell)
@@ -237,7 +244,7 @@ static int shell_open(struct shell *shell)
     struct restored restored;
     int rc = ticket_table_init(&shell->tickets);
     if (rc == 0) {
-        rc = open_eval(shell);
+        rc = open_sets(shell);
     }
     if (rc == 0) {
         rc = open_record(shell);
@@ -276,6 +283,7 @@ static void shell_close(struct shell *shell)
     roster_free(shell->roster);
     free(shell->engine_memory);
     eval_close(shell->eval);
+    eval_close(shell->root.set);
     record_close(shell->record);
 }
 
@@ -286,6 +294,7 @@ int daemon_run(const struct daemon_options *options)
         return MYCEL_E_NO_MEMORY;
     }
     shell->options = options;
+    shell->root.samples = options->root_samples;
     shell->log = (struct log){stderr, options->log_level, options->log_format};
     held_init(&shell->held);
     int rc = init_handles(shell);

@@ -21,6 +21,9 @@ struct daemon_options {
     enum log_level log_level;
     const char *eval_images; /* held-out set (IDX or CSV); NULL: versions are not scored */
     const char *eval_labels; /* with IDX images */
+    const char *root_inputs; /* root set, for rules that need a reference; NULL: those cannot run */
+    const char *root_labels; /* with IDX images */
+    uint32_t root_samples;   /* drawn from it, the same ones for a whole run; 0: all */
     uint32_t sessions_max;   /* DTLS sessions; default 10,000 */
     uint32_t keep_versions;  /* of each run keep their parameters, and tagged ones; 0: all */
     const char *record_file; /* log of all events, see record.h; added to; NULL: none */

@@ -25,7 +25,7 @@ static int run_sum(struct job *base)
     if (rc < 0) {
         return rc;
     }
-    rc = aggregate_round(reader, &job->config, &job->order, &job->sum);
+    rc = aggregate_round(reader, &job->config, &job->order, &base->shell->root, &job->sum);
     store_close(reader);
     if (rc == 0) {
         sha256(job->sum.model, job->sum.model_bytes, job->sha256);

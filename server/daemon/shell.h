@@ -9,6 +9,7 @@
 #ifndef MYCEL_SERVER_DAEMON_SHELL_H
 #define MYCEL_SERVER_DAEMON_SHELL_H
 
+#include "server/daemon/aggregate.h"
 #include "server/daemon/blob_cache.h"
 #include "server/daemon/daemon.h"
 #include "server/daemon/held.h"
@@ -51,6 +52,7 @@ struct shell {
     bool record_ended;     /* it could not be written any more, which was said */
     struct store_thread *store;
     struct eval_set *eval; /* NULL: versions are not scored */
+    struct root_set root;
 
     struct roster *roster;
     struct run_table runs;

@@ -1,7 +1,5 @@
 /* The held-out set and a throw-away trainer context per score. */
-#include "server/eval/eval.h"
-
-#include "data/dataset.h"
+#include "server/eval/eval_set.h"
 
 #include <mycel/error.h>
 #include <mycel/nn.h>
@@ -12,12 +10,6 @@
 #include <string.h>
 
 #define EVAL_BATCH 64
-
-struct eval_set {
-    struct dataset data;
-    uint8_t *labels; /* as the trainer takes them: a byte each, NULL for targets or many classes */
-    float *targets;  /* for regression; from the labels where the set has no targets */
-};
 
 /* Labels as the trainer takes them: as classes, and as numbers for a model that predicts a number. */
 static int convert_labels(struct eval_set *set)

@@ -165,7 +165,8 @@ static int sum_round(struct coordinator *c, const struct engine_action_aggregate
     struct run_sum sum;
     MYCEL_ASSERT(entry != NULL);
     struct engine_event event = {.type = ENGINE_EVENT_AGGREGATED};
-    int rc = aggregate_round(c->store, &entry->run.config, order, &sum);
+    int rc =
+        aggregate_round(c->store, &entry->run.config, order, &(struct root_set){NULL, 0}, &sum);
     if (aggregate_may_work_later(rc)) {
         return rc;
     }

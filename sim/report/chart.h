@@ -55,6 +55,7 @@ struct chart_stack {
     const struct figure *labels; /* one a bar */
     size_t count;
     char palette; /* 'f': like lines; 'o': outcomes of work */
+    bool by_bar;  /* one part: each bar has the colour of the line with its number */
 };
 
 /* Upright bars; y from 0, up to `top` where that is not 0. With few bars each is labelled with its

@@ -119,7 +119,7 @@ static void lying(FILE *out, const struct chart *c, const struct chart_stack *st
         (void)fprintf(out,
                       "<rect class=\"%c%zu\" x=\"%.2f\" y=\"%.0f\" width=\"%.2f\" "
                       "height=\"%.0f\"/>",
-                      stack->palette, part, left, top + 22.0, width, ROW_BAR);
+                      stack->palette, stack->by_bar ? row : part, left, top + 22.0, width, ROW_BAR);
         left += width;
     }
     (void)fputs("</g>\n", out);
@@ -128,6 +128,7 @@ static void lying(FILE *out, const struct chart *c, const struct chart_stack *st
 void chart_rows(FILE *out, const struct chart *c, const struct chart_stack *stack)
 {
     MYCEL_ASSERT(stack->count > 0 && stack->parts_count <= CHART_PARTS_MAX);
+    MYCEL_ASSERT(!stack->by_bar || (stack->parts_count == 1 && stack->count <= CHART_LINES_MAX));
     double largest = largest_of(stack);
     frame_open(out, c, (double)stack->count * ROW_HEIGHT, NULL, NULL);
     for (size_t i = 0; i < stack->count; i++) {

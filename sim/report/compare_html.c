@@ -94,7 +94,8 @@ static void finals(FILE *out, const struct runs *runs, const struct shown *shown
                                 .values = values,
                                 .labels = labels,
                                 .count = shown->count,
-                                .palette = 'f'};
+                                .palette = 'f',
+                                .by_bar = true};
     struct chart chart = {.id = "finals",
                           .title = metrics[0].title,
                           .description = "One bar for each setting, the mean over its seeds.",

@@ -113,6 +113,7 @@ static void test_page(void **state)
                      "<td>−896 kB (−87.5 %)</td>");
     assert_int_equal(markup_count(page, "<svg class=\"chart\""), 6);
     assert_int_equal(markup_count(page, "class=\"l s1\" data-n"), 5);
+    assert_int_equal(markup_count(page, "<rect class=\"f1\""), 1); /* a bar in its line's colour */
     free(page);
     runs_free(&runs);
 }

@@ -1,5 +1,5 @@
 /*
- * Reads and sums. Streaming rules see one body at a time; gathering rules need all of them, and keep
+ * Reads and sums. Streaming rules see a few bodies at a time; gathering rules need all of them, and keep
  * them in memory until the round is finished.
  */
 #include "server/daemon/aggregate.h"
@@ -10,8 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BATCH_BYTES (8u << 20) /* bodies at a time that fit beside the rest */
+
 struct context {
     struct store *reader;
+    struct body_set *kept;
     const struct store_run_config *config;
     const struct engine_action_aggregate *order;
     const struct root_set *root;
@@ -21,7 +24,7 @@ struct context {
     uint32_t count;
     uint64_t weight;
     uint32_t weight_max;
-    uint8_t **bodies; /* kept for a gathering rule, else one at a time */
+    uint8_t **bodies; /* kept for a gathering rule, else a few at a time */
     float *base;
     float *reference; /* what training on the root set moves the base by; NULL: not needed */
     void *work;
@@ -142,34 +145,53 @@ static int begin(struct context *c)
     return c->work ? rule_begin(&c->round, &setup) : MYCEL_E_NO_MEMORY;
 }
 
-static int add_update(struct context *c, uint32_t index)
+/* From memory where it is still there, else from the store, which checks it. */
+static int load_body(struct context *c, uint32_t index, size_t *bytes)
 {
-    const struct store_update *row = &c->rows[index];
+    const uint8_t *key = c->rows[index].key;
     uint64_t size;
-    size_t bytes;
-    int rc = store_body_size(c->reader, row->key, &size);
+    c->bodies[index] = body_set_take(c->kept, key, bytes);
+    if (c->bodies[index]) {
+        return MYCEL_OK;
+    }
+    int rc = store_body_size(c->reader, key, &size);
     if (rc < 0) {
         return rc;
     }
-    uint8_t *body = malloc((size_t)size);
-    if (!body) {
-        return MYCEL_E_NO_MEMORY;
+    c->bodies[index] = malloc((size_t)size);
+    return c->bodies[index] ? store_body_load(c->reader, key, c->bodies[index], (size_t)size, bytes)
+                            : MYCEL_E_NO_MEMORY;
+}
+
+/* As many updates as go well together: in number, and in memory. Where the next ones begin, or an
+ * error. */
+static int add_updates(struct context *c, uint32_t first)
+{
+    struct sum_body batch[RULE_BATCH_MAX];
+    uint32_t count = 0;
+    size_t bytes = 0;
+    while (count < RULE_BATCH_MAX && first + count < c->count && bytes < BATCH_BYTES) {
+        const struct store_update *row = &c->rows[first + count];
+        struct sum_body *next = &batch[count];
+        int rc = load_body(c, first + count, &next->bytes);
+        if (rc < 0) {
+            return rc;
+        }
+        next->body = c->bodies[first + count];
+        next->row = (struct sum_row){.device = row->device,
+                                     .weight = (uint32_t)row->weight,
+                                     .steps = row->steps,
+                                     .scale_q16 = row->scale_q16,
+                                     .loss_first = row->loss_first};
+        bytes += next->bytes;
+        count++;
     }
-    rc = store_body_load(c->reader, row->key, body, (size_t)size, &bytes);
-    if (rc == 0) {
-        const struct sum_row counted = {.device = row->device,
-                                        .weight = (uint32_t)row->weight,
-                                        .steps = row->steps,
-                                        .scale_q16 = row->scale_q16,
-                                        .loss_first = row->loss_first};
-        rc = sum_add_body(&c->round, &counted, body, bytes);
+    int rc = sum_add_bodies(&c->round, batch, count);
+    for (uint32_t i = first; i < first + count && c->strategy.rule->kind != RULE_GATHERING; i++) {
+        free(c->bodies[i]);
+        c->bodies[i] = NULL;
     }
-    if (rc == 0 && c->strategy.rule->kind == RULE_GATHERING) {
-        c->bodies[index] = body; /* the rule reads it again when it finishes */
-    } else {
-        free(body);
-    }
-    return rc;
+    return rc < 0 ? rc : (int)(first + count);
 }
 
 static int run_rule(struct context *c)
@@ -192,10 +214,10 @@ static int run_rule(struct context *c)
     if (rc == 0) {
         rc = begin(c);
     }
-    for (uint32_t i = 0; rc == 0 && i < c->count; i++) {
-        rc = add_update(c, i);
+    while (rc >= 0 && (uint32_t)rc < c->count) {
+        rc = add_updates(c, (uint32_t)rc);
     }
-    return rc == 0 ? rule_finish(&c->round, c->base, c->sum.model, NULL) : rc;
+    return rc >= 0 ? rule_finish(&c->round, c->base, c->sum.model, NULL) : rc;
 }
 
 bool aggregate_may_work_later(int status)
@@ -204,15 +226,17 @@ bool aggregate_may_work_later(int status)
            status == MYCEL_E_BUSY;
 }
 
-int aggregate_round(struct store *reader, const struct store_run_config *config,
-                    const struct engine_action_aggregate *order, const struct root_set *root,
-                    struct run_sum *out)
+int aggregate_round(const struct aggregate_from *from, struct run_sum *out)
 {
-    struct context c = {.reader = reader, .config = config, .order = order, .root = root};
-    int rc = store_begin_read(reader);
+    struct context c = {.reader = from->reader,
+                        .kept = from->kept,
+                        .config = from->config,
+                        .order = from->order,
+                        .root = from->root};
+    int rc = store_begin_read(from->reader);
     if (rc == 0) {
         rc = run_rule(&c);
-        store_rollback(reader);
+        store_rollback(from->reader);
     }
     for (uint32_t i = 0; c.bodies && i < c.count; i++) {
         free(c.bodies[i]);
@@ -222,8 +246,8 @@ int aggregate_round(struct store *reader, const struct store_run_config *config,
     free(c.base);
     free(c.reference);
     free(c.work);
-    c.sum.round = order->round;
-    c.sum.attempt = order->attempt;
+    c.sum.round = from->order->round;
+    c.sum.attempt = from->order->attempt;
     if (rc < 0) {
         run_sum_free(&c.sum);
     }

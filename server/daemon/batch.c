@@ -118,6 +118,23 @@ static void keep_model(struct shell *shell, struct batch *batch)
     }
 }
 
+/* The sum of its round is asked for soon. */
+static void keep_body(struct shell *shell, struct batch *batch)
+{
+    for (uint32_t i = 0; i < batch->count && batch->body; i++) {
+        const struct engine_receipt *receipt = &batch->rows[i].u.update_row.receipt;
+        if (batch->rows[i].type == ENGINE_ACTION_STORE_UPDATE && receipt->counted_round > 0) {
+            struct body_cache_entry entry = {.run = receipt->run,
+                                             .round = receipt->counted_round,
+                                             .body = batch->body,
+                                             .bytes = batch->body_bytes};
+            memcpy(entry.key, receipt->key, sizeof entry.key);
+            body_cache_put(&shell->bodies, &entry);
+            batch->body = NULL;
+        }
+    }
+}
+
 static void finish(struct shell *shell, struct batch *batch)
 {
     shell->batches--;
@@ -125,6 +142,7 @@ static void finish(struct shell *shell, struct batch *batch)
         shell_rebuild(shell, batch->job.result);
     } else {
         keep_model(shell, batch);
+        keep_body(shell, batch);
         const struct batch_facts facts = {.body_bytes = batch->body_bytes};
         for (uint32_t i = 0; i < batch->count; i++) {
             narrate(shell, &batch->rows[i], &facts);

@@ -278,6 +278,7 @@ static void shell_close(struct shell *shell)
     }
     held_clear(&shell->held);
     blob_cache_clear(&shell->blobs);
+    body_cache_clear(&shell->bodies);
     ticket_table_deinit(&shell->tickets);
     run_table_clear(&shell->runs);
     roster_free(shell->roster);

@@ -13,6 +13,7 @@ struct sum_job {
     struct job job;
     struct engine_action_aggregate order;
     struct store_run_config config;
+    struct body_set kept;
     struct run_sum sum;
     uint8_t sha256[PROTO_SHA256_BYTES];
 };
@@ -25,7 +26,12 @@ static int run_sum(struct job *base)
     if (rc < 0) {
         return rc;
     }
-    rc = aggregate_round(reader, &job->config, &job->order, &base->shell->root, &job->sum);
+    const struct aggregate_from from = {.reader = reader,
+                                        .config = &job->config,
+                                        .order = &job->order,
+                                        .root = &base->shell->root,
+                                        .kept = &job->kept};
+    rc = aggregate_round(&from, &job->sum);
     store_close(reader);
     if (rc == 0) {
         sha256(job->sum.model, job->sum.model_bytes, job->sha256);
@@ -56,6 +62,7 @@ static void done_sum(struct job *base)
         memcpy(event.u.aggregated.sha256, job->sha256, sizeof job->sha256);
         shell_step(shell, &event);
     }
+    body_set_free(&job->kept);
     free(job);
 }
 
@@ -71,8 +78,10 @@ int job_aggregate(struct shell *shell, const struct engine_action_aggregate *agg
     job->job.done = done_sum;
     job->order = *aggregate;
     job->config = entry->run.config;
+    body_cache_take(&shell->bodies, aggregate->run, aggregate->round, &job->kept);
     int rc = job_start(shell, &job->job, true);
     if (rc < 0) {
+        body_set_free(&job->kept);
         free(job);
     }
     return rc;

@@ -11,6 +11,7 @@
 
 #include "server/daemon/aggregate.h"
 #include "server/daemon/blob_cache.h"
+#include "server/daemon/body_cache.h"
 #include "server/daemon/daemon.h"
 #include "server/daemon/held.h"
 #include "server/daemon/receipt_cache.h"
@@ -60,6 +61,7 @@ struct shell {
     struct held_queue held;                   /* actions that wait for a batch */
     uint8_t scratch[PROTO_MESSAGE_BYTES_MAX]; /* payload of a refused admission, until the next */
     struct blob_cache blobs;
+    struct body_cache bodies;
     struct receipt_cache receipts;
     uint32_t jobs;     /* on the pool or waiting for it */
     uint32_t batches;  /* on their way to the disk */

@@ -19,8 +19,20 @@ struct sum_row {
     float loss_first;
 };
 
-/* Adds one body to a round that rule_begin() has prepared. A gathering rule reads the body's bytes again
- * until rule_finish(). Errors: what wire_update_split, codec_open, codec_scan or rule_add say. */
+/* An update and its body. */
+struct sum_body {
+    struct sum_row row;
+    const uint8_t *body;
+    size_t bytes;
+};
+
+/* Adds 1 to RULE_BATCH_MAX bodies to a round that rule_begin() has prepared; the more at once, the fewer
+ * passes over the sum. A gathering rule reads the bodies' bytes again until rule_finish(). 0, or the
+ * first error of wire_update_split, codec_open, codec_scan or rule_add, after which the round is
+ * good for nothing. */
+int sum_add_bodies(struct rule_round *round, const struct sum_body *bodies, uint32_t count);
+
+/* The same for one body. */
 int sum_add_body(struct rule_round *round, const struct sum_row *row, const uint8_t *body,
                  size_t bytes);
 

@@ -162,11 +162,17 @@ int coordinator_flush(struct coordinator *c)
 static int sum_round(struct coordinator *c, const struct engine_action_aggregate *order)
 {
     struct run_entry *entry = run_table_find(&c->live.runs, order->run);
+    struct body_set none = {0}; /* each body comes from the disk */
     struct run_sum sum;
     MYCEL_ASSERT(entry != NULL);
     struct engine_event event = {.type = ENGINE_EVENT_AGGREGATED};
-    int rc =
-        aggregate_round(c->store, &entry->run.config, order, &(struct root_set){NULL, 0}, &sum);
+    const struct root_set root = {0};
+    const struct aggregate_from from = {.reader = c->store,
+                                        .config = &entry->run.config,
+                                        .order = order,
+                                        .root = &root,
+                                        .kept = &none};
+    int rc = aggregate_round(&from, &sum);
     if (aggregate_may_work_later(rc)) {
         return rc;
     }

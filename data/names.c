@@ -54,7 +54,9 @@ static int grow_slots(struct names *n)
     }
     free(n->starts);
     free(n->numbers);
-    *n = larger;
+    n->starts = larger.starts;
+    n->numbers = larger.numbers;
+    n->slots = larger.slots;
     return MYCEL_OK;
 }
 

@@ -67,6 +67,23 @@ bool npy_is_name(const char *name)
     return ends_with(name, ".npy") || ends_with(name, ".npz") || member_of(name) != NULL;
 }
 
+static int read_open_file(FILE *f, uint8_t **bytes, size_t *size)
+{
+    long end = fseek(f, 0, SEEK_END) == 0 ? ftell(f) : -1;
+    if (end < 0 || fseek(f, 0, SEEK_SET) != 0) {
+        return MYCEL_E_IO;
+    }
+    if ((size_t)end > DATASET_BYTES_MAX) {
+        return MYCEL_E_TOO_LARGE;
+    }
+    *size = (size_t)end;
+    *bytes = malloc(*size + 1u);
+    if (*bytes == NULL) {
+        return MYCEL_E_NO_MEMORY;
+    }
+    return fread(*bytes, 1, *size, f) == *size ? MYCEL_OK : MYCEL_E_IO;
+}
+
 static int read_file(const char *path, uint8_t **bytes, size_t *size, char *problem)
 {
     FILE *f = fopen(path, "rb");
@@ -76,20 +93,10 @@ static int read_file(const char *path, uint8_t **bytes, size_t *size, char *prob
                                      : MYCEL_E_IO;
         return fail(problem, code, path, strerror(errno));
     }
-    int rc = MYCEL_OK;
-    long end = fseek(f, 0, SEEK_END) == 0 ? ftell(f) : -1;
-    if (end < 0 || fseek(f, 0, SEEK_SET) != 0) {
-        rc = fail(problem, MYCEL_E_IO, path, "cannot be read");
-    } else if ((size_t)end > DATASET_BYTES_MAX) {
-        rc = fail(problem, MYCEL_E_TOO_LARGE, path, "is larger than supported");
-    } else if ((*bytes = malloc((size_t)end + 1u)) == NULL) {
-        rc = fail(problem, MYCEL_E_NO_MEMORY, path, "no memory to read it");
-    } else if (fread(*bytes, 1, (size_t)end, f) != (size_t)end) {
-        rc = fail(problem, MYCEL_E_IO, path, "cannot be read");
-    }
-    *size = end < 0 ? 0 : (size_t)end;
+    int rc = read_open_file(f, bytes, size);
     (void)fclose(f);
-    return rc;
+    static const char what[] = "cannot be read whole: no regular file, too large, or no memory";
+    return rc < 0 ? fail(problem, rc, path, what) : MYCEL_OK;
 }
 
 /* Unpacks the archive's array `name` into `l->member`. */

@@ -19,12 +19,6 @@ int cut_fail(struct cut *c, int code, const char *format, ...)
     return code;
 }
 
-int cut_no_memory(struct cut *c)
-{
-    return cut_fail(c, MYCEL_E_NO_MEMORY, "no memory to deal %u samples out to %u parts",
-                    c->set->samples, c->parts);
-}
-
 int cut_allocate(struct cut *c, uint64_t total)
 {
     if (total > PARTITION_INDICES_MAX) {
@@ -160,45 +154,6 @@ static int cut_drawn(struct cut *c, bool may_share)
     return rc < 0 ? rc : gather(c);
 }
 
-/* The groups of an id column: samples keep the file's order. */
-static int cut_grouped(struct cut *c, bool may_share)
-{
-    const struct dataset *set = c->set;
-    if (c->parts > set->groups_count && !may_share) {
-        return cut_fail(c, MYCEL_E_FULL, "column '%s' has %u different values, not %u",
-                        c->spec->text, set->groups_count, c->parts);
-    }
-    uint32_t *starts = calloc((size_t)set->groups_count + 1u, sizeof *starts);
-    uint32_t *members = malloc(((size_t)set->samples + 1u) * sizeof *members);
-    int rc = starts != NULL && members != NULL ? MYCEL_OK : cut_no_memory(c);
-    uint64_t total = 0;
-    for (uint32_t i = 0; rc == 0 && i < set->samples; i++) {
-        starts[set->groups[i] + 1u]++;
-    }
-    for (uint32_t part = 0; rc == 0 && part < c->parts; part++) {
-        total += starts[part % set->groups_count + 1u];
-    }
-    rc = rc < 0 ? rc : cut_allocate(c, total);
-    for (uint32_t g = 0; rc == 0 && g < set->groups_count; g++) {
-        starts[g + 1u] += starts[g];
-    }
-    for (uint32_t i = 0; rc == 0 && i < set->samples; i++) {
-        members[starts[set->groups[i]]++] = i; /* starts[g] ends as the group's end */
-    }
-    uint32_t *offsets = c->out->offsets;
-    for (uint32_t part = 0; rc == 0 && part < c->parts; part++) {
-        uint32_t g = part % set->groups_count;
-        uint32_t first = g > 0 ? starts[g - 1u] : 0;
-        uint32_t count = starts[g] - first;
-        memcpy(c->out->indices + offsets[part], members + first, count * sizeof *members);
-        offsets[part + 1u] = offsets[part] + count;
-    }
-    c->out->shared = c->parts > set->groups_count;
-    free(starts);
-    free(members);
-    return rc;
-}
-
 static int check(struct cut *c)
 {
     const struct partition_spec *spec = c->spec;
@@ -233,9 +188,7 @@ static int cut(struct cut *c, bool may_share)
     memset(c->out, 0, sizeof *c->out);
     int rc = check(c);
     if (rc == 0) {
-        rc = c->spec->kind == PARTITION_FILE     ? cut_listed(c, may_share)
-             : c->spec->kind == PARTITION_COLUMN ? cut_grouped(c, may_share)
-                                                 : cut_drawn(c, may_share);
+        rc = partition_is_natural(c->spec) ? cut_listed(c, may_share) : cut_drawn(c, may_share);
     }
     free(c->order);
     free(c->owners);

@@ -5,6 +5,7 @@
 #include "common/rng.h"
 #include "data/partition.h"
 
+#include <mycel/error.h>
 #include <stddef.h>
 
 #define STREAM_SHUFFLE 101u
@@ -38,7 +39,13 @@ struct buckets {
 /* Writes out->problem and returns `code`. */
 int cut_fail(struct cut *c, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-int cut_no_memory(struct cut *c);
+
+static inline int cut_no_memory(struct cut *c)
+{
+    (void)cut_fail(c, MYCEL_E_NO_MEMORY, "no memory to deal %u samples out to %u parts",
+                   c->set->samples, c->parts);
+    return MYCEL_E_NO_MEMORY;
+}
 
 /* Makes room for `total` indices; offsets are zeroed. TOO_LARGE, NO_MEMORY. */
 int cut_allocate(struct cut *c, uint64_t total);
@@ -74,7 +81,7 @@ int assign_labels(struct cut *c);
 
 /* Fill c->out whole. */
 int cut_shared(struct cut *c);                 /* with replacement; not FILE, COLUMN */
-int cut_listed(struct cut *c, bool may_share); /* FILE */
-int count_lists(struct cut *c);
+int cut_listed(struct cut *c, bool may_share); /* FILE, COLUMN */
+int count_lists(struct cut *c);                /* FILE */
 
 #endif

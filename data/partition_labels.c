@@ -1,4 +1,5 @@
 /* Partitions in which a part sees few classes: shards of the sorted set, and a fixed number of labels. */
+#include "common/assert.h"
 #include "data/partition_internal.h"
 
 #include <mycel/error.h>
@@ -102,6 +103,7 @@ static void serve(struct cut *c, const struct buckets *b, struct choice *x)
             const uint32_t *positions = b->positions + b->first[x->present[class]];
             uint64_t count = b->first[x->present[class] + 1u] - b->first[x->present[class]];
             uint32_t turn = x->served[class]++;
+            MYCEL_ASSERT(turn < x->takers[class]);
             uint64_t to = count * (turn + 1u) / x->takers[class];
             for (uint64_t j = count * turn / x->takers[class]; j < to; j++) {
                 c->owners[positions[j]] = part;
@@ -117,10 +119,10 @@ int assign_labels(struct cut *c)
     int rc = buckets_make(c, true, &b);
     rc = rc < 0 ? rc : list_present(c, &b, &x.present, &x.classes);
     if (rc == 0) {
-        x.deck = malloc(x.classes * sizeof *x.deck);
+        x.deck = malloc((x.classes + 1u) * sizeof *x.deck);
         x.chosen = malloc(c->spec->k * sizeof *x.chosen);
-        x.takers = calloc(x.classes, sizeof *x.takers);
-        x.served = calloc(x.classes, sizeof *x.served);
+        x.takers = calloc(x.classes + 1u, sizeof *x.takers);
+        x.served = calloc(x.classes + 1u, sizeof *x.served);
         bool ok = x.deck != NULL && x.chosen != NULL && x.takers != NULL && x.served != NULL;
         rc = ok ? MYCEL_OK : cut_no_memory(c);
     }

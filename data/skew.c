@@ -45,7 +45,8 @@ struct skew skew_of_part(const struct skew_spec *spec, uint64_t seed, uint32_t p
 
 static float value_at(const struct dataset *set, const void *sample, uint32_t i)
 {
-    return set->type == DATASET_U8 ? ((const uint8_t *)sample)[i] : ((const float *)sample)[i];
+    return set->type == DATASET_U8 ? (float)((const uint8_t *)sample)[i]
+                                   : ((const float *)sample)[i];
 }
 
 static void put_value(const struct dataset *set, void *sample, uint32_t i, float value)
@@ -89,8 +90,10 @@ static void find_origins(const struct dataset *set, float degrees, struct origin
     float middle_row = 0.5f * (float)(set->height - 1u);
     float middle_column = 0.5f * (float)(set->width - 1u);
     for (uint32_t i = 0; i < set->height * set->width; i++) {
-        float y = (float)(i / set->width) - middle_row;
-        float x = (float)(i % set->width) - middle_column;
+        uint32_t row = i / set->width;
+        uint32_t column = i % set->width;
+        float y = (float)row - middle_row;
+        float x = (float)column - middle_column;
         origins[i] = find_origin(set, middle_row + y * cosine + x * sine,
                                  middle_column + x * cosine - y * sine);
     }
@@ -143,7 +146,7 @@ static int turn_all(const struct skew *skew, struct dataset *set)
     if (set->height < 2 || set->width < 2) {
         return MYCEL_E_INVALID;
     }
-    struct origin *origins = malloc((size_t)set->height * set->width * sizeof *origins);
+    struct origin *origins = calloc((size_t)set->height * set->width, sizeof *origins);
     void *before = malloc(bytes);
     int rc = origins != NULL && before != NULL ? MYCEL_OK : MYCEL_E_NO_MEMORY;
     if (rc == 0) {

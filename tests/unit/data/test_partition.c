@@ -329,7 +329,7 @@ static void test_file(void **state)
     static const uint32_t offsets[] = {0, 3, 5, 6, 9, 11};
     assert_int_equal(partition_natural(&set, &spec, problem), 3);
     assert_int_equal(partition_disjoint(&set, &spec, 4, 1, 1, &p), MYCEL_E_FULL);
-    assert_non_null(strstr(p.problem, "lists 3 parts, not 4"));
+    assert_non_null(strstr(p.problem, "names 3 parts, not 4"));
     for (uint32_t parts = 1; parts <= 5; parts++) {
         assert_int_equal(partition_all(&set, &spec, parts, 1, parts, &p), 0);
         assert_int_equal(p.shared, parts > 3);

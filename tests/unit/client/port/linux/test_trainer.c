@@ -224,7 +224,7 @@ static void test_natural_slices(void **state)
     options.slice = 3;
     options.slices = 4;
     assert_int_equal(training_data_load(&options, &set, problem), MYCEL_E_FULL);
-    assert_non_null(strstr(problem, "3 different values"));
+    assert_non_null(strstr(problem, "column lamp names 3 parts"));
     options.partition = "column:street";
     assert_int_equal(training_data_load(&options, &set, problem), MYCEL_E_NOT_FOUND);
     unlink(path);

@@ -1,7 +1,9 @@
 /*
- * An explicit partition: a text file with one part's sample numbers a line, separated by blanks or a
- * comma. Lines that begin with # are remarks; blank lines may only stand at the end.
+ * Partitions that the data name: a text file with one part's sample numbers a line, separated by blanks or
+ * a comma (lines that begin with # are remarks, blank lines may only stand at the end), and the groups of
+ * an id column. Both are lists; part p has list p.
  */
+#include "common/assert.h"
 #include "data/partition_internal.h"
 
 #include <ctype.h>
@@ -14,7 +16,7 @@
 #define LISTS_FIRST 1024u
 #define DIGITS_MAX 10u
 
-/* The file's lists, one behind the other. */
+/* Lists of samples, one behind the other. */
 struct lists {
     uint32_t count;
     uint32_t *ends; /* of each list, in `indices` */
@@ -137,6 +139,7 @@ static int read_lists(struct reader *r)
 static int read_file(struct cut *c, struct lists *out)
 {
     struct reader r = {.cut = c, .file = fopen(c->spec->text, "r")};
+    *out = r.lists;
     if (r.file == NULL) {
         int code = errno == ENOENT   ? MYCEL_E_NOT_FOUND
                    : errno == EACCES ? MYCEL_E_PERMISSION
@@ -175,28 +178,59 @@ int count_lists(struct cut *c)
     return rc < 0 ? rc : count;
 }
 
+/* A counting sort: within a group, samples keep the file's order. */
+static int group_lists(struct cut *c, struct lists *out)
+{
+    const struct dataset *set = c->set;
+    uint32_t *starts = calloc((size_t)set->groups_count + 1u, sizeof *starts);
+    uint32_t *members = malloc(((size_t)set->samples + 1u) * sizeof *members);
+    *out = (struct lists){.count = set->groups_count, .ends = starts, .indices = members};
+    if (starts == NULL || members == NULL) {
+        return cut_no_memory(c);
+    }
+    for (uint32_t i = 0; i < set->samples; i++) {
+        starts[set->groups[i] + 1u]++;
+    }
+    for (uint32_t g = 1; g <= set->groups_count; g++) {
+        starts[g] += starts[g - 1u];
+    }
+    for (uint32_t i = 0; i < set->samples; i++) {
+        members[starts[set->groups[i]]++] = i; /* a start ends as its group's end */
+    }
+    return MYCEL_OK;
+}
+
+/* Part p gets list p, or p mod their number. */
+static int copy_lists(struct cut *c, const struct lists *l)
+{
+    MYCEL_ASSERT(l->count > 0); /* neither kind of lists is empty */
+    uint64_t total = 0;
+    for (uint32_t part = 0; part < c->parts; part++) {
+        uint32_t list = part % l->count;
+        total += l->ends[list] - list_start(l, list);
+    }
+    int rc = cut_allocate(c, total);
+    for (uint32_t part = 0; rc == 0 && part < c->parts; part++) {
+        uint32_t from = list_start(l, part % l->count);
+        uint32_t count = l->ends[part % l->count] - from;
+        memcpy(c->out->indices + c->out->offsets[part], l->indices + from,
+               count * sizeof *l->indices);
+        c->out->offsets[part + 1u] = c->out->offsets[part] + count;
+    }
+    return rc;
+}
+
 int cut_listed(struct cut *c, bool may_share)
 {
     struct lists l;
-    int rc = read_file(c, &l);
+    bool from_file = c->spec->kind == PARTITION_FILE;
+    int rc = from_file ? read_file(c, &l) : group_lists(c, &l);
     if (rc == 0 && c->parts > l.count && !may_share) {
-        rc = cut_fail(c, MYCEL_E_FULL, "%s: lists %u parts, not %u", c->spec->text, l.count,
-                      c->parts);
-    }
-    uint64_t total = 0;
-    for (uint32_t part = 0; rc == 0 && part < c->parts; part++) {
-        uint32_t list = part % l.count;
-        total += l.ends[list] - list_start(&l, list);
-    }
-    rc = rc < 0 ? rc : cut_allocate(c, total);
-    for (uint32_t part = 0; rc == 0 && part < c->parts; part++) {
-        uint32_t from = list_start(&l, part % l.count);
-        uint32_t count = l.ends[part % l.count] - from;
-        memcpy(c->out->indices + c->out->offsets[part], l.indices + from,
-               count * sizeof *l.indices);
-        c->out->offsets[part + 1u] = c->out->offsets[part] + count;
+        rc = cut_fail(c, MYCEL_E_FULL, "%s %s names %u parts, not %u",
+                      from_file ? "file" : "column", c->spec->text, l.count, c->parts);
     }
     c->out->shared = rc == 0 && c->parts > l.count;
+    rc = rc < 0 ? rc : copy_lists(c, &l);
     free_lists(&l);
     return rc;
 }

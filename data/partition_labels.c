@@ -103,9 +103,10 @@ static void serve(struct cut *c, const struct buckets *b, struct choice *x)
             const uint32_t *positions = b->positions + b->first[x->present[class]];
             uint64_t count = b->first[x->present[class] + 1u] - b->first[x->present[class]];
             uint32_t turn = x->served[class]++;
-            MYCEL_ASSERT(turn < x->takers[class]);
-            uint64_t to = count * (turn + 1u) / x->takers[class];
-            for (uint64_t j = count * turn / x->takers[class]; j < to; j++) {
+            uint32_t takers = x->takers[class];
+            MYCEL_ASSERT(takers > turn && takers > 0);
+            uint64_t to = count * (turn + 1u) / takers;
+            for (uint64_t j = count * turn / takers; j < to; j++) {
                 c->owners[positions[j]] = part;
             }
         }

@@ -1,4 +1,5 @@
 /* What all formats share: dispatch, picking, freeing, and the made-up task. */
+#include "common/assert.h"
 #include "common/rng.h"
 #include "data/dataset_internal.h"
 #include "data/npy.h"
@@ -115,7 +116,7 @@ int dataset_pick(const struct dataset *from, const uint32_t *indices, uint32_t c
         }
         memcpy((uint8_t *)out->inputs + i * bytes,
                (const uint8_t *)from->inputs + indices[i] * bytes, bytes);
-        if (from->labels) {
+        if (out->labels) {
             out->labels[i] = from->labels[indices[i]];
         } else {
             out->targets[i] = from->targets[indices[i]];
@@ -130,8 +131,10 @@ static void draw_blob(uint8_t *image, const struct dataset *set, float row, floa
 {
     float radius = (float)(set->height < set->width ? set->height : set->width) / 4.0f;
     for (uint32_t i = 0; i < set->features; i++) {
-        float dy = (float)(i / set->width) - row;
-        float dx = (float)(i % set->width) - column;
+        uint32_t y = i / set->width;
+        uint32_t x = i % set->width;
+        float dy = (float)y - row;
+        float dx = (float)x - column;
         float light = 160.0f * expf(-(dx * dx + dy * dy) / (radius * radius));
         float noise = 95.0f * rng_f32(seed, stream, (uint64_t)sample * set->features + i);
         image[i] = (uint8_t)(light + noise);
@@ -141,6 +144,7 @@ static void draw_blob(uint8_t *image, const struct dataset *set, float row, floa
 int dataset_make(uint32_t samples, uint32_t height, uint32_t width, uint32_t classes, uint64_t seed,
                  uint64_t stream, struct dataset *out)
 {
+    MYCEL_ASSERT(classes > 0);
     memset(out, 0, sizeof *out);
     out->type = DATASET_U8;
     out->samples = samples;

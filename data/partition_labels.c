@@ -45,6 +45,7 @@ static void swap(uint32_t *values, uint32_t a, uint32_t b)
 void choose_classes(uint64_t seed, uint32_t part, uint32_t k, uint32_t *deck, uint32_t classes,
                     uint32_t *chosen)
 {
+    MYCEL_ASSERT(k >= 1 && k <= classes);
     uint64_t counter = (uint64_t)part * PARTITION_PER_PART_MAX;
     for (uint32_t i = 0; i < k; i++) {
         uint32_t drawn = i + rng_below(seed, STREAM_CLASSES, counter + i, classes - i);

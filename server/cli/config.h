@@ -59,6 +59,7 @@ struct config_serve {
     const char *root_labels;
     uint64_t root_samples;
     uint64_t sessions_max;
+    uint64_t workers;
     uint64_t keep_versions;
 };
 

@@ -67,6 +67,9 @@ static const struct config_key keys[] = {
          .help = "How many of them are drawn and trained on; 0: all"),
     SERVE(.name = "sessions-max", .type = SETTING_COUNT, .argument = "N", .fallback = "10000",
           .min = 1, .max = 1000000, IN(serve.sessions_max), .help = "DTLS sessions at most"),
+    SERVE(.name = "workers", .type = SETTING_COUNT, .argument = "N", .fallback = "1", .min = 1,
+          .max = 64, IN(serve.workers),
+          .help = "Threads that serve devices on the port; more than 1 needs that many idle cores"),
     SERVE(.name = "keep-versions", .type = SETTING_COUNT, .argument = "N", .fallback = "50",
           .min = 0, .max = 1000000, IN(serve.keep_versions),
           .help =

@@ -9,6 +9,7 @@
 
 #include <mycel/error.h>
 
+#include "common/assert.h"
 #include "server/cli/exits.h"
 #include "server/cli/say.h"
 #include "server/daemon/daemon.h"
@@ -105,10 +106,12 @@ int serve_run(const struct invocation *call)
         .root_labels = c->serve.root_labels,
         .root_samples = (uint32_t)c->serve.root_samples,
         .sessions_max = (uint32_t)c->serve.sessions_max,
+        .workers = (unsigned)c->serve.workers,
         .keep_versions = (uint32_t)c->serve.keep_versions,
         .record_file = options->record,
         .ready_file = options->ready_file,
     };
+    MYCEL_ASSERT(daemon.workers <= DAEMON_WORKERS_MAX); /* config_keys.c */
     snprintf(addresses, sizeof addresses, "%s", c->serve.listen);
     if (split_addresses(addresses, daemon.bind) < 0) {
         return EXIT_CODE_USAGE;

@@ -13,16 +13,28 @@ static const char well_known[] = "</" PROTO_PATH_CHECKIN ">;ct=65100,"
 
 /* --- the endpoint's questions ----------------------------------------------------------------- */
 
+/* On any worker's thread. */
 static int psk_lookup(void *user, const char *identity, struct net_psk keys[NET_KEYS_MAX])
 {
     struct shell *shell = user;
+    uv_rwlock_rdlock(&shell->roster_lock);
     const struct roster_entry *entry = roster_find(shell->roster, identity);
-    if (!entry || entry->device.state != STORE_DEVICE_ACTIVE) {
-        return 0;
+    bool known = entry && entry->device.state == STORE_DEVICE_ACTIVE;
+    if (known) {
+        memcpy(keys[0].key, entry->psk, entry->psk_bytes);
+        keys[0].bytes = entry->psk_bytes;
     }
-    memcpy(keys[0].key, entry->psk, entry->psk_bytes);
-    keys[0].bytes = entry->psk_bytes;
-    return 1;
+    uv_rwlock_rdunlock(&shell->roster_lock);
+    return known ? 1 : 0;
+}
+
+struct roster *shell_set_roster(struct shell *shell, struct roster *roster)
+{
+    uv_rwlock_wrlock(&shell->roster_lock);
+    struct roster *before = shell->roster;
+    shell->roster = roster;
+    uv_rwlock_wrunlock(&shell->roster_lock);
+    return before;
 }
 
 static void net_line(void *user, enum net_log_level level, const char *line)
@@ -124,6 +136,7 @@ static int open_net(struct shell *shell)
     const struct daemon_options *options = shell->options;
     struct net_config config = {.port = options->port,
                                 .peers_max = options->sessions_max,
+                                .workers = options->workers,
                                 .well_known = well_known,
                                 .callbacks = {.user = shell,
                                               .psk_lookup = psk_lookup,
@@ -262,7 +275,6 @@ static int shell_open(struct shell *shell)
         restore_drop(&restored);
         return rc;
     }
-    shell->roster = NULL;
     restore_adopt(shell, &restored);
     rc = listen_signals(shell);
     return rc == 0 ? write_ready_file(shell) : rc;
@@ -298,12 +310,17 @@ int daemon_run(const struct daemon_options *options)
     shell->root.samples = options->root_samples;
     shell->log = (struct log){stderr, options->log_level, options->log_format};
     held_init(&shell->held);
+    if (uv_rwlock_init(&shell->roster_lock) != 0) {
+        free(shell);
+        return MYCEL_E_NO_MEMORY;
+    }
     int rc = init_handles(shell);
     if (rc == 0) {
         rc = shell_open(shell);
     }
     if (rc == 0) {
         LOG(&shell->log, LOG_INFO, "serving", log_uint("port", net_port(shell->net)),
+            log_uint("workers", options->workers > 1 ? options->workers : 1),
             log_uint("devices", roster_count(shell->roster)),
             log_text("state", options->state_dir));
     } else if (shell->net) {
@@ -316,6 +333,7 @@ int daemon_run(const struct daemon_options *options)
     rc = shell->status;
     shell_close(shell);
     uv_loop_close(&shell->loop);
+    uv_rwlock_destroy(&shell->roster_lock);
     LOG(&shell->log, LOG_INFO, "stopped", log_text("status", mycel_error_name(rc)));
     free(shell);
     return rc;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #define DAEMON_BINDS_MAX 4
+#define DAEMON_WORKERS_MAX 64
 
 /* Strings are the caller's and must outlive daemon_run. Zero in a numeric field means its default. */
 struct daemon_options {
@@ -25,6 +26,7 @@ struct daemon_options {
     const char *root_labels; /* with IDX images */
     uint32_t root_samples;   /* drawn from it, the same ones for a whole run; 0: all */
     uint32_t sessions_max;   /* DTLS sessions; default 10,000 */
+    unsigned workers;        /* threads of the endpoint; default 1, at most DAEMON_WORKERS_MAX */
     uint32_t keep_versions;  /* of each run keep their parameters, and tagged ones; 0: all */
     const char *record_file; /* log of all events, see record.h; added to; NULL: none */
     const char *ready_file;  /* created with "PORT\n" once requests are served; NULL: none */

@@ -171,8 +171,7 @@ static void done(struct job *base)
         LOG(&shell->log, LOG_WARN, "reload_failed",
             log_text("error", mycel_error_text(base->status)));
     } else if (!shell->rebuilding && !shell->closing) {
-        struct roster *before = shell->roster;
-        shell->roster = job->roster;
+        struct roster *before = shell_set_roster(shell, job->roster);
         job->roster = NULL;
         roster_lost(before, shell->roster, device_lost, shell);
         roster_free(before);

@@ -58,7 +58,6 @@ static void adopt(struct shell *shell, struct restored *restored)
 {
     struct roster *fresh = restored->roster;
     restored->roster = shell->roster;
-    shell->roster = NULL;
     restore_adopt(shell, restored);
     roster_free(fresh);
     job_reload(shell);

@@ -225,10 +225,12 @@ void restore_drop(struct restored *restored)
 void restore_adopt(struct shell *shell, struct restored *restored)
 {
     run_table_clear(&shell->runs);
-    roster_free(shell->roster);
+    struct roster *before = shell_set_roster(shell, restored->roster);
+    if (before != restored->roster) {
+        roster_free(before);
+    }
     free(shell->engine_memory);
     shell->runs = restored->runs;
-    shell->roster = restored->roster;
     shell->engine_memory = restored->memory;
     shell->engine = restored->engine;
     shell->durable = 0;

@@ -1,6 +1,7 @@
 /*
- * What the daemon's files share: one struct with everything that lives on the loop's thread. It is
- * private to this folder. The flow is one way round:
+ * What the daemon's files share: one struct with everything that lives on the loop's thread (the
+ * endpoint's workers, if there are any, see nothing of it but the roster and the log). It is private to
+ * this folder. The flow is one way round:
  *
  *   request.c -> engine -> dispatch.c -> reply.c            (answers)
  *                                     -> batch.c -> store   (rows; then what waited for them)
@@ -55,7 +56,8 @@ struct shell {
     struct eval_set *eval; /* NULL: versions are not scored */
     struct root_set root;
 
-    struct roster *roster;
+    struct roster *roster;   /* changed by shell_set_roster only */
+    uv_rwlock_t roster_lock; /* the endpoint's workers look keys up on threads of their own */
     struct run_table runs;
     struct ticket_table tickets;              /* requests and bodies that wait for an answer */
     struct held_queue held;                   /* actions that wait for a batch */
@@ -139,8 +141,12 @@ void restore_drop(struct restored *restored);
 /* The RUN event that introduces a stored run. */
 int restore_run_event(struct store *reader, const struct store_run *run,
                       struct engine_event *event);
-/* Puts it in place of the shell's present one and goes on with what was cut off. */
+/* Puts it in place of the shell's present one and goes on with what was cut off. Its roster may be the
+ * present one. */
 void restore_adopt(struct shell *shell, struct restored *restored);
+
+/* Puts a roster in the place of the present one, which is returned. */
+struct roster *shell_set_roster(struct shell *shell, struct roster *roster);
 
 /* A read-only connection for a job. Logs what fails. */
 int shell_reader(const struct shell *shell, struct store **out);

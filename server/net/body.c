@@ -65,15 +65,45 @@ static void queue_take(struct body_table *table, struct body *body)
     body->newer = NULL;
 }
 
+static void body_unreserve(struct body_table *table, uint64_t cost)
+{
+    table->reserved_bytes -= cost;
+    if (table->all_reserved_bytes != NULL) {
+        *table->all_reserved_bytes -= cost;
+    }
+}
+
+/* False when the total budget is used up. */
+static bool body_reserve(struct body_table *table, uint64_t cost)
+{
+    table->reserved_bytes += cost;
+    uint64_t all = table->reserved_bytes;
+    if (table->all_reserved_bytes != NULL) {
+        all = *table->all_reserved_bytes += cost;
+    }
+    if (all > table->limits.total_bytes) {
+        body_unreserve(table, cost);
+        return false;
+    }
+    return true;
+}
+
 /* Out of the queue and the budgets. */
 static void body_settle(struct body_table *table, struct body *body)
 {
     queue_take(table, body);
-    table->reserved_bytes -= body_cost(body->size);
+    body_unreserve(table, body_cost(body->size));
     table->partial--;
 }
 
 /* --- The table ----------------------------------------------------------------------------------- */
+
+struct body_limits body_limits_of(const struct net_config *config)
+{
+    return (struct body_limits){.device_bytes = config->body_bytes_device,
+                                .total_bytes = config->body_bytes_total,
+                                .expiry_ms = config->body_expiry_ms};
+}
 
 int body_table_init(struct body_table *table, const struct body_limits *limits, uint64_t secret)
 {
@@ -195,11 +225,12 @@ int body_table_add(struct body_table *table, const struct body_key *key, uint64_
         return MYCEL_E_TOO_LARGE;
     }
     *evicted = body_make_room(table, key->identity, cost);
-    if (table->reserved_bytes + cost > table->limits.total_bytes) {
+    if (!body_reserve(table, cost)) {
         return MYCEL_E_BUSY;
     }
     struct body *body = body_new(key, size);
     if (body == NULL) {
+        body_unreserve(table, cost);
         return MYCEL_E_NO_MEMORY;
     }
     body->active_ms = now_ms;
@@ -207,7 +238,6 @@ int body_table_add(struct body_table *table, const struct body_key *key, uint64_
     body->chain = *bucket;
     *bucket = body;
     queue_append(table, body);
-    table->reserved_bytes += cost;
     table->partial++;
     *out = body;
     return 0;
@@ -228,7 +258,7 @@ unsigned body_table_expire(struct body_table *table, uint64_t now_ms)
 {
     unsigned expired = 0;
     struct body *body = table->oldest;
-    while (body != NULL && now_ms - body->active_ms >= table->limits.expiry_ms) {
+    while (body != NULL && now_ms >= body->active_ms + table->limits.expiry_ms) {
         struct body *next = body->newer;
         body_table_remove(table, body);
         body = next;

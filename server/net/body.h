@@ -56,7 +56,8 @@ struct body_table {
     struct body_limits limits;
     struct body **bucket;
     uint64_t secret;
-    uint64_t reserved_bytes; /* of all partial bodies, book-keeping included */
+    uint64_t reserved_bytes;              /* of all partial bodies, book-keeping included */
+    _Atomic uint64_t *all_reserved_bytes; /* of all tables with a common budget; NULL: this alone */
     uint32_t partial;
     struct body *oldest;
     struct body *newest;
@@ -69,10 +70,12 @@ struct body_key {
     size_t path_bytes; /* at most NET_PATH_BYTES_MAX */
 };
 
+struct body_limits body_limits_of(const struct net_config *config);
+
 /* Errors: NO_MEMORY. */
 int body_table_init(struct body_table *table, const struct body_limits *limits, uint64_t secret);
 
-/* Frees all bodies, also those handed over. */
+/* Frees all bodies, also those handed over. `all_reserved_bytes` may be gone already. */
 void body_table_deinit(struct body_table *table);
 
 struct body *body_table_find(const struct body_table *table, const struct body_key *key);
@@ -89,7 +92,8 @@ void body_table_remove(struct body_table *table, struct body *body);
 /* Forgets the partial bodies of a device. */
 void body_table_forget(struct body_table *table, const char *identity);
 
-/* Forgets partial bodies that were idle for too long; returns how many. */
+/* Forgets partial bodies that were idle for too long; returns how many. Clocks of callers on different
+ * threads may differ by some milliseconds. */
 unsigned body_table_expire(struct body_table *table, uint64_t now_ms);
 
 /* Stores a block; one that is already there is not written again. `offset` is a multiple of the block

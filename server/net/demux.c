@@ -121,61 +121,91 @@ void record_read(struct record *out, const uint8_t *bytes, size_t count)
 
 /* Makes the peer whose session waits for ClientHellos. Without memory there is none, and the next
  * ClientHello tries again. */
-static bool listener_ready(struct net *net)
+static bool listener_ready(struct endpoint *endpoint)
 {
     uint8_t random[4];
-    if (net->listener != NULL) {
+    if (endpoint->listener != NULL) {
         return true;
     }
-    if (dtls_random(&net->dtls, random, sizeof random) != 0) {
+    if (dtls_random(&endpoint->dtls, random, sizeof random) != 0) {
         return false;
     }
-    struct peer *peer = peer_table_new(&net->peers, random);
+    struct peer *peer = peer_table_new(&endpoint->peers, random);
     if (peer == NULL) {
         return false;
     }
-    peer->session = session_new(net, peer);
+    peer->session = session_new(endpoint, peer);
     if (peer->session == NULL) {
-        peer_table_remove(&net->peers, peer);
+        peer_table_remove(&endpoint->peers, peer);
         return false;
     }
-    net->listener = peer;
+    endpoint->listener = peer;
     return true;
 }
 
 /* The cookie was right: the listener becomes a half-open peer. */
-static void promote_listener(struct net *net, const struct address *from, const uint8_t *random)
+static void promote_listener(struct endpoint *endpoint, const struct address *from,
+                             const uint8_t *random)
 {
-    struct peer *peer = net->listener;
-    net->listener = NULL;
-    struct peer_queue *half_open = &net->peers.queue[PEER_HANDSHAKE];
-    struct peer *before = peer_table_by_address(&net->peers, from, false);
+    struct peer *peer = endpoint->listener;
+    endpoint->listener = NULL;
+    struct peer_queue *half_open = &endpoint->peers.queue[PEER_HANDSHAKE];
+    struct peer *before = peer_table_by_address(&endpoint->peers, from, false);
     if (before != NULL) { /* the same host has begun anew */
-        net_remove_peer(net, before, NET_DROP_HALF_OPEN_EVICTED);
-    } else if (half_open->count >= net->config.half_open_max) {
-        net_remove_peer(net, peer_table_half_open_victim(&net->peers, from),
-                        NET_DROP_HALF_OPEN_EVICTED);
+        endpoint_remove_peer(endpoint, before, NET_DROP_HALF_OPEN_EVICTED);
+    } else if (half_open->count >= endpoint->config.half_open_max) {
+        endpoint_remove_peer(endpoint, peer_table_half_open_victim(&endpoint->peers, from),
+                             NET_DROP_HALF_OPEN_EVICTED);
     }
     memcpy(peer->hello_random, random, PEER_RANDOM_BYTES);
-    peer_table_add(&net->peers, peer, from, net_now_ms(net));
+    peer_table_add(&endpoint->peers, peer, from, endpoint_now_ms(endpoint));
+}
+
+/* On all workers. */
+static uint32_t sessions(const struct endpoint *endpoint)
+{
+    return endpoint->siblings != NULL ? registry_sessions(&endpoint->siblings->registry)
+                                      : peer_table_established(&endpoint->peers);
+}
+
+/* Rule 5 across workers: the one that has the identity's earlier session is told. Without memory for
+ * the letter that session lives on until it idles; its device has forgotten its keys. */
+static void claim(struct endpoint *endpoint, struct peer *peer)
+{
+    struct siblings *siblings = endpoint->siblings;
+    struct registry_before before = registry_claim(&siblings->registry, peer);
+    if (!before.found) {
+        return;
+    }
+    struct letter *letter = letter_identity(LETTER_REPLACED, peer->identity, before.claim);
+    if (letter != NULL) {
+        siblings_write(siblings, endpoint->config.worker, before.worker, letter);
+    } else {
+        endpoint_drop(endpoint, NET_DROP_MEMORY);
+    }
 }
 
 /* The handshake is done and the identity proved. */
-static void establish(struct net *net, struct peer *peer)
+static void establish(struct endpoint *endpoint, struct peer *peer)
 {
-    struct peer *before = peer_table_by_identity(&net->peers, peer->identity);
+    struct peer *before = peer_table_by_identity(&endpoint->peers, peer->identity);
     if (before != NULL) {
-        net_remove_peer(net, before, NET_DROP_SESSION_REPLACED);
-    } else if (peer_table_established(&net->peers) >= net->config.peers_max) {
-        net_remove_peer(net, peer_table_least(&net->peers), NET_DROP_SESSION_EVICTED);
+        endpoint_remove_peer(endpoint, before, NET_DROP_SESSION_REPLACED);
+    } else if (sessions(endpoint) >= endpoint->config.peers_max &&
+               peer_table_least(&endpoint->peers) != NULL) {
+        endpoint_remove_peer(endpoint, peer_table_least(&endpoint->peers),
+                             NET_DROP_SESSION_EVICTED);
     }
     peer->uses_cid = session_uses_cid(peer->session);
-    (void)dtls_random(&net->dtls, &peer->next_mid, sizeof peer->next_mid);
-    peer_table_establish(&net->peers, peer, net_now_ms(net));
-    net->stats.handshakes++;
+    (void)dtls_random(&endpoint->dtls, &peer->next_mid, sizeof peer->next_mid);
+    peer_table_establish(&endpoint->peers, peer, endpoint_now_ms(endpoint));
+    if (endpoint->siblings != NULL) {
+        claim(endpoint, peer);
+    }
+    endpoint->stats.handshakes++;
 }
 
-static void continue_handshake(struct net *net, struct peer *peer, const uint8_t *bytes,
+static void continue_handshake(struct endpoint *endpoint, struct peer *peer, const uint8_t *bytes,
                                size_t count)
 {
     switch (session_handshake(peer->session, bytes, count)) {
@@ -183,15 +213,15 @@ static void continue_handshake(struct net *net, struct peer *peer, const uint8_t
         break;
     case SESSION_DONE:
         if (peer->identity[0] == '\0') {
-            net_remove_peer(net, peer, NET_DROP_HANDSHAKE_FAILED);
+            endpoint_remove_peer(endpoint, peer, NET_DROP_HANDSHAKE_FAILED);
             break;
         }
-        establish(net, peer);
+        establish(endpoint, peer);
         break;
     case SESSION_FAILED:
-        net_log(net, NET_LOG_DEBUG, "handshake failed, identity %s",
-                peer->identity[0] != '\0' ? peer->identity : "unknown");
-        net_remove_peer(net, peer, NET_DROP_HANDSHAKE_FAILED);
+        endpoint_log(endpoint, NET_LOG_DEBUG, "handshake failed, identity %s",
+                     peer->identity[0] != '\0' ? peer->identity : "unknown");
+        endpoint_remove_peer(endpoint, peer, NET_DROP_HANDSHAKE_FAILED);
         break;
     }
 }
@@ -201,35 +231,35 @@ static bool same_hello(const struct peer *peer, const struct record *record)
     return peer != NULL && memcmp(peer->hello_random, record->random, PEER_RANDOM_BYTES) == 0;
 }
 
-static void on_hello(struct net *net, const struct address *from, const struct record *record,
-                     const uint8_t *bytes, size_t count)
+static void on_hello(struct endpoint *endpoint, const struct address *from,
+                     const struct record *record, const uint8_t *bytes, size_t count)
 {
-    net->stats.hellos++;
-    struct peer *half_open = peer_table_by_address(&net->peers, from, false);
+    endpoint->stats.hellos++;
+    struct peer *half_open = peer_table_by_address(&endpoint->peers, from, false);
     if (same_hello(half_open, record)) { /* our answer was lost: the session sends it again */
-        continue_handshake(net, half_open, bytes, count);
+        continue_handshake(endpoint, half_open, bytes, count);
         return;
     }
-    struct peer *done = peer_table_by_address(&net->peers, from, true);
+    struct peer *done = peer_table_by_address(&endpoint->peers, from, true);
     if (same_hello(done, record)) { /* a late copy of what has led to a session already */
-        net_drop(net, NET_DROP_RECORD_REJECTED);
+        endpoint_drop(endpoint, NET_DROP_RECORD_REJECTED);
         return;
     }
-    if (!listener_ready(net)) {
-        net_drop(net, NET_DROP_MEMORY);
+    if (!listener_ready(endpoint)) {
+        endpoint_drop(endpoint, NET_DROP_MEMORY);
         return;
     }
-    switch (session_hello(net->listener->session, from, bytes, count)) {
+    switch (session_hello(endpoint->listener->session, from, bytes, count)) {
     case SESSION_WANT:
-        promote_listener(net, from, record->random);
+        promote_listener(endpoint, from, record->random);
         break;
     case SESSION_DONE:
         break;
     case SESSION_FAILED:
-        session_free(net->listener->session);
-        net->listener->session = NULL;
-        peer_table_remove(&net->peers, net->listener);
-        net->listener = NULL;
+        session_free(endpoint->listener->session);
+        endpoint->listener->session = NULL;
+        peer_table_remove(&endpoint->peers, endpoint->listener);
+        endpoint->listener = NULL;
         break;
     }
 }
@@ -238,47 +268,47 @@ static void on_hello(struct net *net, const struct address *from, const struct r
 
 /* The peer has sent something authentic. A record that others follow in the same datagram proves
  * nothing about the header that we read, so only one that is alone moves the address. */
-static void on_authentic(struct net *net, struct peer *peer, const struct address *from,
+static void on_authentic(struct endpoint *endpoint, struct peer *peer, const struct address *from,
                          const struct record *record)
 {
-    peer_table_confirm(&net->peers, peer, net_now_ms(net));
+    peer_table_confirm(&endpoint->peers, peer, endpoint_now_ms(endpoint));
     if (!record->alone || record->number <= peer->newest_record) {
         return;
     }
     peer->newest_record = record->number;
     if (peer->uses_cid && !address_equal(&peer->address, from)) {
         peer->address = *from;
-        net->stats.rebinds++;
+        endpoint->stats.rebinds++;
     }
 }
 
-static void on_records(struct net *net, struct peer *peer, const struct address *from,
+static void on_records(struct endpoint *endpoint, struct peer *peer, const struct address *from,
                        const struct record *record, const uint8_t *bytes, size_t count)
 {
     peer_id id = peer->id;
     bool authentic = false;
     session_feed(peer->session, bytes, count);
     for (unsigned i = 0; i < DEMUX_RECORDS_MAX; i++) {
-        int length = session_read(peer->session, net->plain, sizeof net->plain);
+        int length = session_read(peer->session, endpoint->plain, sizeof endpoint->plain);
         if (length == 0) {
             break;
         }
         if (length < 0) {
-            net_remove_peer(net, peer, NET_DROP_SESSION_CLOSED);
+            endpoint_remove_peer(endpoint, peer, NET_DROP_SESSION_CLOSED);
             return;
         }
         if (!authentic) {
             authentic = true;
-            on_authentic(net, peer, from, record);
+            on_authentic(endpoint, peer, from, record);
         }
-        exchange_receive(net, peer, net->plain, (size_t)length);
-        peer = net->closing ? NULL : peer_table_by_id(&net->peers, id);
+        exchange_receive(endpoint, peer, endpoint->plain, (size_t)length);
+        peer = endpoint->closing ? NULL : peer_table_by_id(&endpoint->peers, id);
         if (peer == NULL) { /* the shell has ended it meanwhile */
             return;
         }
     }
     if (!authentic) {
-        net_drop(net, NET_DROP_RECORD_REJECTED);
+        endpoint_drop(endpoint, NET_DROP_RECORD_REJECTED);
     }
 }
 
@@ -287,14 +317,14 @@ static void on_records(struct net *net, struct peer *peer, const struct address 
 /* Whom a record without connection id belongs to. While a handshake is under way, to it; just after
  * it the last flight may be asked for again; later only to a peer without connection ids, and only
  * when it is encrypted. */
-static struct peer *peer_of_address(struct net *net, const struct address *from,
+static struct peer *peer_of_address(struct endpoint *endpoint, const struct address *from,
                                     enum record_kind kind)
 {
-    struct peer *peer = peer_table_by_address(&net->peers, from, false);
+    struct peer *peer = peer_table_by_address(&endpoint->peers, from, false);
     if (peer != NULL) {
         return peer;
     }
-    peer = peer_table_by_address(&net->peers, from, true);
+    peer = peer_table_by_address(&endpoint->peers, from, true);
     if (peer == NULL || peer->state == PEER_SILENT) {
         return peer;
     }
@@ -302,91 +332,122 @@ static struct peer *peer_of_address(struct net *net, const struct address *from,
 }
 
 /* The address of a handshake is fixed: its cookie was made for it. */
-static void to_peer(struct net *net, struct peer *peer, const struct address *from,
+static void to_peer(struct endpoint *endpoint, struct peer *peer, const struct address *from,
                     const struct record *record, const uint8_t *bytes, size_t count)
 {
     if (peer_is_established(peer)) {
-        if (parking_wake(net, peer)) {
-            on_records(net, peer, from, record, bytes, count);
-            parking_trim(net);
+        if (parking_wake(endpoint, peer)) {
+            on_records(endpoint, peer, from, record, bytes, count);
+            parking_trim(endpoint);
         }
     } else if (address_equal(&peer->address, from)) {
-        continue_handshake(net, peer, bytes, count);
+        continue_handshake(endpoint, peer, bytes, count);
     } else {
-        net_drop(net, NET_DROP_RECORD_REJECTED);
+        endpoint_drop(endpoint, NET_DROP_RECORD_REJECTED);
     }
+}
+
+/* Whether the record went to the worker that it belongs to, or to the next that may know its address. */
+static bool pass_on(struct endpoint *endpoint, const struct address *from,
+                    const struct record *record, const uint8_t *bytes, size_t count, unsigned hops)
+{
+    struct siblings *siblings = endpoint->siblings;
+    if (siblings == NULL || hops + 1 >= siblings->workers) {
+        return false;
+    }
+    unsigned self = endpoint->config.worker;
+    unsigned to = record->kind == RECORD_CID ? record->cid[0] : (self + 1) % siblings->workers;
+    if (to == self || to >= siblings->workers) {
+        return false;
+    }
+    struct letter *letter = letter_datagram(from, bytes, count, hops + 1);
+    if (letter == NULL) {
+        return false;
+    }
+    siblings_write(siblings, self, to, letter);
+    endpoint->stats.passed_on++;
+    return true;
 }
 
 void demux_datagram(void *user, const struct address *from, const uint8_t *bytes, size_t count)
 {
-    struct net *net = user;
+    demux_passed(user, from, bytes, count, 0);
+}
+
+void demux_passed(struct endpoint *endpoint, const struct address *from, const uint8_t *bytes,
+                  size_t count, unsigned hops)
+{
     struct record record;
     record_read(&record, bytes, count);
     struct peer *peer = NULL;
     switch (record.kind) {
     case RECORD_INVALID:
-        net_drop(net, NET_DROP_NOT_DTLS);
+        endpoint_drop(endpoint, NET_DROP_NOT_DTLS);
         return;
     case RECORD_BAD_HELLO:
-        net_drop(net, NET_DROP_HELLO_MALFORMED);
+        endpoint_drop(endpoint, NET_DROP_HELLO_MALFORMED);
         return;
     case RECORD_PLAIN_ALERT:
-        net_drop(net, NET_DROP_RECORD_REJECTED);
+        endpoint_drop(endpoint, NET_DROP_RECORD_REJECTED);
         return;
     case RECORD_HELLO:
-        on_hello(net, from, &record, bytes, count);
+        on_hello(endpoint, from, &record, bytes, count);
         return;
     case RECORD_CID:
-        peer = peer_table_by_cid(&net->peers, record.cid);
+        peer = peer_table_by_cid(&endpoint->peers, record.cid);
         break;
     case RECORD_HANDSHAKE:
     case RECORD_ENCRYPTED:
-        peer = peer_of_address(net, from, record.kind);
+        peer = peer_of_address(endpoint, from, record.kind);
         break;
     }
-    if (peer == NULL) {
-        net_drop(net, record.kind == RECORD_CID ? NET_DROP_UNKNOWN_CID : NET_DROP_NO_SESSION);
+    if (peer == NULL && pass_on(endpoint, from, &record, bytes, count, hops)) {
         return;
     }
-    to_peer(net, peer, from, &record, bytes, count);
+    if (peer == NULL) {
+        endpoint_drop(endpoint,
+                      record.kind == RECORD_CID ? NET_DROP_UNKNOWN_CID : NET_DROP_NO_SESSION);
+        return;
+    }
+    to_peer(endpoint, peer, from, &record, bytes, count);
 }
 
 /* --- Time ---------------------------------------------------------------------------------------- */
 
-static void tick_handshakes(struct net *net, uint64_t now_ms)
+static void tick_handshakes(struct endpoint *endpoint, uint64_t now_ms)
 {
-    struct peer *peer = net->peers.queue[PEER_HANDSHAKE].oldest;
+    struct peer *peer = endpoint->peers.queue[PEER_HANDSHAKE].oldest;
     while (peer != NULL) { /* at most half_open_max */
         struct peer *next = peer->newer;
-        if (now_ms - peer->since_ms >= net->config.handshake_timeout_ms) {
-            net_remove_peer(net, peer, NET_DROP_HANDSHAKE_TIMEOUT);
+        if (now_ms - peer->since_ms >= endpoint->config.handshake_timeout_ms) {
+            endpoint_remove_peer(endpoint, peer, NET_DROP_HANDSHAKE_TIMEOUT);
         } else if (session_timer_expired(peer->session)) {
-            continue_handshake(net, peer, NULL, 0);
+            continue_handshake(endpoint, peer, NULL, 0);
         }
         peer = next;
     }
 }
 
-static void tick_idle(struct net *net, enum peer_state state, uint64_t now_ms, uint64_t limit_ms,
-                      enum net_drop reason)
+static void tick_idle(struct endpoint *endpoint, enum peer_state state, uint64_t now_ms,
+                      uint64_t limit_ms, enum net_drop reason)
 {
-    struct peer_queue *queue = &net->peers.queue[state];
+    struct peer_queue *queue = &endpoint->peers.queue[state];
     while (queue->oldest != NULL && now_ms - queue->oldest->active_ms >= limit_ms) {
         if (queue->oldest->session != NULL) {
             session_notify_close(queue->oldest->session);
         }
-        net_remove_peer(net, queue->oldest, reason);
+        endpoint_remove_peer(endpoint, queue->oldest, reason);
     }
 }
 
 void demux_tick(void *user)
 {
-    struct net *net = user;
-    uint64_t now_ms = net_now_ms(net);
-    uint64_t idle_ms = net->config.idle_timeout_ms;
-    tick_handshakes(net, now_ms);
+    struct endpoint *endpoint = user;
+    uint64_t now_ms = endpoint_now_ms(endpoint);
+    uint64_t idle_ms = endpoint->config.idle_timeout_ms;
+    tick_handshakes(endpoint, now_ms);
     uint64_t silent_ms = idle_ms < NET_SILENT_MS ? idle_ms : NET_SILENT_MS;
-    tick_idle(net, PEER_SILENT, now_ms, silent_ms, NET_DROP_SESSION_SILENT);
-    tick_idle(net, PEER_LIVE, now_ms, idle_ms, NET_DROP_SESSION_IDLE);
-    tick_idle(net, PEER_PARKED, now_ms, idle_ms, NET_DROP_SESSION_IDLE);
+    tick_idle(endpoint, PEER_SILENT, now_ms, silent_ms, NET_DROP_SESSION_SILENT);
+    tick_idle(endpoint, PEER_LIVE, now_ms, idle_ms, NET_DROP_SESSION_IDLE);
+    tick_idle(endpoint, PEER_PARKED, now_ms, idle_ms, NET_DROP_SESSION_IDLE);
 }

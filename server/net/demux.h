@@ -8,6 +8,9 @@
  *   4. The address follows only an authenticated record that is newer than all before.
  *   5. A completed handshake replaces the peer of the same identity, and no other.
  *
+ * With several workers on a port the kernel may give one a record that is another's: a connection id
+ * names its worker, and a record without one, from an address that is unknown here, goes round.
+ *
  * A datagram is judged by its first record. Others in it go to the same peer, whose TLS session
  * judges them again.
  */
@@ -33,6 +36,8 @@ enum record_kind {
     RECORD_ENCRYPTED    /* encrypted, found by address */
 };
 
+struct endpoint;
+
 struct record {
     enum record_kind kind;
     uint64_t number;       /* epoch (16 bits) and sequence number (48) */
@@ -44,10 +49,14 @@ struct record {
 /* Looks at the first record of a datagram. Pure; any bytes are allowed. */
 void record_read(struct record *out, const uint8_t *bytes, size_t count);
 
-/* Handles one datagram (`net` is a struct net, as udp.h wants it). */
-void demux_datagram(void *net, const struct address *from, const uint8_t *bytes, size_t count);
+/* Handles one datagram (`endpoint` is a struct endpoint, as udp.h wants it). */
+void demux_datagram(void *endpoint, const struct address *from, const uint8_t *bytes, size_t count);
+
+/* The same for one that a sibling has passed on: `hops` workers had it before and it was not theirs. */
+void demux_passed(struct endpoint *endpoint, const struct address *from, const uint8_t *bytes,
+                  size_t count, unsigned hops);
 
 /* Retransmissions and deadlines of unfinished handshakes, and sessions that idled for too long. */
-void demux_tick(void *net);
+void demux_tick(void *endpoint);
 
 #endif

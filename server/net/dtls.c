@@ -40,7 +40,7 @@ static bool identity_is_valid(const unsigned char *identity, size_t bytes)
  * handshake goes the same way, takes the same time and ends with the same alert as with a wrong key. */
 static int choose_key(struct dtls *dtls, struct session *session, struct net_psk *out)
 {
-    const struct net_callbacks *callbacks = &dtls->net->config.callbacks;
+    const struct net_callbacks *callbacks = &dtls->endpoint->config.callbacks;
     const char *identity = session_identity(session);
     struct net_psk keys[NET_KEYS_MAX];
     memset(keys, 0, sizeof keys);
@@ -48,8 +48,8 @@ static int choose_key(struct dtls *dtls, struct session *session, struct net_psk
     unsigned count = found <= 0 ? 0 : found > (int)NET_KEYS_MAX ? NET_KEYS_MAX : (unsigned)found;
     unsigned index = 0;
     if (count > 0) {
-        uint64_t hash = peer_identity_hash(identity, dtls->net->peers.secret);
-        index = key_choice_next(&dtls->key_choice, hash, count);
+        uint64_t hash = peer_identity_hash(identity, dtls->key_secret);
+        index = key_choice_next(dtls->key_choice, hash, count);
         session_set_key(session, hash, index, count);
     }
     *out = keys[index];
@@ -109,10 +109,10 @@ static void configure(struct dtls *dtls)
     mbedtls_ssl_conf_handshake_timeout(config, DTLS_RETRANSMIT_MIN_MS, DTLS_RETRANSMIT_MAX_MS);
 }
 
-int dtls_open(struct dtls *dtls, struct net *net)
+int dtls_open(struct dtls *dtls, struct endpoint *endpoint)
 {
     memset(dtls, 0, sizeof *dtls);
-    dtls->net = net;
+    dtls->endpoint = endpoint;
     mbedtls_entropy_init(&dtls->entropy);
     mbedtls_ctr_drbg_init(&dtls->random);
     mbedtls_ssl_cookie_init(&dtls->cookie);

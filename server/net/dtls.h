@@ -24,22 +24,23 @@
 #define DTLS_RETRANSMIT_MAX_MS 8000u
 #define DTLS_MTU_BYTES 1280u /* what every IPv6 path carries */
 
-struct net;
+struct endpoint;
 
 struct dtls {
-    struct net *net;
+    struct endpoint *endpoint;
     mbedtls_entropy_context entropy;
     mbedtls_ctr_drbg_context random;
     mbedtls_ssl_cookie_ctx cookie;
     mbedtls_ssl_config config;
-    struct key_choice key_choice;
-    bool cookie_verified; /* by the ClientHello being handled */
-    const uint8_t *in;    /* the datagram being handled; NULL when it was taken */
+    struct key_choice *key_choice; /* the siblings', if there are any */
+    uint64_t key_secret;           /* keys the hash of identities in it */
+    bool cookie_verified;          /* by the ClientHello being handled */
+    const uint8_t *in;             /* the datagram being handled; NULL when it was taken */
     size_t in_bytes;
 };
 
 /* Errors: CRYPTO. dtls_close is safe after any outcome. */
-int dtls_open(struct dtls *dtls, struct net *net);
+int dtls_open(struct dtls *dtls, struct endpoint *endpoint);
 
 /* Every session has to be freed before. */
 void dtls_close(struct dtls *dtls);

@@ -19,30 +19,20 @@
 #include "server/net/session.h"
 
 #define LOG_LINE_BYTES 256u
-#define PEERS_DEFAULT 16384u
-#define HALF_OPEN_DEFAULT 1024u
-#define LIVE_DEFAULT 1024u
-#define PARK_AFTER_DEFAULT_MS 10000u
-#define PEERS_MAX (1u << 20)
-#define HANDSHAKE_TIMEOUT_DEFAULT_MS 30000u
-#define IDLE_TIMEOUT_DEFAULT_MS (UINT64_C(24) * 3600 * 1000)
-#define BODY_TOTAL_DEFAULT_BYTES (UINT64_C(256) << 20)
-#define BODY_EXPIRY_DEFAULT_MS 900000u
-#define BODY_BYTES_LIMIT (UINT64_C(1) << 30) /* 2^20 blocks of 1,024 bytes */
 
-uint64_t net_now_ms(const struct net *net)
+uint64_t endpoint_now_ms(const struct endpoint *endpoint)
 {
-    return uv_now(net->loop);
+    return uv_now(endpoint->loop);
 }
 
-void net_drop(struct net *net, enum net_drop reason)
+void endpoint_drop(struct endpoint *endpoint, enum net_drop reason)
 {
-    net->stats.drops[reason]++;
+    endpoint->stats.drops[reason]++;
 }
 
-void net_log(struct net *net, enum net_log_level level, const char *format, ...)
+void endpoint_log(struct endpoint *endpoint, enum net_log_level level, const char *format, ...)
 {
-    if (net->config.callbacks.log == NULL) {
+    if (endpoint->config.callbacks.log == NULL) {
         return;
     }
     char line[LOG_LINE_BYTES];
@@ -50,49 +40,30 @@ void net_log(struct net *net, enum net_log_level level, const char *format, ...)
     va_start(arguments, format);
     (void)vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    net->config.callbacks.log(net->config.callbacks.user, level, line);
+    endpoint->config.callbacks.log(endpoint->config.callbacks.user, level, line);
 }
 
-void net_remove_peer(struct net *net, struct peer *peer, enum net_drop reason)
+/* Without a word to anybody. */
+static void free_peer(struct endpoint *endpoint, struct peer *peer)
 {
-    net_drop(net, reason);
-    if (peer_is_established(peer)) {
-        net_log(net, NET_LOG_DEBUG, "%s: %s", peer->identity, net_drop_text(reason));
+    if (endpoint->siblings != NULL && peer_is_established(peer)) {
+        registry_release(&endpoint->siblings->registry, peer);
     }
     session_free(peer->session);
     peer->session = NULL;
-    peer_table_remove(&net->peers, peer);
+    peer_table_remove(&endpoint->peers, peer);
+}
+
+void endpoint_remove_peer(struct endpoint *endpoint, struct peer *peer, enum net_drop reason)
+{
+    endpoint_drop(endpoint, reason);
+    if (peer_is_established(peer)) {
+        endpoint_log(endpoint, NET_LOG_DEBUG, "%s: %s", peer->identity, net_drop_text(reason));
+    }
+    free_peer(endpoint, peer);
 }
 
 /* --- Opening ------------------------------------------------------------------------------------- */
-
-#define DEFAULT(field, value)                                                                      \
-    do {                                                                                           \
-        if ((field) == 0) {                                                                        \
-            (field) = (value);                                                                     \
-        }                                                                                          \
-    } while (0)
-
-static int config_complete(struct net_config *config)
-{
-    DEFAULT(config->peers_max, PEERS_DEFAULT);
-    DEFAULT(config->half_open_max, HALF_OPEN_DEFAULT);
-    DEFAULT(config->handshake_timeout_ms, HANDSHAKE_TIMEOUT_DEFAULT_MS);
-    DEFAULT(config->idle_timeout_ms, IDLE_TIMEOUT_DEFAULT_MS);
-    DEFAULT(config->live_max, LIVE_DEFAULT);
-    DEFAULT(config->park_after_ms, PARK_AFTER_DEFAULT_MS);
-    DEFAULT(config->body_bytes_max, PROTO_UPDATE_BYTES_MAX);
-    /* One largest upload and what it costs to keep the books of it. */
-    DEFAULT(config->body_bytes_device, config->body_bytes_max + config->body_bytes_max / 64 + 4096);
-    DEFAULT(config->body_bytes_total, BODY_TOTAL_DEFAULT_BYTES);
-    DEFAULT(config->body_expiry_ms, BODY_EXPIRY_DEFAULT_MS);
-    const struct net_callbacks *callbacks = &config->callbacks;
-    bool valid = config->addresses >= 1 && config->addresses <= NET_ADDRESSES_MAX &&
-                 config->peers_max <= PEERS_MAX && config->half_open_max <= PEERS_MAX &&
-                 config->body_bytes_max <= BODY_BYTES_LIMIT && callbacks->psk_lookup != NULL &&
-                 callbacks->handler != NULL && callbacks->body_admit != NULL;
-    return valid ? 0 : MYCEL_E_INVALID;
-}
 
 static void release_text(void *user, void *data)
 {
@@ -100,119 +71,129 @@ static void release_text(void *user, void *data)
     free(data);
 }
 
-static int open_well_known(struct net *net)
+static int open_well_known(struct endpoint *endpoint)
 {
     uint8_t etag[NET_ETAG_BYTES];
-    if (net->config.well_known == NULL) {
+    if (endpoint->config.well_known == NULL) {
         return 0;
     }
-    char *text = strdup(net->config.well_known);
-    if (text == NULL || dtls_random(&net->dtls, etag, sizeof etag) != 0) {
+    char *text = strdup(endpoint->config.well_known);
+    if (text == NULL || dtls_random(&endpoint->dtls, etag, sizeof etag) != 0) {
         free(text);
         return MYCEL_E_NO_MEMORY;
     }
-    net->well_known = net_blob_new(text, strlen(text), etag, release_text, NULL);
-    if (net->well_known == NULL) {
+    endpoint->well_known = net_blob_new(text, strlen(text), etag, release_text, NULL);
+    if (endpoint->well_known == NULL) {
         free(text);
         return MYCEL_E_NO_MEMORY;
     }
     return 0;
 }
 
-/* Everything but the sockets and the timer. net_free undoes it after any outcome. */
-static int open_parts(struct net *net)
+/* What workers share, or an endpoint that is alone has for itself. */
+static int open_shared(struct endpoint *endpoint, uint64_t secret)
+{
+    const struct body_limits limits = body_limits_of(&endpoint->config);
+    const struct siblings *siblings = endpoint->siblings;
+    endpoint->bodies = siblings != NULL ? siblings->bodies : bodies_new(&limits, secret, 1);
+    endpoint->dtls.key_choice = siblings != NULL ? siblings->key_choice : key_choice_new();
+    endpoint->dtls.key_secret = siblings != NULL ? siblings->registry.secret : secret;
+    return endpoint->bodies != NULL && endpoint->dtls.key_choice != NULL ? 0 : MYCEL_E_NO_MEMORY;
+}
+
+/* Everything but the sockets and the timer. endpoint_free undoes it after any outcome. */
+static int open_parts(struct endpoint *endpoint)
 {
     uint64_t secret[2];
-    struct body_limits limits = {.device_bytes = net->config.body_bytes_device,
-                                 .total_bytes = net->config.body_bytes_total,
-                                 .expiry_ms = net->config.body_expiry_ms};
-    int error = dtls_open(&net->dtls, net);
+    int error = dtls_open(&endpoint->dtls, endpoint);
     if (error == 0) {
-        error = dtls_random(&net->dtls, secret, sizeof secret);
+        error = dtls_random(&endpoint->dtls, secret, sizeof secret);
     }
     if (error == 0) { /* one more for the listener */
-        uint32_t slots = net->config.peers_max + net->config.half_open_max + 1;
-        error = peer_table_init(&net->peers, slots, net->config.worker, secret[0]);
+        uint32_t slots = endpoint->config.peers_max + endpoint->config.half_open_max + 1;
+        error = peer_table_init(&endpoint->peers, slots, endpoint->config.worker, secret[0]);
     }
     if (error == 0) {
-        error = body_table_init(&net->bodies, &limits, secret[1]);
+        error = open_shared(endpoint, secret[1]);
     }
     if (error == 0) {
-        error = pending_table_init(&net->pending);
+        error = pending_table_init(&endpoint->pending);
     }
     if (error == 0) {
-        net->parser = message_parser_new();
-        error = net->parser != NULL ? open_well_known(net) : MYCEL_E_NO_MEMORY;
+        endpoint->parser = message_parser_new();
+        error = endpoint->parser != NULL ? open_well_known(endpoint) : MYCEL_E_NO_MEMORY;
     }
     return error;
 }
 
-static void net_free(struct net *net)
+static void endpoint_free(struct endpoint *endpoint)
 {
-    message_parser_free(net->parser);
-    net_blob_unref(net->well_known);
-    pending_table_deinit(&net->pending);
-    body_table_deinit(&net->bodies);
-    peer_table_deinit(&net->peers);
-    session_pool_free(&net->spares);
-    dtls_close(&net->dtls);
-    free(net);
+    message_parser_free(endpoint->parser);
+    net_blob_unref(endpoint->well_known);
+    pending_table_deinit(&endpoint->pending);
+    if (endpoint->siblings == NULL) {
+        bodies_free(endpoint->bodies);
+        key_choice_free(endpoint->dtls.key_choice);
+    }
+    peer_table_deinit(&endpoint->peers);
+    session_pool_free(&endpoint->spares);
+    dtls_close(&endpoint->dtls);
+    free(endpoint);
 }
 
 static void on_tick(uv_timer_t *timer)
 {
-    struct net *net = timer->data;
-    demux_tick(net);
-    exchange_tick(net);
-    parking_tick(net);
-    net->stats.drops[NET_DROP_BODY_EXPIRED] += body_table_expire(&net->bodies, net_now_ms(net));
+    struct endpoint *endpoint = timer->data;
+    demux_tick(endpoint);
+    exchange_tick(endpoint);
+    parking_tick(endpoint);
+    endpoint->stats.drops[NET_DROP_BODY_EXPIRED] +=
+        bodies_expire(endpoint->bodies, endpoint_now_ms(endpoint));
 }
 
-int net_open(struct net **out, uv_loop_t *loop, const struct net_config *config)
+int endpoint_open(struct endpoint **out, uv_loop_t *loop, const struct net_config *config,
+                  struct siblings *siblings)
 {
     *out = NULL;
-    struct net *net = calloc(1, sizeof *net);
-    if (net == NULL) {
+    struct endpoint *endpoint = calloc(1, sizeof *endpoint);
+    if (endpoint == NULL) {
         return MYCEL_E_NO_MEMORY;
     }
-    net->loop = loop;
-    net->config = *config;
-    int error = config_complete(&net->config);
-    if (error != 0) {
-        free(net);
-        return error;
-    }
-    error = open_parts(net);
+    endpoint->loop = loop;
+    endpoint->config = *config;
+    endpoint->siblings = siblings;
+    int error = open_parts(endpoint);
     if (error == 0) {
-        error = udp_open(&net->udp, loop, &net->config, &net->stats, demux_datagram, net);
+        error = udp_open(&endpoint->udp, loop, &endpoint->config, &endpoint->stats, demux_datagram,
+                         endpoint);
     }
     if (error != 0) {
-        net_free(net);
+        endpoint_free(endpoint);
         return error;
     }
-    (void)uv_timer_init(loop, &net->timer);
-    net->timer.data = net;
-    (void)uv_timer_start(&net->timer, on_tick, NET_TICK_MS, NET_TICK_MS);
-    *out = net;
+    (void)uv_timer_init(loop, &endpoint->timer);
+    endpoint->timer.data = endpoint;
+    (void)uv_timer_start(&endpoint->timer, on_tick, NET_TICK_MS, NET_TICK_MS);
+    *out = endpoint;
     return 0;
 }
 
-uint16_t net_port(const struct net *net)
+uint16_t endpoint_port(const struct endpoint *endpoint)
 {
-    return udp_port(net->udp);
+    return udp_port(endpoint->udp);
 }
 
 /* --- Closing ------------------------------------------------------------------------------------- */
 
 static void on_part_closed(void *user)
 {
-    struct net *net = user;
-    if (--net->closing_parts > 0) {
+    struct endpoint *endpoint = user;
+    if (--endpoint->closing_parts > 0) {
         return;
     }
-    void (*closed)(void *) = net->closed;
-    void *closed_user = net->closed_user;
-    net_free(net);
+    void (*closed)(void *) = endpoint->closed;
+    void *closed_user = endpoint->closed_user;
+    endpoint_free(endpoint);
     if (closed != NULL) {
         closed(closed_user);
     }
@@ -223,13 +204,6 @@ static void on_timer_closed(uv_handle_t *handle)
     on_part_closed(handle->data);
 }
 
-static void free_peer(struct net *net, struct peer *peer)
-{
-    session_free(peer->session);
-    peer->session = NULL;
-    peer_table_remove(&net->peers, peer);
-}
-
 /* A parked peer is not told: it would have to be restored first, ten thousand times. */
 static void notify_peer(struct peer *peer)
 {
@@ -238,83 +212,82 @@ static void notify_peer(struct peer *peer)
     }
 }
 
-void net_close(struct net *net, void (*closed)(void *user), void *user)
+static void end_all(struct endpoint *endpoint)
 {
-    MYCEL_ASSERT(!net->closing);
-    net->closing = true;
-    net->closed = closed;
-    net->closed_user = user;
     for (unsigned state = 0; state < PEER_STATES; state++) {
-        while (net->peers.queue[state].oldest != NULL) {
-            notify_peer(net->peers.queue[state].oldest);
-            free_peer(net, net->peers.queue[state].oldest);
+        while (endpoint->peers.queue[state].oldest != NULL) {
+            notify_peer(endpoint->peers.queue[state].oldest);
+            free_peer(endpoint, endpoint->peers.queue[state].oldest);
         }
     }
-    if (net->listener != NULL) {
-        free_peer(net, net->listener);
-        net->listener = NULL;
+}
+
+void endpoint_close(struct endpoint *endpoint, void (*closed)(void *user), void *user)
+{
+    MYCEL_ASSERT(!endpoint->closing);
+    endpoint->closing = true;
+    endpoint->closed = closed;
+    endpoint->closed_user = user;
+    end_all(endpoint);
+    if (endpoint->listener != NULL) {
+        free_peer(endpoint, endpoint->listener);
+        endpoint->listener = NULL;
     }
-    net->closing_parts = 2;
-    udp_close(net->udp, on_part_closed, net);
-    uv_close((uv_handle_t *)&net->timer, on_timer_closed);
+    endpoint->closing_parts = 2;
+    udp_close(endpoint->udp, on_part_closed, endpoint);
+    uv_close((uv_handle_t *)&endpoint->timer, on_timer_closed);
 }
 
 /* --- Control ------------------------------------------------------------------------------------- */
 
-int net_kick(struct net *net, const char *name)
+int endpoint_kick(struct endpoint *endpoint, const char *name)
 {
     char identity[PROTO_IDENTITY_BYTES_MAX + 1]; /* a request's own would go with its peer */
     int ended = 0;
     if (snprintf(identity, sizeof identity, "%s", name) >= (int)sizeof identity) {
         return 0; /* nobody can be called that */
     }
-    struct peer *peer = net->closing ? NULL : peer_table_by_identity(&net->peers, identity);
+    struct peer *peer =
+        endpoint->closing ? NULL : peer_table_by_identity(&endpoint->peers, identity);
     if (peer != NULL) {
         notify_peer(peer);
-        net_remove_peer(net, peer, NET_DROP_SESSION_KICKED);
+        endpoint_remove_peer(endpoint, peer, NET_DROP_SESSION_KICKED);
         ended++;
     }
-    peer = net->peers.queue[PEER_HANDSHAKE].oldest;
+    peer = endpoint->peers.queue[PEER_HANDSHAKE].oldest;
     while (peer != NULL) { /* at most half_open_max */
         struct peer *next = peer->newer;
         if (strcmp(peer->identity, identity) == 0) {
-            net_remove_peer(net, peer, NET_DROP_SESSION_KICKED);
+            endpoint_remove_peer(endpoint, peer, NET_DROP_SESSION_KICKED);
         }
         peer = next;
     }
-    body_table_forget(&net->bodies, identity);
+    bodies_forget(endpoint->bodies, identity);
     return ended;
 }
 
-void net_stats(const struct net *net, struct net_stats *out)
+void endpoint_kick_all(struct endpoint *endpoint)
 {
-    *out = net->stats;
-    out->sessions = peer_table_established(&net->peers);
-    out->sessions_parked = net->peers.queue[PEER_PARKED].count;
-    out->half_open = net->peers.queue[PEER_HANDSHAKE].count;
-    out->pending = net->pending.waiting.count;
-    out->bodies_partial = net->bodies.partial;
-    out->bodies_partial_bytes = net->bodies.reserved_bytes;
+    if (!endpoint->closing) {
+        end_all(endpoint);
+    }
 }
 
-const char *net_drop_name(enum net_drop reason)
+void endpoint_stats(const struct endpoint *endpoint, struct net_stats *out)
 {
-    static const char *const names[] = {
-#define NET_DROP_NAME(name, words) #name,
-        NET_DROP_TABLE(NET_DROP_NAME)
-#undef NET_DROP_NAME
-    };
-    MYCEL_ASSERT(reason < NET_DROP_COUNT);
-    return names[reason];
+    *out = endpoint->stats;
+    out->sessions = peer_table_established(&endpoint->peers);
+    out->sessions_parked = endpoint->peers.queue[PEER_PARKED].count;
+    out->half_open = endpoint->peers.queue[PEER_HANDSHAKE].count;
+    out->pending = endpoint->pending.waiting.count;
+    bodies_gauge(endpoint->bodies, &out->bodies_partial, &out->bodies_partial_bytes);
 }
 
-const char *net_drop_text(enum net_drop reason)
+void endpoint_replaced(struct endpoint *endpoint, const char *identity, uint64_t claim)
 {
-    static const char *const texts[] = {
-#define NET_DROP_TEXT(name, words) words,
-        NET_DROP_TABLE(NET_DROP_TEXT)
-#undef NET_DROP_TEXT
-    };
-    MYCEL_ASSERT(reason < NET_DROP_COUNT);
-    return texts[reason];
+    struct peer *peer =
+        endpoint->closing ? NULL : peer_table_by_identity(&endpoint->peers, identity);
+    if (peer != NULL && peer->claim <= claim) {
+        endpoint_remove_peer(endpoint, peer, NET_DROP_SESSION_REPLACED);
+    }
 }

@@ -59,7 +59,7 @@ static void recent_keep(struct recent *recent, const uint8_t *reply, size_t byte
 }
 
 /* Deals with a message id that was seen before; false when the request has to be served. */
-static bool exchange_repeat(struct net *net, struct peer *peer, uint16_t mid)
+static bool exchange_repeat(struct endpoint *endpoint, struct peer *peer, uint16_t mid)
 {
     struct recent *recent = recent_find(peer, mid);
     if (recent == NULL) {
@@ -68,11 +68,11 @@ static bool exchange_repeat(struct net *net, struct peer *peer, uint16_t mid)
     }
     switch ((enum recent_state)recent->state) {
     case RECENT_CACHED:
-        net->stats.duplicates++;
+        endpoint->stats.duplicates++;
         (void)session_write(peer->session, recent->reply, recent->reply_bytes);
         return true;
     case RECENT_PENDING:
-        net_drop(net, NET_DROP_DUPLICATE_PENDING);
+        endpoint_drop(endpoint, NET_DROP_DUPLICATE_PENDING);
         return true;
     case RECENT_REPEATABLE:
     case RECENT_EMPTY:
@@ -114,10 +114,10 @@ static void slice_blob(const struct exchange *exchange, struct net_response *res
     set_payload(reply, bytes, count);
 }
 
-int exchange_answer(struct net *net, const struct exchange *exchange,
+int exchange_answer(struct endpoint *endpoint, const struct exchange *exchange,
                     const struct net_response *response)
 {
-    struct peer *peer = peer_table_by_id(&net->peers, exchange->peer);
+    struct peer *peer = peer_table_by_id(&endpoint->peers, exchange->peer);
     if (peer == NULL) {
         return MYCEL_E_CLOSED;
     }
@@ -150,78 +150,78 @@ int exchange_answer(struct net *net, const struct exchange *exchange,
     return session_write(peer->session, out, (size_t)bytes);
 }
 
-static void answer_code(struct net *net, const struct exchange *exchange, uint8_t code)
+static void answer_code(struct endpoint *endpoint, const struct exchange *exchange, uint8_t code)
 {
     struct net_response response = NET_RESPONSE(code);
-    (void)exchange_answer(net, exchange, &response);
+    (void)exchange_answer(endpoint, exchange, &response);
 }
 
-/* The place of a waiting request is free again, and with it the record of its body. */
-static void exchange_finish(struct net *net, struct pending *pending)
+void exchange_finish(struct endpoint *endpoint, struct pending *pending)
 {
-    struct peer *peer = peer_table_by_id(&net->peers, pending->exchange.peer);
+    struct peer *peer = peer_table_by_id(&endpoint->peers, pending->exchange.peer);
     if (peer != NULL && pending->state == PENDING_WAITING) {
         peer->pending--;
     }
     if (pending->body != NULL) {
-        body_table_remove(&net->bodies, pending->body);
+        bodies_remove(endpoint->bodies, pending->body);
     }
-    pending_remove(&net->pending, pending);
+    pending_remove(&endpoint->pending, pending);
 }
 
-int net_reply(struct net *net, net_reply_id id, const struct net_response *response)
+int endpoint_reply(struct endpoint *endpoint, net_reply_id id, const struct net_response *response)
 {
     MYCEL_ASSERT(response->payload_bytes <= NET_PAYLOAD_BYTES_MAX);
     MYCEL_ASSERT(response->blob == NULL || response->payload_bytes == 0);
-    struct pending *pending = net->closing ? NULL : pending_find(&net->pending, id);
+    struct pending *pending = endpoint->closing ? NULL : pending_find(&endpoint->pending, id);
     if (pending == NULL) {
         return MYCEL_E_CLOSED;
     }
     bool late = pending->state == PENDING_EXPIRED;
     struct exchange exchange = pending->exchange;
-    exchange_finish(net, pending);
-    return late ? MYCEL_E_CLOSED : exchange_answer(net, &exchange, response);
+    exchange_finish(endpoint, pending);
+    return late ? MYCEL_E_CLOSED : exchange_answer(endpoint, &exchange, response);
 }
 
-struct pending *exchange_wait(struct net *net, struct peer *peer, const struct exchange *exchange)
+struct pending *exchange_wait(struct endpoint *endpoint, struct peer *peer,
+                              const struct exchange *exchange)
 {
     struct pending *pending = NULL;
     if (peer->pending < NET_PEER_PENDING_MAX) {
-        pending = pending_add(&net->pending, exchange, net_now_ms(net));
+        pending = pending_add(&endpoint->pending, exchange, endpoint_now_ms(endpoint));
     }
     if (pending == NULL) {
-        net_drop(net, NET_DROP_BUSY);
+        endpoint_drop(endpoint, NET_DROP_BUSY);
         struct net_response busy = exchange_busy();
-        (void)exchange_answer(net, exchange, &busy);
+        (void)exchange_answer(endpoint, exchange, &busy);
         return NULL;
     }
     peer->pending++;
     return pending;
 }
 
-void exchange_tick(struct net *net)
+void exchange_tick(struct endpoint *endpoint)
 {
-    uint64_t now_ms = net_now_ms(net);
+    uint64_t now_ms = endpoint_now_ms(endpoint);
     struct net_response busy = exchange_busy();
     struct pending *pending;
-    while ((pending = pending_oldest(&net->pending, PENDING_WAITING, now_ms,
+    while ((pending = pending_oldest(&endpoint->pending, PENDING_WAITING, now_ms,
                                      NET_REPLY_DEADLINE_MS)) != NULL) {
         struct exchange exchange = pending->exchange;
-        net_drop(net, NET_DROP_REPLY_LATE);
+        endpoint_drop(endpoint, NET_DROP_REPLY_LATE);
         if (pending->body != NULL) {
-            struct peer *peer = peer_table_by_id(&net->peers, exchange.peer);
+            struct peer *peer = peer_table_by_id(&endpoint->peers, exchange.peer);
             if (peer != NULL) {
                 peer->pending--;
             }
-            pending_expire(&net->pending, pending, now_ms);
+            pending_expire(&endpoint->pending, pending, now_ms);
         } else {
-            exchange_finish(net, pending);
+            exchange_finish(endpoint, pending);
         }
-        (void)exchange_answer(net, &exchange, &busy);
+        (void)exchange_answer(endpoint, &exchange, &busy);
     }
-    while ((pending = pending_oldest(&net->pending, PENDING_EXPIRED, now_ms, PENDING_ABANDON_MS)) !=
-           NULL) {
-        exchange_finish(net, pending);
+    while ((pending = pending_oldest(&endpoint->pending, PENDING_EXPIRED, now_ms,
+                                     PENDING_ABANDON_MS)) != NULL) {
+        exchange_finish(endpoint, pending);
     }
 }
 
@@ -282,17 +282,17 @@ static uint8_t exchange_refusal(const struct message *m, bool valid)
 }
 
 /* Everything but PUT: one message, one request. */
-static void exchange_hand_over(struct net *net, struct peer *peer, const struct exchange *exchange,
-                               const struct message *m)
+static void exchange_hand_over(struct endpoint *endpoint, struct peer *peer,
+                               const struct exchange *exchange, const struct message *m)
 {
     if (m->payload_bytes > NET_PAYLOAD_BYTES_MAX ||
         (exchange->has_block1 && (exchange->block1.more || exchange->block1.number > 0))) {
         struct net_response too_large = NET_RESPONSE(NET_CODE(4, 13));
         too_large.size1 = NET_PAYLOAD_BYTES_MAX;
-        (void)exchange_answer(net, exchange, &too_large);
+        (void)exchange_answer(endpoint, exchange, &too_large);
         return;
     }
-    struct pending *pending = exchange_wait(net, peer, exchange);
+    struct pending *pending = exchange_wait(endpoint, peer, exchange);
     if (pending == NULL) {
         return;
     }
@@ -300,49 +300,50 @@ static void exchange_hand_over(struct net *net, struct peer *peer, const struct 
     exchange_request(peer, m, &request);
     request.payload = m->payload;
     request.payload_bytes = m->payload_bytes;
-    request.reply = pending_id(&net->pending, pending);
-    net->config.callbacks.handler(net->config.callbacks.user, &request);
+    request.reply = pending_id(&endpoint->pending, pending);
+    endpoint->config.callbacks.handler(endpoint->config.callbacks.user, &request);
 }
 
-static void exchange_serve(struct net *net, struct peer *peer, const struct message *m)
+static void exchange_serve(struct endpoint *endpoint, struct peer *peer, const struct message *m)
 {
     struct exchange exchange;
     bool valid = exchange_begin(peer, m, &exchange);
     uint8_t refusal = exchange_refusal(m, valid);
-    net->stats.requests++;
+    endpoint->stats.requests++;
     if (refusal != 0) {
-        answer_code(net, &exchange, refusal);
-    } else if (is_well_known(m) && net->well_known != NULL) {
+        answer_code(endpoint, &exchange, refusal);
+    } else if (is_well_known(m) && endpoint->well_known != NULL) {
         struct net_response core = NET_RESPONSE(NET_CODE(2, 5));
         core.content_format = 40; /* application/link-format, RFC 6690 */
-        core.blob = net->well_known;
-        (void)exchange_answer(net, &exchange, &core);
+        core.blob = endpoint->well_known;
+        (void)exchange_answer(endpoint, &exchange, &core);
     } else if (m->code == NET_PUT) {
-        upload_receive(net, peer, &exchange, m);
+        upload_receive(endpoint, peer, &exchange, m, false);
     } else {
-        exchange_hand_over(net, peer, &exchange, m);
+        exchange_hand_over(endpoint, peer, &exchange, m);
     }
 }
 
-void exchange_receive(struct net *net, struct peer *peer, const uint8_t *bytes, size_t count)
+void exchange_receive(struct endpoint *endpoint, struct peer *peer, const uint8_t *bytes,
+                      size_t count)
 {
     struct message message;
     bool malformed;
     uint8_t reset[4];
-    switch (message_parse(net->parser, bytes, count, &message, &malformed)) {
+    switch (message_parse(endpoint->parser, bytes, count, &message, &malformed)) {
     case MESSAGE_IGNORE:
-        net_drop(net, malformed ? NET_DROP_MESSAGE_MALFORMED : NET_DROP_MESSAGE_IGNORED);
+        endpoint_drop(endpoint, malformed ? NET_DROP_MESSAGE_MALFORMED : NET_DROP_MESSAGE_IGNORED);
         break;
     case MESSAGE_RESET:
         if (malformed) {
-            net_drop(net, NET_DROP_MESSAGE_MALFORMED);
+            endpoint_drop(endpoint, NET_DROP_MESSAGE_MALFORMED);
         }
         (void)message_write_reset(reset, message.mid);
         (void)session_write(peer->session, reset, sizeof reset);
         break;
     case MESSAGE_REQUEST:
-        if (!exchange_repeat(net, peer, message.mid)) {
-            exchange_serve(net, peer, &message);
+        if (!exchange_repeat(endpoint, peer, message.mid)) {
+            exchange_serve(endpoint, peer, &message);
         }
         break;
     }

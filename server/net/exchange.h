@@ -12,21 +12,27 @@
 #include "server/net/net.h"
 #include "server/net/pending.h"
 
+struct endpoint;
 struct peer;
 
 /* One decrypted message of an established peer. The peer may be gone afterwards. */
-void exchange_receive(struct net *net, struct peer *peer, const uint8_t *bytes, size_t count);
+void exchange_receive(struct endpoint *endpoint, struct peer *peer, const uint8_t *bytes,
+                      size_t count);
 
 /* Sends an answer and remembers it for repetitions. Errors: CLOSED, NO_MEMORY (the answer does not
  * fit in a message: nothing is sent). */
-int exchange_answer(struct net *net, const struct exchange *exchange,
+int exchange_answer(struct endpoint *endpoint, const struct exchange *exchange,
                     const struct net_response *response);
 
 /* Registers the request as waiting; NULL when it was answered 5.03 because too many are. */
-struct pending *exchange_wait(struct net *net, struct peer *peer, const struct exchange *exchange);
+struct pending *exchange_wait(struct endpoint *endpoint, struct peer *peer,
+                              const struct exchange *exchange);
+
+/* The place of a waiting request is free again, and with it the record of its body. */
+void exchange_finish(struct endpoint *endpoint, struct pending *pending);
 
 /* Answers 5.03 to requests whose deadline has passed, and drops those that the shell forgot. */
-void exchange_tick(struct net *net);
+void exchange_tick(struct endpoint *endpoint);
 
 /* The request as the shell sees it, without payload. */
 void exchange_request(const struct peer *peer, const struct message *message,

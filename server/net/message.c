@@ -181,6 +181,23 @@ enum message_verdict message_parse(struct message_parser *parser, const uint8_t 
     return MESSAGE_REQUEST;
 }
 
+struct message *message_copy(const struct message *message)
+{
+    struct message *copy = malloc(sizeof *copy + message->payload_bytes);
+    if (copy == NULL) {
+        return NULL;
+    }
+    *copy = *message;
+    for (unsigned i = 0; i < message->segments; i++) {
+        copy->segment[i] = copy->path + (message->segment[i] - message->path);
+    }
+    copy->payload = (const uint8_t *)(copy + 1);
+    if (message->payload_bytes > 0) {
+        memcpy(copy + 1, message->payload, message->payload_bytes);
+    }
+    return copy;
+}
+
 /* --- Writing ------------------------------------------------------------------------------------- */
 
 struct writer {

@@ -70,6 +70,9 @@ void message_parser_free(struct message_parser *parser);
 enum message_verdict message_parse(struct message_parser *parser, const uint8_t *bytes,
                                    size_t count, struct message *out, bool *malformed);
 
+/* A message that stays valid, from malloc; NULL when there is no memory. */
+struct message *message_copy(const struct message *message);
+
 /* Writes an answer. Returns its length, or NO_MEMORY when it does not fit in `capacity`. */
 int message_write(uint8_t *out, size_t capacity, const struct message_reply *reply,
                   const struct net_response *response);

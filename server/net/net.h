@@ -4,8 +4,10 @@
  * never know what a resource means: who may do what, and every payload, belong to the shell that
  * opened it (with one exception: the list of missing blocks, which only the assembly knows).
  *
- * Everything here runs on the loop's thread and nothing blocks. Sessions are keyed by identity, and
- * the identity is handed over with every request: a session proves nothing beyond it.
+ * Nothing blocks, and with one worker everything runs on the loop's thread. Several workers are threads
+ * with a loop, sockets and sessions of their own on the same port; whatever the shell sees of them, it
+ * sees on its own loop. Sessions are keyed by identity, across workers, and the identity is handed over
+ * with every request: a session proves nothing beyond it.
  *
  * One request, from datagram to answer:
  *
@@ -39,6 +41,7 @@
 #define NET_PEER_PENDING_MAX 8u     /* … of one peer; more is 5.03 */
 #define NET_REPLY_DEADLINE_MS 1500u /* below CoAP's ACK_TIMEOUT of 2 s (RFC 7252 §4.8) */
 #define NET_BODIES_PER_DEVICE_MAX 2u
+#define NET_WORKERS_MAX 64u
 
 /* A CoAP code as it stands in the header: NET_CODE(2, 5) is 2.05. */
 #define NET_CODE(class, detail) ((uint8_t)((class) << 5 | (detail)))
@@ -110,8 +113,8 @@ struct net_psk {
 
 enum net_log_level { NET_LOG_ERROR, NET_LOG_WARN, NET_LOG_INFO, NET_LOG_DEBUG };
 
-/* Called on the loop's thread. None may block. Only `handler` may call functions of this file (any of
- * them, net_close too). */
+/* Called on the loop's thread; psk_lookup and log with several workers on theirs, and by several at
+ * once. None may block. Only `handler` may call functions of this file (any of them, net_close too). */
 struct net_callbacks {
     void *user;
 
@@ -140,7 +143,8 @@ struct net_config {
     const char *address[NET_ADDRESSES_MAX]; /* numeric IPv4 or IPv6, e.g. "127.0.0.1", "::1" */
     unsigned addresses;                     /* 1 … NET_ADDRESSES_MAX; no default: policy */
     uint16_t port;                          /* of all addresses; 0: the kernel chooses (tests) */
-    uint8_t worker;     /* number of this endpoint, part of its connection ids */
+    unsigned workers;   /* threads. Default 1: none but the loop's own; at most NET_WORKERS_MAX */
+    uint8_t worker;     /* with one worker its number in connection ids; else none of yours */
     uint32_t peers_max; /* sessions; the longest idle one gives way. Default 16,384, at most 2^20 */
     uint32_t half_open_max;        /* unfinished handshakes; the oldest gives way, of a host
                                       that has many its own. Default 1,024 */
@@ -173,7 +177,8 @@ void net_close(struct net *net, void (*closed)(void *user), void *user);
 
 /* --- Answers ------------------------------------------------------------------------------------- */
 
-/* Answers a request. The response and its payload may be reused at once. Errors: CLOSED when there
+/* Answers a request. The response and its payload may be reused at once. With several workers 0 means
+ * only that the answer is on its way to the one that has the session. Errors: CLOSED when there
  * is nobody to answer any more (peer gone, endpoint answered 5.03 in the meantime, answered twice):
  * nothing is sent and nothing needs to be done; NO_MEMORY. */
 int net_reply(struct net *net, net_reply_id id, const struct net_response *response);
@@ -186,8 +191,8 @@ int net_body_status(struct net *net, const struct net_request *request, uint8_t 
 
 /* --- Control ------------------------------------------------------------------------------------- */
 
-/* Ends the sessions and handshakes of an identity and forgets its partial uploads, at once. Returns
- * how many sessions ended. For revocation and for a changed key. */
+/* Ends the sessions and handshakes of an identity and forgets its partial uploads, at once; on another
+ * worker's thread as soon as that has done what it is at. Returns how many sessions end. For revocation and for a changed key. */
 int net_kick(struct net *net, const char *identity);
 
 /* Why a datagram, session or message was not served. X(name, words) */
@@ -229,7 +234,7 @@ enum net_drop {
 const char *net_drop_name(enum net_drop reason);
 const char *net_drop_text(enum net_drop reason);
 
-/* Counters since net_open, gauges as of now. Bytes are those on the wire as far as a socket can know
+/* Counters since net_open, gauges as of now (of other threads as of at most 100 ms ago). Bytes are those on the wire as far as a socket can know
  * them: UDP payload + 8 (UDP) + 20 (IPv4) or 40 (IPv6) for each datagram; link headers and IP
  * options are not in it. */
 struct net_stats {
@@ -245,6 +250,7 @@ struct net_stats {
     uint64_t unparked;   /* … and restored by their next record */
     uint64_t rebinds;    /* sessions that followed to a new address */
     uint64_t bodies;     /* uploads completed and handed over */
+    uint64_t passed_on;  /* records that were another worker's */
     uint64_t drops[NET_DROP_COUNT];
     uint32_t sessions;             /* gauge: established, parked ones included */
     uint32_t sessions_parked;      /* gauge */

@@ -6,23 +6,23 @@
 #include "server/net/endpoint.h"
 #include "server/net/session.h"
 
-bool parking_wake(struct net *net, struct peer *peer)
+bool parking_wake(struct endpoint *endpoint, struct peer *peer)
 {
     if (peer->state != PEER_PARKED) {
         return true;
     }
-    struct session *session = session_restore(net, peer, peer->parked, peer->parked_bytes);
+    struct session *session = session_restore(endpoint, peer, peer->parked, peer->parked_bytes);
     if (session == NULL) {
-        net_remove_peer(net, peer, NET_DROP_MEMORY);
+        endpoint_remove_peer(endpoint, peer, NET_DROP_MEMORY);
         return false;
     }
-    peer_table_unpark(&net->peers, peer, session);
-    net->stats.unparked++;
+    peer_table_unpark(&endpoint->peers, peer, session);
+    endpoint->stats.unparked++;
     return true;
 }
 
 /* Parks one live peer; false when it has to stay as it is. */
-static bool park(struct net *net, struct peer *peer)
+static bool park(struct endpoint *endpoint, struct peer *peer)
 {
     uint8_t *blob = NULL;
     size_t bytes = 0;
@@ -30,28 +30,28 @@ static bool park(struct net *net, struct peer *peer)
         return false;
     }
     peer->session = NULL;
-    peer_table_park(&net->peers, peer, blob, bytes);
-    net->stats.parked++;
+    peer_table_park(&endpoint->peers, peer, blob, bytes);
+    endpoint->stats.parked++;
     return true;
 }
 
-void parking_trim(struct net *net)
+void parking_trim(struct endpoint *endpoint)
 {
-    struct peer_queue *live = &net->peers.queue[PEER_LIVE];
-    while (live->count > net->config.live_max && park(net, live->oldest)) {
+    struct peer_queue *live = &endpoint->peers.queue[PEER_LIVE];
+    while (live->count > endpoint->config.live_max && park(endpoint, live->oldest)) {
     }
 }
 
-void parking_tick(struct net *net)
+void parking_tick(struct endpoint *endpoint)
 {
-    uint64_t now_ms = net_now_ms(net);
-    struct peer *peer = net->peers.queue[PEER_LIVE].oldest;
+    uint64_t now_ms = endpoint_now_ms(endpoint);
+    struct peer *peer = endpoint->peers.queue[PEER_LIVE].oldest;
     for (unsigned i = 0; i < PARKING_BATCH_MAX && peer != NULL; i++) {
         struct peer *next = peer->newer;
-        if (now_ms - peer->active_ms < net->config.park_after_ms) {
+        if (now_ms - peer->active_ms < endpoint->config.park_after_ms) {
             break;
         }
-        (void)park(net, peer);
+        (void)park(endpoint, peer);
         peer = next;
     }
 }

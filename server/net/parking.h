@@ -8,18 +8,18 @@
 
 #include <stdbool.h>
 
-struct net;
+struct endpoint;
 struct peer;
 
 #define PARKING_BATCH_MAX 256u /* sessions parked in one tick: some milliseconds */
 
 /* Gives a parked peer its session back. False when that is impossible: the peer was removed. */
-bool parking_wake(struct net *net, struct peer *peer);
+bool parking_wake(struct endpoint *endpoint, struct peer *peer);
 
 /* Parks the longest idle sessions while there are more live ones than the configuration allows. */
-void parking_trim(struct net *net);
+void parking_trim(struct endpoint *endpoint);
 
 /* Parks sessions that have idled for long enough. */
-void parking_tick(struct net *net);
+void parking_tick(struct endpoint *endpoint);
 
 #endif

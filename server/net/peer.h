@@ -78,7 +78,9 @@ struct peer {
 
     struct peer *address_next;  /* hash chains */
     struct peer *identity_next; /* established only */
-    struct peer *older;         /* queue of the state */
+    struct peer *claim_next;    /* registry.h, as the next */
+    uint64_t claim;
+    struct peer *older; /* queue of the state */
     struct peer *newer;
 };
 

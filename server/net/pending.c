@@ -59,6 +59,9 @@ int pending_table_init(struct pending_table *table)
 
 void pending_table_deinit(struct pending_table *table)
 {
+    for (uint32_t i = 0; i < table->used; i++) {
+        free(table->slot[i].block);
+    }
     free(table->slot);
     memset(table, 0, sizeof *table);
 }
@@ -81,6 +84,7 @@ struct pending *pending_add(struct pending_table *table, const struct exchange *
     }
     pending->exchange = *exchange;
     pending->body = NULL;
+    pending->block = NULL;
     pending->since_ms = now_ms;
     pending->state = PENDING_WAITING;
     queue_append(table, pending);
@@ -126,6 +130,8 @@ void pending_expire(struct pending_table *table, struct pending *pending, uint64
 void pending_remove(struct pending_table *table, struct pending *pending)
 {
     queue_take(table, pending);
+    free(pending->block);
+    pending->block = NULL;
     pending->state = PENDING_FREE;
     pending->next = table->free_slot;
     table->free_slot = index_of(table, pending) + 1;

@@ -24,6 +24,7 @@
 #define PENDING_TOKEN_BYTES_MAX 8u
 
 struct body;
+struct message;
 
 /* What has to be remembered of a request in order to answer it. */
 struct exchange {
@@ -43,7 +44,8 @@ enum pending_state { PENDING_FREE, PENDING_WAITING, PENDING_EXPIRED };
 
 struct pending {
     struct exchange exchange;
-    struct body *body; /* handed over with the request, or NULL */
+    struct body *body;     /* handed over with the request, or NULL */
+    struct message *block; /* whose body waits for a verdict: a copy (message.h), or NULL */
     uint64_t since_ms;
     uint32_t generation;
     uint32_t previous; /* index + 1 in the queue of the state; 0: none */

@@ -17,7 +17,7 @@
 
 struct session {
     mbedtls_ssl_context ssl;
-    struct net *net;
+    struct endpoint *endpoint;
     struct peer *peer;
     const struct address *to; /* the peer's, or for the listener that of the ClientHello */
     uint64_t timer_start_ms;
@@ -33,14 +33,14 @@ struct session {
 static int on_send(void *user, const unsigned char *bytes, size_t count)
 {
     struct session *session = user;
-    udp_send(session->net->udp, session->to, bytes, count);
+    udp_send(session->endpoint->udp, session->to, bytes, count);
     return (int)count; /* a datagram that could not be sent is a lost one */
 }
 
 static int on_receive(void *user, unsigned char *out, size_t capacity)
 {
     struct session *session = user;
-    struct dtls *dtls = &session->net->dtls;
+    struct dtls *dtls = &session->endpoint->dtls;
     if (dtls->in == NULL) {
         return MBEDTLS_ERR_SSL_WANT_READ;
     }
@@ -53,7 +53,7 @@ static int on_receive(void *user, unsigned char *out, size_t capacity)
 static void on_set_timer(void *user, uint32_t intermediate_ms, uint32_t final_ms)
 {
     struct session *session = user;
-    session->timer_start_ms = net_now_ms(session->net);
+    session->timer_start_ms = endpoint_now_ms(session->endpoint);
     session->timer_intermediate_ms = intermediate_ms;
     session->timer_final_ms = final_ms;
 }
@@ -65,7 +65,7 @@ static int on_get_timer(void *user)
     if (session->timer_final_ms == 0) {
         return -1;
     }
-    uint64_t elapsed_ms = net_now_ms(session->net) - session->timer_start_ms;
+    uint64_t elapsed_ms = endpoint_now_ms(session->endpoint) - session->timer_start_ms;
     if (elapsed_ms >= session->timer_final_ms) {
         return 2;
     }
@@ -81,17 +81,17 @@ static int session_prepare(struct session *session)
                                PEER_CID_BYTES);
 }
 
-static struct session *session_create(struct net *net)
+static struct session *session_create(struct endpoint *endpoint)
 {
     struct session *session = calloc(1, sizeof *session);
     if (session == NULL) {
         return NULL;
     }
-    session->net = net;
+    session->endpoint = endpoint;
     mbedtls_ssl_init(&session->ssl);
-    if (mbedtls_ssl_setup(&session->ssl, &net->dtls.config) != 0) {
+    if (mbedtls_ssl_setup(&session->ssl, &endpoint->dtls.config) != 0) {
         /* A set-up that fails forgets the configuration, which freeing then needs (mbedTLS 3.6.7). */
-        session->ssl.MBEDTLS_PRIVATE(conf) = &net->dtls.config;
+        session->ssl.MBEDTLS_PRIVATE(conf) = &endpoint->dtls.config;
         session_free(session);
         return NULL;
     }
@@ -102,10 +102,11 @@ static struct session *session_create(struct net *net)
     return session;
 }
 
-struct session *session_new(struct net *net, struct peer *peer)
+struct session *session_new(struct endpoint *endpoint, struct peer *peer)
 {
-    struct session_pool *pool = &net->spares;
-    struct session *session = pool->count > 0 ? pool->spare[--pool->count] : session_create(net);
+    struct session_pool *pool = &endpoint->spares;
+    struct session *session =
+        pool->count > 0 ? pool->spare[--pool->count] : session_create(endpoint);
     if (session == NULL) {
         return NULL;
     }
@@ -129,7 +130,7 @@ void session_free(struct session *session)
 /* Keeps a context that was reset for the next session. */
 static void session_spare(struct session *session)
 {
-    struct session_pool *pool = &session->net->spares;
+    struct session_pool *pool = &session->endpoint->spares;
     session->peer = NULL;
     session->to = NULL;
     session->key_count = 0;
@@ -175,10 +176,10 @@ int session_save(struct session *session, uint8_t **blob, size_t *bytes)
     return 0;
 }
 
-struct session *session_restore(struct net *net, struct peer *peer, const uint8_t *blob,
+struct session *session_restore(struct endpoint *endpoint, struct peer *peer, const uint8_t *blob,
                                 size_t bytes)
 {
-    struct session *session = session_new(net, peer);
+    struct session *session = session_new(endpoint, peer);
     if (session != NULL && mbedtls_ssl_context_load(&session->ssl, blob, bytes) != 0) {
         free(session); /* a load that fails has freed what is inside */
         session = NULL;
@@ -196,7 +197,7 @@ static bool wants_more(int result)
 enum session_result session_hello(struct session *session, const struct address *from,
                                   const uint8_t *bytes, size_t count)
 {
-    struct dtls *dtls = &session->net->dtls;
+    struct dtls *dtls = &session->endpoint->dtls;
     const unsigned char *client = (const unsigned char *)from;
     if (mbedtls_ssl_set_client_transport_id(&session->ssl, client, sizeof *from) != 0) {
         return SESSION_DONE; /* no memory: as if the datagram had been lost */
@@ -220,18 +221,18 @@ enum session_result session_handshake(struct session *session, const uint8_t *by
     int result = MBEDTLS_ERR_SSL_WANT_READ;
     for (int step = 0; step < SESSION_STEPS_MAX && wants_more(result); step++) {
         result = mbedtls_ssl_handshake(&session->ssl);
-        if (session->net->dtls.in == NULL) {
+        if (session->endpoint->dtls.in == NULL) {
             break;
         }
     }
     if (wants_more(result)) {
-        session->net->dtls.in = NULL;
+        session->endpoint->dtls.in = NULL;
         return SESSION_WANT;
     }
-    key_choice_result(&session->net->dtls.key_choice, session->identity_hash, session->key_index,
-                      session->key_count, result == 0);
+    key_choice_result(session->endpoint->dtls.key_choice, session->identity_hash,
+                      session->key_index, session->key_count, result == 0);
     if (result != 0) {
-        session->net->dtls.in = NULL;
+        session->endpoint->dtls.in = NULL;
         return SESSION_FAILED;
     }
     return SESSION_DONE;
@@ -241,8 +242,8 @@ enum session_result session_handshake(struct session *session, const uint8_t *by
 
 void session_feed(struct session *session, const uint8_t *bytes, size_t count)
 {
-    session->net->dtls.in = bytes;
-    session->net->dtls.in_bytes = count;
+    session->endpoint->dtls.in = bytes;
+    session->endpoint->dtls.in_bytes = count;
 }
 
 int session_read(struct session *session, uint8_t *out, size_t capacity)
@@ -251,7 +252,7 @@ int session_read(struct session *session, uint8_t *out, size_t capacity)
     if (result >= 0) {
         return result;
     }
-    session->net->dtls.in = NULL;
+    session->endpoint->dtls.in = NULL;
     return wants_more(result) ? 0 : MYCEL_E_CLOSED;
 }
 
@@ -269,7 +270,7 @@ void session_notify_close(struct session *session)
 bool session_timer_expired(const struct session *session)
 {
     return session->timer_final_ms != 0 &&
-           net_now_ms(session->net) - session->timer_start_ms >= session->timer_final_ms;
+           endpoint_now_ms(session->endpoint) - session->timer_start_ms >= session->timer_final_ms;
 }
 
 bool session_uses_cid(struct session *session)

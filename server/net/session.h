@@ -14,7 +14,7 @@
 #define SESSION_SPARES_MAX 64u
 #define SESSION_SAVED_BYTES_MAX 1024u
 
-struct net;
+struct endpoint;
 struct peer;
 struct session;
 
@@ -28,7 +28,7 @@ enum session_result { SESSION_WANT, SESSION_DONE, SESSION_FAILED };
 
 /* A session that waits for the ClientHello of `peer`, whose connection id it will offer. NULL when
  * there is no memory. */
-struct session *session_new(struct net *net, struct peer *peer);
+struct session *session_new(struct endpoint *endpoint, struct peer *peer);
 
 /* Frees it and wipes its keys. NULL is allowed. */
 void session_free(struct session *session);
@@ -40,7 +40,7 @@ int session_save(struct session *session, uint8_t **blob, size_t *bytes);
 
 /* The other direction. A blob must not be restored twice. NULL when there is no memory or the blob is
  * not one. */
-struct session *session_restore(struct net *net, struct peer *peer, const uint8_t *blob,
+struct session *session_restore(struct endpoint *endpoint, struct peer *peer, const uint8_t *blob,
                                 size_t bytes);
 
 /* Frees the contexts that session_save has left for the next sessions. */

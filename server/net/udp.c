@@ -5,6 +5,7 @@
 #include "server/net/udp.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/udp.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -248,8 +249,9 @@ static int udp_errno(void)
     return errno == EACCES || errno == EPERM ? MYCEL_E_PERMISSION : MYCEL_E_IO;
 }
 
-/* A bound, non-blocking socket, or a negative error. */
-static int udp_bind(const struct address *address)
+/* A bound, non-blocking socket, or a negative error. With `shared` other sockets of this user may be
+ * bound to the same port and the kernel spreads datagrams over them. */
+static int udp_bind(const struct address *address, bool shared)
 {
     union address_raw raw;
     socklen_t length = address_to_raw(address, &raw);
@@ -261,13 +263,42 @@ static int udp_bind(const struct address *address)
     int on = 1;
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size); /* a wish, not a need */
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-    if ((address->family == 6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) ||
+    if ((shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) ||
+        (address->family == 6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) ||
         bind(fd, &raw.any, length) != 0) {
         int error = udp_errno();
         (void)close(fd);
         return error;
     }
     return fd;
+}
+
+/* Lets the kernel give a record with a connection id to the worker that the id names (peer.h); anything
+ * else it spreads by address. Sockets are numbered in the order in which they were bound. Only a wish:
+ * what comes to a wrong worker is passed on. */
+static void udp_steer(int fd)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0), /* content type */
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 25, 0, 2),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 11), /* first byte of the connection id */
+        BPF_STMT(BPF_RET | BPF_A, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX), /* no such socket: by address */
+    };
+    struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
+    (void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program);
+}
+
+/* Another coordinator of the same user would share the port as well: the first worker makes sure that
+ * there is none. */
+static int udp_probe(const struct address *address)
+{
+    int fd = udp_bind(address, false);
+    if (fd < 0) {
+        return fd;
+    }
+    (void)close(fd);
+    return 0;
 }
 
 static int udp_bound_port(int fd, uint16_t *port)
@@ -283,15 +314,25 @@ static int udp_bound_port(int fd, uint16_t *port)
 }
 
 /* Adds one socket; with port 0 the first one's choice holds for the others too. */
-static int udp_add(struct udp *udp, uv_loop_t *loop, const char *text)
+static int udp_add(struct udp *udp, uv_loop_t *loop, const struct net_config *config,
+                   const char *text)
 {
+    bool shared = config->workers > 1;
+    bool first = shared && config->worker == 0;
     struct address address;
     if (!address_parse(&address, text, udp->port)) {
         return MYCEL_E_INVALID;
     }
-    int fd = udp_bind(&address);
+    int error = first && address.port != 0 ? udp_probe(&address) : 0;
+    if (error != 0) {
+        return error;
+    }
+    int fd = udp_bind(&address, shared);
     if (fd < 0) {
         return fd;
+    }
+    if (first) {
+        udp_steer(fd);
     }
     struct udp_socket *s = &udp->socket[udp->sockets];
     *s = (struct udp_socket){.udp = udp, .fd = fd, .index = (uint8_t)udp->sockets};
@@ -326,7 +367,7 @@ int udp_open(struct udp **out, uv_loop_t *loop, const struct net_config *config,
     (void)uv_prepare_start(&udp->prepare, udp_on_prepare);
     (void)uv_check_start(&udp->check, udp_on_check);
     for (unsigned i = 0; i < config->addresses; i++) {
-        int error = udp_add(udp, loop, config->address[i]);
+        int error = udp_add(udp, loop, config, config->address[i]);
         if (error != 0) {
             udp_close(udp, NULL, NULL);
             return error;

@@ -8,7 +8,8 @@ void *__real_calloc(size_t count, size_t bytes);
 void *__wrap_malloc(size_t bytes);
 void *__wrap_calloc(size_t count, size_t bytes);
 
-static struct {
+/* Of the calling thread: workers are spared. */
+static _Thread_local struct {
     unsigned remaining; /* allocations until the one that fails; 0: not armed */
     bool sticky;
     bool fired;

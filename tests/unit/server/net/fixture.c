@@ -14,6 +14,7 @@
 #include "tests/unit/server/net/alloc_fault.h"
 
 #define DEVICES 4096u
+#define STATS_MS 250u /* two of the workers' periods */
 
 uint64_t test_now_ms(void)
 {
@@ -146,6 +147,8 @@ void fixture_init(struct fixture *f)
     assert_int_equal(uv_loop_init(&f->loop), 0);
     f->config.address[0] = "127.0.0.1";
     f->config.addresses = 1;
+    const char *workers = getenv("MYCEL_TEST_WORKERS");
+    f->config.workers = workers != NULL ? (unsigned)strtoul(workers, NULL, 10) : 1;
     f->config.callbacks = (struct net_callbacks){
         .user = f, .psk_lookup = on_lookup, .handler = on_request, .body_admit = on_admit};
 }
@@ -194,9 +197,12 @@ void fixture_run(struct fixture *f, unsigned ms)
     } while (test_now_ms() < end_ms);
 }
 
-struct net_stats fixture_stats(const struct fixture *f)
+struct net_stats fixture_stats(struct fixture *f)
 {
     struct net_stats stats;
+    if (f->config.workers > 1) {
+        fixture_run(f, STATS_MS);
+    }
     net_stats(f->net, &stats);
     return stats;
 }

@@ -1,7 +1,7 @@
 /*
  * A live endpoint on loopback with a scripted shell, and a DTLS client that can also do everything a
  * good client must not: send raw bytes, change its port in mid-session, forge records. One process,
- * one thread: pumping runs the endpoint's loop and the client in turn.
+ * one thread (but for workers, see fixture_init): pumping runs the loop and the client in turn.
  */
 #ifndef MYCEL_TESTS_UNIT_SERVER_NET_FIXTURE_H
 #define MYCEL_TESTS_UNIT_SERVER_NET_FIXTURE_H
@@ -54,12 +54,12 @@ struct fixture {
     struct seen seen[SEEN_MAX]; /* the first SEEN_MAX requests */
     unsigned requests;
     unsigned admits;
-    uint64_t admitted_bytes; /* size in the latest body_admit */
-    uint8_t refuse_code;     /* body_admit refuses with this code; 0: admits */
-    unsigned lookups;
-    bool rotating;       /* every device has a new key first and its old one second */
-    uint8_t client_host; /* clients made from here on come from 127.0.0.x; 0: from .1 */
-    const char *revoked; /* identity that psk_lookup does not know */
+    uint64_t admitted_bytes;  /* size in the latest body_admit */
+    uint8_t refuse_code;      /* body_admit refuses with this code; 0: admits */
+    _Atomic unsigned lookups; /* by every worker */
+    bool rotating;            /* every device has a new key first and its old one second */
+    uint8_t client_host;      /* clients made from here on come from 127.0.0.x; 0: from .1 */
+    const char *revoked;      /* identity that psk_lookup does not know */
 };
 
 /* Devices are called dev-0000, dev-0001, …; each has a key of its own. */
@@ -67,7 +67,7 @@ void device_name(unsigned device, char out[16]);
 void device_key(unsigned device, uint8_t key[16]);
 void device_new_key(unsigned device, uint8_t key[16]);
 
-/* Defaults: 127.0.0.1, any port, echo. fixture_open may be called again after fixture_close. */
+/* Defaults: 127.0.0.1, any port, echo; as many workers as MYCEL_TEST_WORKERS says, or one. fixture_open may be called again after fixture_close. */
 void fixture_init(struct fixture *f);
 void fixture_open(struct fixture *f);
 void fixture_close(struct fixture *f);
@@ -79,7 +79,8 @@ void fixture_turn(struct fixture *f);
 /* Runs the endpoint's loop for a while. */
 void fixture_run(struct fixture *f, unsigned ms);
 
-struct net_stats fixture_stats(const struct fixture *f);
+/* With several workers only after they have had time to publish theirs. */
+struct net_stats fixture_stats(struct fixture *f);
 
 struct client {
     struct fixture *fixture;

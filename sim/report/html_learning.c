@@ -96,13 +96,11 @@ static void class_chart(FILE *out, const struct series *s)
 {
     struct figure labels[SERIES_CLASSES_MAX];
     double values[SERIES_CLASSES_MAX];
-    char take[HTML_TAKEAWAY_BYTES] = "";
-    char title[96] = "Accuracy of each class";
-    if (s->classes_count > 0) {
-        class_takeaway(s, take);
-        (void)snprintf(title, sizeof title, "Accuracy of each class, round %s",
-                       figure_count(s->class_accuracy_round).text);
-    }
+    char take[HTML_TAKEAWAY_BYTES];
+    char title[96];
+    class_takeaway(s, take);
+    (void)snprintf(title, sizeof title, "Accuracy of each class, round %s",
+                   figure_count(s->class_accuracy_round).text);
     for (size_t i = 0; i < s->classes_count; i++) {
         labels[i] = figure_count(i);
         values[i] = isfinite(s->class_accuracy[i]) ? s->class_accuracy[i] : 0.0;
@@ -119,12 +117,8 @@ static void class_chart(FILE *out, const struct series *s)
                                 .count = s->classes_count,
                                 .palette = 'f'};
     page_card_open(out, title, take, 0);
-    if (s->classes_count > 0) {
-        chart_bars(out, &chart, &stack, 1.0);
-        class_table(out, s, labels);
-    } else {
-        (void)fputs("<p class=\"none\">Not measured in this run.</p>\n", out);
-    }
+    chart_bars(out, &chart, &stack, 1.0);
+    class_table(out, s, labels);
     page_card_close(out);
 }
 
@@ -135,7 +129,9 @@ int html_learning(FILE *out, const struct series *s)
     if (result == MYCEL_OK) {
         result = loss_chart(out, s);
     }
-    class_chart(out, s);
+    if (s->classes_count > 0) {
+        class_chart(out, s);
+    }
     page_section_close(out);
     return result;
 }

@@ -83,7 +83,7 @@ static void repeat(FILE *out, const struct series *s)
                 "<code>mycel sim run ",
                 out);
     page_text(out, s->scenario);
-    (void)fprintf(out, " --seed %" PRIu64 "</code></div>\n", s->seed);
+    (void)fprintf(out, ".ini --seed %" PRIu64 "</code></div>\n", s->seed);
     (void)fputs("<div>Every update that was aggregated was really trained; devices without work "
                 "are simulated in protocol only.</div>\n</footer>\n",
                 out);

@@ -115,7 +115,7 @@ static int add_key(struct runs *runs, const char *key, char *problem)
             return MYCEL_OK;
         }
     }
-    if (strcmp(key, "seed") == 0 || !differs(runs, key)) {
+    if (strcmp(key, "seed") == 0 || strcmp(key, "title") == 0 || !differs(runs, key)) {
         return MYCEL_OK;
     }
     if (runs->keys_count == RUNS_KEYS_MAX) {

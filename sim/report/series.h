@@ -31,7 +31,7 @@ struct series_cost {
     double energy_j;
     uint64_t trained;       /* updates that were really trained */
     uint64_t protocol_only; /* devices that were asked, and simulated without training */
-    uint64_t discarded;     /* trained, and then not counted */
+    uint64_t discarded;     /* trained, and not counted so far: may shrink */
 };
 
 struct series_round {

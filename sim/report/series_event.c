@@ -215,7 +215,8 @@ static void read_cost(struct series_cost *cost, struct series_line *line)
     cost->discarded = count_of(line, "discarded");
 }
 
-/* What is counted from the start can only grow. */
+/* What is counted from the start can only grow; discarded work can shrink, because an update that came
+ * too late for its round may count in a later one. */
 static void check_order(const struct series_round *before, const struct series_round *now,
                         struct series_line *line)
 {
@@ -225,8 +226,7 @@ static void check_order(const struct series_round *before, const struct series_r
         series_line_fail(line, MYCEL_E_MALFORMED, "'virtual_s' is less than a round before");
     }
     if (b->bytes_up < a->bytes_up || b->bytes_down < a->bytes_down || b->energy_j < a->energy_j ||
-        b->trained < a->trained || b->protocol_only < a->protocol_only ||
-        b->discarded < a->discarded) {
+        b->trained < a->trained || b->protocol_only < a->protocol_only) {
         series_line_fail(line, MYCEL_E_MALFORMED, "a sum since the start is less than before");
     }
 }

@@ -79,7 +79,7 @@ static void test_figures(void **state)
         "trained 1,300, protocol-only 8,700",
         "Over the fleet: 47.0 % computing, 53.0 % radio.",
         "commit <code>d20ad01</code>",
-        "mycel sim run fashion --seed 1</code>",
+        "mycel sim run fashion.ini --seed 1</code>",
         "0000000000000000000000000000000000000000000000000000000000000042",
         "<dt>partition</dt><dd>dirichlet:0.5</dd>",
     };

@@ -29,6 +29,7 @@ struct store_thread {
     struct job_list queue;
     struct job_list done;
     uint32_t pending; /* queued or running, at most STORE_QUEUE_MAX */
+    bool idle;        /* the thread waits for a job: `work` is only signalled then */
     bool stopping;
     bool changed;
     int health;
@@ -41,6 +42,7 @@ struct store_thread {
     int64_t data_version;
     uint64_t watch_us; /* when to look at data_version next */
     uint64_t probe_us; /* when to probe a sick disk next */
+    uint64_t pace_us;  /* when to begin the next transaction, unless enough is waiting for it */
     int sick;          /* the thread's copy of health */
 };
 
@@ -245,6 +247,25 @@ static void look_around(struct store_thread *thread)
     }
 }
 
+static struct timespec time_of(uint64_t time_us)
+{
+    return (struct timespec){.tv_sec = (time_t)(time_us / 1000000u),
+                             .tv_nsec = (long)(time_us % 1000000u) * 1000};
+}
+
+/* With the lock. A commit costs much more than what is in it: under load they are STORE_PACE_MS apart,
+ * and the jobs that come meanwhile share one. A job that comes after a pause is not held up. */
+static void pace(struct store_thread *thread)
+{
+    const struct timespec until = time_of(thread->pace_us);
+    int rc = now_us() < thread->pace_us ? 0 : 1;
+    while (rc == 0 && thread->queue.head != NULL && thread->queue.head->writes &&
+           thread->pending < STORE_GROUP_UPDATES && !thread->stopping) {
+        rc = pthread_cond_timedwait(&thread->work, &thread->lock, &until);
+    }
+    thread->pace_us = now_us() + STORE_PACE_MS * 1000u;
+}
+
 /* Waits for a job until it is time to look around. NULL: it is, or the thread shall stop. */
 static struct store_job *wait_for_job(struct store_thread *thread, bool *stop)
 {
@@ -252,12 +273,16 @@ static struct store_job *wait_for_job(struct store_thread *thread, bool *stop)
     if (thread->sick != MYCEL_OK && thread->probe_us < until_us) {
         until_us = thread->probe_us;
     }
-    const struct timespec until = {.tv_sec = (time_t)(until_us / 1000000u),
-                                   .tv_nsec = (long)(until_us % 1000000u) * 1000};
+    const struct timespec until = time_of(until_us);
     int rc = 0;
     (void)pthread_mutex_lock(&thread->lock);
+    thread->idle = true;
     while (thread->queue.head == NULL && !thread->stopping && rc == 0) {
         rc = pthread_cond_timedwait(&thread->work, &thread->lock, &until);
+    }
+    thread->idle = false;
+    if (thread->queue.head != NULL) {
+        pace(thread);
     }
     struct store_job *job = list_pop(&thread->queue);
     *stop = job == NULL && thread->stopping;
@@ -342,7 +367,9 @@ int store_thread_submit(struct store_thread *thread, struct store_job *job)
     } else {
         list_append(&thread->queue, job);
         thread->pending++;
-        (void)pthread_cond_signal(&thread->work);
+        if (thread->idle || thread->pending >= STORE_GROUP_UPDATES || !job->writes) {
+            (void)pthread_cond_signal(&thread->work);
+        }
     }
     (void)pthread_mutex_unlock(&thread->lock);
     return code;

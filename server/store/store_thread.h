@@ -5,7 +5,8 @@
  *
  * Group commit: the thread takes what is queued, runs it in one transaction and commits when nothing
  * is left, after STORE_GROUP_UPDATES of weight, or after STORE_GROUP_MS, whichever comes first. A job
- * that fails is undone alone. A job is reported as done only after the commit that holds it.
+ * that fails is undone alone. A job is reported as done only after the commit that holds it. Under
+ * load, groups begin STORE_PACE_MS apart, or when so many jobs wait: devices sleep longer than that.
  *
  * Health: when the disk is full or fails, writing jobs are answered with that error at once, without
  * being run, until a probe (every STORE_PROBE_MS) succeeds. Reading jobs go on.
@@ -17,6 +18,7 @@
 
 #define STORE_GROUP_MS 50u
 #define STORE_GROUP_UPDATES 64u
+#define STORE_PACE_MS 20u     /* between two transactions, as long as fewer jobs than that wait */
 #define STORE_QUEUE_MAX 1024u /* jobs waiting or running */
 #define STORE_WATCH_MS 500u   /* how often other connections' commits are looked for */
 #define STORE_PROBE_MS 1000u

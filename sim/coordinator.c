@@ -2,6 +2,7 @@
 #include "sim/coordinator_internal.h"
 
 #include "sim/run_spec.h"
+#include "sim/watch.h"
 
 #include <math.h>
 #include <mycel/model.h>
@@ -89,6 +90,9 @@ static int start(struct coordinator *c)
     }
     if (rc == 0) {
         struct engine_event event = {.type = ENGINE_EVENT_RESTORED};
+        if (c->world->watch != NULL) {
+            c->world->watch->restored(c->world->watch->user, c->world);
+        }
         c->epoch++;
         c->tick_us = UINT64_MAX;
         coordinator_step(c, &event);
@@ -155,6 +159,10 @@ void coordinator_close(struct coordinator *c)
 void coordinator_crash(struct coordinator *c)
 {
     stop(c);
+}
+
+void coordinator_start(struct coordinator *c)
+{
     int rc = start(c);
     if (rc < 0) {
         world_fail(c->world, rc, "the coordinator cannot be restarted from its store");
@@ -163,7 +171,7 @@ void coordinator_crash(struct coordinator *c)
 
 uint32_t coordinator_epoch(const struct coordinator *c)
 {
-    return c->epoch;
+    return c->engine != NULL ? c->epoch : 0;
 }
 
 bool coordinator_done(const struct coordinator *c)

@@ -48,8 +48,9 @@ void coordinator_stored(struct coordinator *coordinator, uint32_t epoch);
 void coordinator_worked(struct coordinator *coordinator, uint32_t epoch);
 void coordinator_ticked(struct coordinator *coordinator, uint32_t epoch);
 
-/* The process dies, and starts again at once from what was durable. */
+/* The process dies; and starts again from what was durable. */
 void coordinator_crash(struct coordinator *coordinator);
+void coordinator_start(struct coordinator *coordinator);
 
 /* The run has ended: all rounds are committed, or the target is reached. */
 bool coordinator_done(const struct coordinator *coordinator);

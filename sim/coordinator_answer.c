@@ -1,5 +1,6 @@
 /* The engine's answers as the messages that ship (server/desk), on their way back. */
 #include "sim/coordinator_internal.h"
+#include "sim/watch.h"
 
 #include <string.h>
 
@@ -60,9 +61,12 @@ void answer_problem(struct coordinator *c, uint32_t exchange,
                    bytes);
 }
 
-static void answer_receipt(struct coordinator *c, uint32_t exchange, uint8_t code,
-                           const struct engine_receipt *receipt)
+void answer_receipt(struct coordinator *c, uint32_t exchange, uint8_t code,
+                    const struct engine_receipt *receipt)
 {
+    if (c->world->watch != NULL) {
+        c->world->watch->told_receipt(c->world->watch->user, c->world, receipt);
+    }
     uint8_t payload[PROTO_MESSAGE_BYTES_MAX];
     int bytes = desk_write_receipt(receipt, payload, sizeof payload);
     answer_message(c, exchange, code, PROTO_FORMAT_RECEIPT, payload, bytes);
@@ -88,6 +92,9 @@ void answer_lookup(struct coordinator *c, uint32_t exchange, uint8_t code,
 static void answer_lease(struct coordinator *c, uint32_t exchange,
                          const struct engine_action_lease *lease)
 {
+    if (c->world->watch != NULL) {
+        c->world->watch->told_lease(c->world->watch->user, c->world, &lease->lease);
+    }
     uint8_t payload[PROTO_MESSAGE_BYTES_MAX];
     int bytes = desk_write_lease(lease, &c->task, PROTO_VERSION_MAX, payload, sizeof payload);
     answer_message(c, exchange, CODE(2, 4), PROTO_FORMAT_MESSAGE, payload, bytes);

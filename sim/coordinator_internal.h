@@ -90,6 +90,8 @@ void answer_message(struct coordinator *c, uint32_t exchange, uint8_t code, uint
 void answer_busy(struct coordinator *c, uint32_t exchange);
 void answer_problem(struct coordinator *c, uint32_t exchange,
                     const struct engine_action_problem *problem);
+void answer_receipt(struct coordinator *c, uint32_t exchange, uint8_t code,
+                    const struct engine_receipt *receipt);
 /* An old receipt, or the refusal that stands for it. `code`: 2.04 or 2.05. */
 void answer_lookup(struct coordinator *c, uint32_t exchange, uint8_t code,
                    const struct engine_action_lookup *lookup);

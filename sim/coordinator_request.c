@@ -114,9 +114,7 @@ static bool admit(struct coordinator *c, uint32_t id, const uint8_t key[PROTO_KE
     if (answer.type == ENGINE_ACTION_LOOKUP_RECEIPT) {
         answer_lookup(c, id, code, &answer.u.lookup);
     } else if (answer.type == ENGINE_ACTION_REPLY_RECEIPT) {
-        uint8_t payload[PROTO_MESSAGE_BYTES_MAX];
-        int n = desk_write_receipt(&answer.u.receipt, payload, sizeof payload);
-        answer_message(c, id, code, PROTO_FORMAT_RECEIPT, payload, n);
+        answer_receipt(c, id, code, &answer.u.receipt);
     } else {
         answer_problem(c, id, &answer.u.problem);
     }

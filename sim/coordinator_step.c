@@ -3,6 +3,7 @@
  * server/engine/action.h asks of every shell.
  */
 #include "sim/coordinator_internal.h"
+#include "sim/watch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -122,6 +123,8 @@ static int step(struct coordinator *c, struct engine_event *event, struct engine
     int rc = engine_step(c->engine, event, actions);
     if (rc < 0) {
         world_fail(c->world, rc, "the engine refused an event");
+    } else if (c->world->watch != NULL) {
+        c->world->watch->stepped(c->world->watch->user, c->world, event, actions);
     }
     return rc;
 }
@@ -169,6 +172,9 @@ static void tally_published(struct coordinator *c, uint32_t round)
 
 static void write_row(struct coordinator *c, struct waiting_row *row)
 {
+    if (c->world->watch != NULL) {
+        c->world->watch->stored(c->world->watch->user, c->world, &row->action);
+    }
     if (row->action.type == ENGINE_ACTION_PUBLISH) {
         tally_published(c, row->action.u.publish.round);
         ledger_publish(&c->ledger, &row->action.u.publish, c->sum.model, c->sum.state);
@@ -195,7 +201,7 @@ static void release_held(struct coordinator *c)
 
 void coordinator_stored(struct coordinator *c, uint32_t epoch)
 {
-    if (epoch != c->epoch) {
+    if (epoch != coordinator_epoch(c)) {
         return;
     }
     struct waiting_rows *w = &c->waiting;
@@ -208,6 +214,13 @@ void coordinator_stored(struct coordinator *c, uint32_t epoch)
         write_row(c, row);
     }
     c->durable = batch;
+    if (c->world->watch != NULL) {
+        c->world->watch->committed(c->world->watch->user, c->world);
+    }
+    if (fault_at_commit(c->world)) {
+        fault_crash(c->world);
+        return;
+    }
     release_held(c);
     struct engine_event event = {.type = ENGINE_EVENT_COMMITTED};
     event.u.committed = batch;
@@ -216,7 +229,7 @@ void coordinator_stored(struct coordinator *c, uint32_t epoch)
 
 void coordinator_ticked(struct coordinator *c, uint32_t epoch)
 {
-    if (epoch == c->epoch && c->world->now_us == c->tick_us) {
+    if (epoch == coordinator_epoch(c) && c->world->now_us == c->tick_us) {
         struct engine_event event = {.type = ENGINE_EVENT_TICK};
         coordinator_step(c, &event);
     }

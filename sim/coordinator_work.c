@@ -182,7 +182,7 @@ static void answer_if_due(struct coordinator *c, struct work *work)
 
 void coordinator_worked(struct coordinator *c, uint32_t epoch)
 {
-    if (epoch != c->epoch) {
+    if (epoch != coordinator_epoch(c)) {
         return;
     }
     answer_if_due(c, &c->aggregation);

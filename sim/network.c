@@ -1,6 +1,7 @@
 /* See network.h. */
 #include "sim/network.h"
 
+#include "sim/watch.h"
 #include "sim/world.h"
 
 #include <math.h>
@@ -43,6 +44,8 @@ static void make_paths(struct network *network, const struct fleet *fleet, const
                                .backhaul_latency_us = (uint32_t)lround(s->backhaul_ms * 1000.0),
                                .poll_us = fleet->classes[i]->sleepy ? poll_us : 0,
                                .hops = (uint8_t)s->hops};
+        network->healed[i] = network->paths[i];
+        network->healed[i].loss = (struct loss_model){.step_ms = loss->step_ms};
     }
 }
 
@@ -81,13 +84,15 @@ void network_free(struct network *network)
 }
 
 /* A gateway that is down stays so until then: nothing passes. */
-static void look_at_outages(struct network *network, uint32_t gateway, uint64_t now_us)
+static void look_at_outages(struct world *world, uint32_t gateway)
 {
+    struct network *network = &world->network;
     struct link_medium *medium = &network->media[gateway];
     uint64_t until_us;
-    if (now_us >= medium->down_until_us &&
-        outage_at(&network->outages, gateway, now_us, &until_us)) {
-        network->outage_us[gateway] += until_us - now_us;
+    if (world->now_us >= medium->down_until_us && !fault_healed(world) &&
+        outage_at(&network->outages, gateway, world->now_us, &until_us)) {
+        until_us = until_us < world->faults.heal_us ? until_us : world->faults.heal_us;
+        network->outage_us[gateway] += until_us - world->now_us;
         medium->down_until_us = until_us;
     }
 }
@@ -102,15 +107,49 @@ static void charge(struct world *world, struct fleet_device *device, const struc
     battery_spend(&world->fleet.batteries[device->class], &device->battery, nj);
 }
 
-bool network_send(struct world *world, uint32_t id, bool up, uint32_t bytes, uint64_t *at_us)
+/* Whether one of two things happens to the device's newest datagram. */
+static bool drawn(const struct world *world, uint32_t id, uint64_t which, double share)
+{
+    uint64_t counter = (uint64_t)world->fleet.devices[id].datagrams << 3 | which;
+    uint64_t draw = chance_u64(world->scenario->seed, CHANCE_DETOUR, id, counter);
+    return (double)(draw >> 11) * 0x1p-53 < share;
+}
+
+/* How much later it comes by another way. */
+static uint64_t detour_us(const struct world *world, uint32_t id, uint64_t which)
+{
+    uint64_t counter = (uint64_t)world->fleet.devices[id].datagrams << 3 | which;
+    uint64_t draw = chance_u64(world->scenario->seed, CHANCE_DETOUR, id, counter);
+    return 1u + chance_below(draw, (uint64_t)(world->scenario->delay_s * 1e6) + 1u);
+}
+
+static void arrive(const struct world *world, uint32_t id, uint64_t at_us,
+                   struct network_arrivals *arrivals)
+{
+    const struct scenario *s = world->scenario;
+    arrivals->at_us[arrivals->count++] = at_us;
+    if (fault_healed(world)) {
+        return;
+    }
+    if (s->delays > 0 && drawn(world, id, 0, s->delays)) {
+        arrivals->at_us[0] += detour_us(world, id, 1);
+    }
+    if (s->duplicates > 0 && drawn(world, id, 2, s->duplicates)) {
+        arrivals->at_us[arrivals->count++] = at_us + detour_us(world, id, 3);
+    }
+}
+
+void network_send(struct world *world, uint32_t id, bool up, uint32_t bytes,
+                  struct network_arrivals *arrivals)
 {
     struct network *network = &world->network;
     struct fleet_device *device = &world->fleet.devices[id];
-    look_at_outages(network, device->gateway, world->now_us);
+    look_at_outages(world, device->gateway);
     uint64_t seed = world->scenario->seed;
     const struct radio *radio = network->radios[device->class];
+    const struct link_path *paths = fault_healed(world) ? network->healed : network->paths;
     const struct link link = {.radio = radio,
-                              .path = &network->paths[device->class],
+                              .path = &paths[device->class],
                               .medium = &network->media[device->gateway],
                               .state = &device->link,
                               .phase_us = (uint32_t)chance_u64(seed, CHANCE_PLACE, id, 1)};
@@ -121,6 +160,12 @@ bool network_send(struct world *world, uint32_t id, bool up, uint32_t bytes, uin
     struct link_result result;
     link_send(&link, &datagram, world->now_us, &result);
     charge(world, device, radio, &result, up);
-    *at_us = result.at_us;
-    return result.fate == LINK_DELIVERED;
+    arrivals->count = 0;
+    if (result.fate == LINK_DELIVERED) {
+        arrive(world, id, result.at_us, arrivals);
+    }
+    if (world->watch != NULL) {
+        const struct watch_datagram seen = {id, up, bytes, &result, arrivals};
+        world->watch->sent(world->watch->user, world, &seen);
+    }
 }

@@ -15,6 +15,7 @@ struct network {
     uint64_t *outage_us;       /* by gateway: time that it was down, as far as was looked at */
     uint32_t gateways;
     struct link_path paths[FLEET_CLASSES_MAX];
+    struct link_path healed[FLEET_CLASSES_MAX]; /* the same without loss */
     const struct radio *radios[FLEET_CLASSES_MAX];
     struct outage outages;
 };
@@ -24,7 +25,14 @@ int network_init(struct network *network, const struct fleet *fleet,
                  const struct scenario *scenario, char *problem);
 void network_free(struct network *network);
 
-/* Sends one datagram now and charges the device for it. True: it arrives at *at_us. */
-bool network_send(struct world *world, uint32_t device, bool up, uint32_t bytes, uint64_t *at_us);
+/* When a datagram arrives: never, once, or (where the scenario duplicates) twice. */
+struct network_arrivals {
+    uint32_t count;
+    uint64_t at_us[2];
+};
+
+/* Sends one datagram now and charges the device for it. */
+void network_send(struct world *world, uint32_t device, bool up, uint32_t bytes,
+                  struct network_arrivals *arrivals);
 
 #endif

@@ -108,6 +108,9 @@ static int build(struct world *world, char *problem)
     const struct scenario *s = world->scenario;
     int rc = parse_model(world, problem);
     if (rc == 0) {
+        rc = fault_init(world, problem);
+    }
+    if (rc == 0) {
         rc = fleet_init(&world->fleet, s, problem);
     }
     if (rc == 0) {
@@ -185,6 +188,7 @@ int sim_run(const struct scenario *scenario, const struct run_observer *observer
     world->scenario = scenario;
     world->scored = on_score;
     world->scored_user = run;
+    world->watch = observer->watch;
     int rc = build(world, problem);
     if (rc == 0) {
         if (observer->started != NULL) {

@@ -35,6 +35,7 @@ struct run_figures {
 };
 
 struct world;
+struct world_watch;
 
 /* What a run tells. Each may be NULL. */
 struct run_observer {
@@ -44,6 +45,7 @@ struct run_observer {
     void (*progress)(void *user, const struct run_figures *figures); /* now and then */
     void (*ended)(void *user, const struct world *world, const struct run_figures *figures);
     bool (*stop)(void *user); /* true: end now; the run returns MYCEL_E_CLOSED */
+    const struct world_watch *watch;
 };
 
 /* Runs the scenario. 0: the training has ended; TIMEOUT: virtual_max_s passed before; CLOSED: the

@@ -73,6 +73,9 @@ struct scenario {
     char outages[SCENARIO_TEXT_BYTES];
     char radio[SCENARIO_TEXT_BYTES];
     uint32_t poll_ms;
+    double duplicates;
+    double delays;
+    double delay_s;
 
     /* what goes wrong */
     double reboots;
@@ -82,6 +85,9 @@ struct scenario {
     double lying;
     double skew_ppm;
     double crashes;
+    char crash_at[SCENARIO_TEXT_BYTES];
+    double down_s;
+    double heal_s;
     char attack[SCENARIO_TEXT_BYTES];
     double attackers;
 

@@ -106,15 +106,22 @@ static uint64_t timeout_us(struct world *world, const struct trip *e)
     return (ACK_TIMEOUT_US + chance_below(draw, ACK_TIMEOUT_US / 2u + 1u)) << e->tries;
 }
 
+/* `arrival`: WORLD_UP or WORLD_DOWN. */
+static void send(struct world *world, uint32_t id, uint32_t bytes, enum world_kind arrival)
+{
+    struct network_arrivals arrivals;
+    network_send(world, trip_at(&world->trips, id)->device, arrival == WORLD_UP, bytes, &arrivals);
+    for (uint32_t i = 0; i < arrivals.count; i++) {
+        push(world, arrivals.at_us[i], arrival, id);
+    }
+}
+
 static void transmit(struct world *world, uint32_t id)
 {
     struct trip *e = trip_at(&world->trips, id);
     uint32_t bytes =
         e->kind == TRIP_HANDSHAKE ? wire_handshake_up[e->flight] : wire_request_bytes(&e->request);
-    uint64_t at_us;
-    if (network_send(world, e->device, true, bytes, &at_us)) {
-        push(world, at_us, WORLD_UP, id);
-    }
+    send(world, id, bytes, WORLD_UP);
     e->retry_us = world->now_us + timeout_us(world, e);
     push(world, e->retry_us, WORLD_RETRY, id);
 }
@@ -124,10 +131,7 @@ static void transmit_back(struct world *world, uint32_t id)
     struct trip *e = trip_at(&world->trips, id);
     uint32_t bytes = e->kind == TRIP_HANDSHAKE ? wire_handshake_down[e->flight]
                                                : wire_response_bytes(&e->response);
-    uint64_t at_us;
-    if (network_send(world, e->device, false, bytes, &at_us)) {
-        push(world, at_us, WORLD_DOWN, id);
-    }
+    send(world, id, bytes, WORLD_DOWN);
 }
 
 /* ---- the device's side -------------------------------------------------------------------- */

@@ -2,7 +2,7 @@
 #include "sim/world.h"
 
 #include "sim/coordinator.h"
-#include "sim/fault.h"
+#include "sim/watch.h"
 
 #include <mycel/error.h>
 #include <stdlib.h>
@@ -134,6 +134,60 @@ static void on_device(struct world *world, uint32_t device)
     }
 }
 
+/* The coordinator was to crash in this moment. */
+static void crash(struct world *world)
+{
+    fault_crash(world);
+    fault_plan_crash(world);
+}
+
+static void on_datagram(struct world *world, uint32_t exchange, bool up)
+{
+    if (world->watch != NULL) {
+        world->watch->arrived(world->watch->user, world, trip_at(&world->trips, exchange)->device,
+                              up);
+    }
+    if (up) {
+        trip_up(world, exchange);
+    } else {
+        trip_down(world, exchange);
+    }
+}
+
+static void carry_out(struct world *world, const struct queue_event *event)
+{
+    switch ((enum world_kind)event->kind) {
+    case WORLD_DEVICE:
+        on_device(world, event->who);
+        break;
+    case WORLD_UP:
+    case WORLD_DOWN:
+        on_datagram(world, event->who, event->kind == WORLD_UP);
+        break;
+    case WORLD_RETRY:
+        trip_retry(world, event->who);
+        break;
+    case WORLD_REBOOT:
+        fault_reboot(world, event->who);
+        break;
+    case WORLD_STORE:
+        coordinator_stored(world->coordinator, event->who);
+        break;
+    case WORLD_WORK:
+        coordinator_worked(world->coordinator, event->who);
+        break;
+    case WORLD_TICK:
+        coordinator_ticked(world->coordinator, event->who);
+        break;
+    case WORLD_CRASH:
+        crash(world);
+        break;
+    case WORLD_START:
+        coordinator_start(world->coordinator);
+        break;
+    }
+}
+
 bool world_step(struct world *world)
 {
     struct queue_event event;
@@ -142,34 +196,12 @@ bool world_step(struct world *world)
     }
     world->now_us = event.at_us;
     world->tally.events++;
-    switch ((enum world_kind)event.kind) {
-    case WORLD_DEVICE:
-        on_device(world, event.who);
-        break;
-    case WORLD_UP:
-        trip_up(world, event.who);
-        break;
-    case WORLD_DOWN:
-        trip_down(world, event.who);
-        break;
-    case WORLD_RETRY:
-        trip_retry(world, event.who);
-        break;
-    case WORLD_REBOOT:
-        fault_reboot(world, event.who);
-        break;
-    case WORLD_STORE:
-        coordinator_stored(world->coordinator, event.who);
-        break;
-    case WORLD_WORK:
-        coordinator_worked(world->coordinator, event.who);
-        break;
-    case WORLD_TICK:
-        coordinator_ticked(world->coordinator, event.who);
-        break;
-    case WORLD_CRASH:
+    carry_out(world, &event);
+    if (fault_after_event(world)) {
         fault_crash(world);
-        break;
+    }
+    if (world->watch != NULL) {
+        world->watch->event(world->watch->user, world, &event);
     }
     return world->status == 0;
 }

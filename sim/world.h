@@ -7,6 +7,7 @@
 
 #include "server/engine/event.h"
 #include "sim/chance.h"
+#include "sim/fault.h"
 #include "sim/live.h"
 #include "sim/network.h"
 #include "sim/queue.h"
@@ -15,6 +16,7 @@
 
 struct coordinator;
 struct ledger_share;
+struct world_watch;
 
 /* X(name): what an event of the queue is about; `who` in the comment. */
 enum world_kind {
@@ -27,6 +29,7 @@ enum world_kind {
     WORLD_WORK,   /* a sum or a score is ready: the coordinator's epoch */
     WORLD_TICK,   /* the engine asked for it: the coordinator's epoch */
     WORLD_CRASH,  /* the coordinator dies */
+    WORLD_START,  /* … and is started again */
 };
 
 #define WORLD_LIE_FACTOR 10u /* by which a lying device multiplies its samples */
@@ -67,7 +70,9 @@ struct world {
     struct coordinator *coordinator;
     struct mycel_model model;
     const struct attack *attack;
-    world_score_fn scored; /* may be NULL */
+    struct fault_plan faults;
+    const struct world_watch *watch; /* may be NULL */
+    world_score_fn scored;           /* may be NULL */
     void *scored_user;
     struct mycel_client_config configs[FLEET_CLASSES_MAX];
     uint64_t *scratch; /* of all clients: one is polled at a time */

@@ -21,7 +21,7 @@
 struct create_options {
     const char *model, *name, *initial, *device_class, *strategy, *codecs;
     unsigned codec;
-    uint64_t rounds, goal, minimum, deadline_ms, seed;
+    uint64_t rounds, goal, minimum, deadline_ms, deadline_min_ms, deadline_max_ms, seed;
     double over_selection;
     uint64_t epochs, batch, steps_max;
     double learning_rate, momentum, prox_mu, clip_norm, target;
@@ -70,11 +70,27 @@ static const struct setting rows[] = {
     {.name = "deadline",
      .type = SETTING_DURATION,
      .argument = "TIME",
-     .fallback = "10m",
      .min = 1000,
-     .max = 30.0 * 86400e3,
+     .max = 7.0 * 86400e3,
      AT(deadline_ms),
-     .help = "Time a round has; after twice that it is given up and tried again"},
+     .help = "Time a round has; after twice that it is given up and tried again (default: 10m at "
+             "first, then half as long again as 95 % of the reports take)"},
+    {.name = "deadline-min",
+     .type = SETTING_DURATION,
+     .argument = "TIME",
+     .fallback = "60s",
+     .min = 1,
+     .max = 7.0 * 86400e3,
+     AT(deadline_min_ms),
+     .help = "Shortest deadline that is learned"},
+    {.name = "deadline-max",
+     .type = SETTING_DURATION,
+     .argument = "TIME",
+     .fallback = "1d",
+     .min = 1,
+     .max = 7.0 * 86400e3,
+     AT(deadline_max_ms),
+     .help = "Longest deadline that is learned"},
     {.name = "over-selection",
      REAL(1, 4),
      .fallback = "1.3",
@@ -220,7 +236,10 @@ static void fill_config(const struct create_options *o, const struct codecs *cod
     c->goal = (uint32_t)o->goal;
     c->minimum = o->minimum ? (uint32_t)o->minimum : (uint32_t)(o->goal * 4u + 4u) / 5u;
     c->over_permille = (uint32_t)(o->over_selection * 1000.0 + 0.5);
-    c->soft_ms = (uint32_t)o->deadline_ms;
+    c->soft_ms = (uint32_t)o->deadline_ms; /* 0: the engine's default, until it knows better */
+    c->soft_learn = o->deadline_ms == 0;
+    c->soft_min_ms = (uint32_t)o->deadline_min_ms;
+    c->soft_max_ms = (uint32_t)o->deadline_max_ms;
     c->pace_ms = (uint32_t)o->pace_ms;
     c->staleness_max = (uint32_t)o->staleness_max;
     c->samples_min = (uint32_t)o->samples_min;
@@ -359,6 +378,10 @@ static int check(const struct create_options *o, const char *root_data, struct c
     if (o->minimum > o->goal) {
         say_error("--min (%" PRIu64 ") must not be above --goal (%" PRIu64 ")", o->minimum,
                   o->goal);
+        return MYCEL_E_INVALID;
+    }
+    if (o->deadline_min_ms > o->deadline_max_ms) {
+        say_error("--deadline-min must not be above --deadline-max");
         return MYCEL_E_INVALID;
     }
     if (o->name != NULL && store_name_check(o->name) < 0) {

@@ -121,7 +121,8 @@ static void spec_numbers(struct fields *f, struct engine_spec *s)
                              &s->pace_ms,       &s->samples_min,      &s->samples_max,
                              &s->battery_min,   &s->spacing_rounds,   &s->cap,
                              &s->fair_permille, &s->utility_permille, &s->codecs,
-                             &s->round_limit,   &s->patience};
+                             &s->round_limit,   &s->patience,         &s->soft_min_ms,
+                             &s->soft_max_ms};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         fields_u32(f, all[i]);
     }
@@ -136,6 +137,7 @@ void fields_spec(struct fields *f, struct engine_spec *s)
     spec_numbers(f, s);
     fields_bool(f, &s->staleness_discount);
     fields_bool(f, &s->over_learn);
+    fields_bool(f, &s->soft_learn);
     FIELDS_ENUM(f, s->weighting, engine_weighting, ENGINE_WEIGHT_UNIFORM);
     fields_bool(f, &s->busy_allowed);
     fields_u8(f, &s->codec);
@@ -157,6 +159,7 @@ void fields_learned(struct fields *f, struct engine_learned *l)
     fields_u32(f, &l->drop_rounds);
     fields_u32(f, &l->round_ms);
     fields_u32(f, &l->gap_ms);
+    fields_u32(f, &l->report_ms);
     fields_real(f, &l->best);
     fields_u32(f, &l->best_version);
     fields_bool(f, &l->evaluated);

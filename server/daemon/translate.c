@@ -99,6 +99,7 @@ void translate_learned(const struct engine_learned *row, struct store_learned *o
     out->drop_rounds = row->drop_rounds;
     out->round_ms = row->round_ms;
     out->gap_ms = row->gap_ms;
+    out->report_ms = row->report_ms;
     out->best = row->best;
     out->best_version = row->best_version;
     out->evaluated = row->evaluated;
@@ -165,6 +166,9 @@ static void copy_buffer(const struct store_run_config *config, struct engine_spe
     out->soft_ms = config->soft_ms;
     out->hard_ms = config->hard_ms;
     out->lease_ms = config->lease_ms;
+    out->soft_learn = config->soft_learn;
+    out->soft_min_ms = config->soft_min_ms;
+    out->soft_max_ms = config->soft_max_ms;
     out->pace_ms = config->pace_ms;
 }
 
@@ -213,6 +217,7 @@ void translate_progress(const struct store_run *run, const struct store_version 
     out->learned.drop_rounds = run->learned.drop_rounds;
     out->learned.round_ms = run->learned.round_ms;
     out->learned.gap_ms = run->learned.gap_ms;
+    out->learned.report_ms = run->learned.report_ms;
     out->learned.best = run->learned.best;
     out->learned.best_version = run->learned.best_version;
     out->learned.evaluated = run->learned.evaluated;

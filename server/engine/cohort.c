@@ -151,7 +151,8 @@ static bool quota_blocks(const struct engine *e, const struct run *run, enum quo
         quota == QUOTA_FAIRNESS ? run->spec.fair_permille : run->spec.utility_permille;
     uint64_t seats = spec_seats(&run->spec, &run->learned);
     uint64_t kept = seats * permille / 1000u;
-    bool lapsed = e->now_ms - run->round.opened_ms >= run->spec.select_ms / 2;
+    bool lapsed =
+        e->now_ms - run->round.opened_ms >= spec_clock(&run->spec, &run->learned).select_ms / 2;
 
     return !entitled && !lapsed && run->round.plain_seats[quota] >= seats - kept;
 }

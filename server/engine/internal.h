@@ -22,7 +22,9 @@ struct lease {
     struct engine_lease what;
     uint32_t run_slot;
     uint64_t deadline_ms;
-    uint64_t batch; /* that stores it */
+    bool timed;          /* it was granted by this engine, at … */
+    uint64_t granted_ms; /* … engine time; a restart does not know */
+    uint64_t batch;      /* that stores it */
 };
 
 struct device {
@@ -90,6 +92,7 @@ struct run {
     uint64_t accepted;  /* of all devices, ever */
     struct stats_window norms;
     struct stats_window utilities;
+    struct stats_window report_times; /* ms, with soft_learn */
 };
 
 struct receipt_slot {

@@ -3,6 +3,7 @@
 #include "common/rng.h"
 #include "server/engine/heap.h"
 #include "server/engine/key.h"
+#include "server/engine/spec.h"
 
 #define RNG_STREAM_PLAN 0x504C414Eu /* "PLAN" */
 
@@ -62,7 +63,9 @@ void lease_grant(struct engine *e, uint32_t device_slot, uint32_t run_slot, uint
     lease->what.seed = plan_seed(run, &lease->what);
     key_derive(&lease->what);
     lease->run_slot = run_slot;
-    lease->deadline_ms = deadline(e, run, run->spec.lease_ms);
+    lease->deadline_ms = deadline(e, run, spec_clock(&run->spec, &run->learned).lease_ms);
+    lease->timed = true;
+    lease->granted_ms = e->now_ms;
     index_key(e, device_slot);
     make_live(e, device_slot);
 }
@@ -77,6 +80,7 @@ void lease_restore(struct engine *e, uint32_t device_slot, uint32_t run_slot,
     lease->what = *what;
     lease->run_slot = run_slot;
     lease->state = LEASE_OVER;
+    lease->timed = false;
     index_key(e, device_slot);
     if (left_ms > 0) {
         lease->deadline_ms = deadline(e, run, left_ms);

@@ -6,6 +6,7 @@
 #include "server/engine/receipt.h"
 #include "server/engine/round.h"
 #include "server/engine/run.h"
+#include "server/engine/spec.h"
 #include "server/engine/update.h"
 
 static int restore_round(struct engine *e, const struct engine_event_round *row)
@@ -67,7 +68,7 @@ static int restore_share(struct engine *e, const struct engine_event_share *row)
 static uint64_t lease_left_ms(const struct engine *e, const struct run *run,
                               const struct device *device, const struct engine_event_lease *row)
 {
-    uint32_t whole = run->spec.lease_ms;
+    uint32_t whole = spec_clock(&run->spec, &run->learned).lease_ms;
     uint64_t grace = e->config.grace_ms < whole ? e->config.grace_ms : whole;
     uint64_t left = row->left_ms < whole ? row->left_ms : whole;
     bool stale = run->base.version - row->lease.base.version > run->spec.staleness_max;

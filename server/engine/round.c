@@ -4,10 +4,14 @@
 #include "server/engine/emit.h"
 #include "server/engine/lease.h"
 #include "server/engine/run.h"
+#include "server/engine/spec.h"
 
 #include <string.h>
 
 #define POLL_STEPS_MAX 8u /* transitions that one event can cause in one run */
+
+#define REPORT_HISTORY_MIN 8u /* report times that are believed */
+#define REPORT_PERMILLE 950u
 
 #define BIT(state) (1u << ENGINE_ROUND_##state)
 
@@ -74,6 +78,7 @@ static bool next_round(struct engine *e, uint32_t run_slot)
 void round_start(struct engine *e, struct run *run)
 {
     struct round *round = &run->round;
+    struct spec_clock clock = spec_clock(&run->spec, &run->learned);
 
     if (round->started) {
         return;
@@ -81,9 +86,9 @@ void round_start(struct engine *e, struct run *run)
     round->started = true;
     round->unsaved = true;
     round->started_ms = e->now_ms;
-    round->select_end_ms = e->now_ms + run->spec.select_ms;
-    round->soft_end_ms = e->now_ms + run->spec.soft_ms;
-    round->hard_end_ms = e->now_ms + run->spec.hard_ms;
+    round->select_end_ms = e->now_ms + clock.select_ms;
+    round->soft_end_ms = e->now_ms + clock.soft_ms;
+    round->hard_end_ms = e->now_ms + clock.hard_ms;
 }
 
 /* The share of leases that ended without an update, for over-selection. */
@@ -103,6 +108,17 @@ static void learn_drop_out(struct run *run)
     learned->drop_rounds++;
 }
 
+/* The deadlines of the next round. Few reports say little, and those of before a restart are gone: then what
+ * was known stays. */
+static void learn_report_time(struct run *run)
+{
+    if (run->report_times.count >= REPORT_HISTORY_MIN) {
+        uint32_t slow = (uint32_t)stats_rank(&run->report_times, REPORT_PERMILLE);
+
+        run->learned.report_ms = slow > 0 ? slow : 1u;
+    }
+}
+
 static void ask_for_sum(struct engine *e, const struct run *run)
 {
     struct engine_action_aggregate *work =
@@ -119,6 +135,7 @@ static void ask_for_sum(struct engine *e, const struct run *run)
 static void freeze(struct engine *e, struct run *run)
 {
     learn_drop_out(run);
+    learn_report_time(run);
     set_state(&run->round, ENGINE_ROUND_AGGREGATE);
     run->round.closed_ms = e->now_ms;
     run->round.summed = false;
@@ -132,6 +149,10 @@ static void freeze(struct engine *e, struct run *run)
 static void retry(struct engine *e, struct run *run)
 {
     learn_drop_out(run);
+    /* Those who were too slow were never seen: a deadline that was too short must not confirm itself. */
+    if (run->learned.report_ms < run->spec.soft_max_ms) {
+        run->learned.report_ms *= 2u;
+    }
     emit_audit(e, ENGINE_AUDIT_ROUND_ABANDONED, run, 0, MYCEL_E_TIMEOUT);
     set_state(&run->round, ENGINE_ROUND_ABANDONED);
     set_state(&run->round, ENGINE_ROUND_SELECT);
@@ -327,6 +348,7 @@ static uint64_t deadline_again(const struct engine *e, uint32_t whole_ms, uint64
 int round_restore(struct engine *e, struct run *run, const struct engine_event_round *row)
 {
     struct round *round = &run->round;
+    struct spec_clock clock = spec_clock(&run->spec, &run->learned);
 
     if (row->round == 0 || row->attempt == 0 || row->state == ENGINE_ROUND_IDLE ||
         row->state == ENGINE_ROUND_PUBLISH || (uint32_t)row->state > ENGINE_ROUND_ABANDONED) {
@@ -340,12 +362,11 @@ int round_restore(struct engine *e, struct run *run, const struct engine_event_r
     round->opened_ms = e->now_ms;
     round->closed_ms = e->now_ms;
     round->started = row->started;
-    round->started_ms =
-        e->now_ms - (row->age_ms < run->spec.hard_ms ? row->age_ms : run->spec.hard_ms);
+    round->started_ms = e->now_ms - (row->age_ms < clock.hard_ms ? row->age_ms : clock.hard_ms);
     round->granted_ms = e->now_ms;
-    round->select_end_ms = deadline_again(e, run->spec.select_ms, row->age_ms);
-    round->soft_end_ms = deadline_again(e, run->spec.soft_ms, row->age_ms);
-    round->hard_end_ms = deadline_again(e, run->spec.hard_ms, row->age_ms);
+    round->select_end_ms = deadline_again(e, clock.select_ms, row->age_ms);
+    round->soft_end_ms = deadline_again(e, clock.soft_ms, row->age_ms);
+    round->hard_end_ms = deadline_again(e, clock.hard_ms, row->age_ms);
     return MYCEL_OK;
 }
 

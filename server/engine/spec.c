@@ -5,6 +5,8 @@
 #include <string.h>
 
 #define SOFT_MS_DEFAULT 600000u
+#define SOFT_MIN_MS_DEFAULT 60000u
+#define SOFT_MAX_MS_DEFAULT 86400000u
 #define PACE_MS_DEFAULT 60000u
 #define TIME_MS_MAX 604800000u /* a week: what any time in a spec may be at most */
 #define OVER_PERMILLE_MAX 4000u
@@ -25,6 +27,8 @@ void spec_defaults(struct engine_spec *spec)
     fill(&spec->hard_ms, 2 * spec->soft_ms);
     fill(&spec->select_ms, spec->soft_ms);
     fill(&spec->lease_ms, spec->hard_ms);
+    fill(&spec->soft_min_ms, SOFT_MIN_MS_DEFAULT);
+    fill(&spec->soft_max_ms, SOFT_MAX_MS_DEFAULT);
     fill(&spec->pace_ms, PACE_MS_DEFAULT);
     fill(&spec->samples_min, 1);
     fill(&spec->samples_max, PROTO_SAMPLES_MAX);
@@ -32,6 +36,31 @@ void spec_defaults(struct engine_spec *spec)
     if (spec->update_bytes_max == 0) {
         spec->update_bytes_max = PROTO_UPDATE_BYTES_MAX;
     }
+}
+
+static uint32_t scaled(uint32_t value, uint32_t new_whole, uint32_t old_whole)
+{
+    uint64_t result = (uint64_t)value * new_whole / old_whole;
+
+    result = result > 0 ? result : 1u;
+    return (uint32_t)(result < TIME_MS_MAX ? result : TIME_MS_MAX);
+}
+
+struct spec_clock spec_clock(const struct engine_spec *spec, const struct engine_learned *learned)
+{
+    struct spec_clock clock = {spec->select_ms, spec->soft_ms, spec->hard_ms, spec->lease_ms};
+    uint64_t soft = (uint64_t)learned->report_ms * 3u / 2u;
+
+    if (!spec->soft_learn || learned->report_ms == 0) {
+        return clock;
+    }
+    soft = soft > spec->soft_min_ms ? soft : spec->soft_min_ms;
+    soft = soft < spec->soft_max_ms ? soft : spec->soft_max_ms;
+    clock.soft_ms = (uint32_t)soft;
+    clock.select_ms = scaled(spec->select_ms, clock.soft_ms, spec->soft_ms);
+    clock.hard_ms = scaled(spec->hard_ms, clock.soft_ms, spec->soft_ms);
+    clock.lease_ms = scaled(spec->lease_ms, clock.soft_ms, spec->soft_ms);
+    return clock;
 }
 
 uint32_t spec_seats(const struct engine_spec *spec, const struct engine_learned *learned)
@@ -86,6 +115,8 @@ static const char *first_fault(const struct engine_spec *s)
         {s->hard_ms >= s->soft_ms && s->hard_ms <= TIME_MS_MAX, "hard_ms"},
         {s->select_ms <= s->hard_ms, "select_ms"},
         {s->lease_ms <= TIME_MS_MAX, "lease_ms"},
+        {s->soft_min_ms <= s->soft_max_ms, "soft_min_ms"},
+        {s->soft_max_ms <= TIME_MS_MAX, "soft_max_ms"},
         {s->pace_ms <= TIME_MS_MAX, "pace_ms"},
         {s->samples_max <= PROTO_SAMPLES_MAX, "samples_max"},
         {s->samples_min <= s->samples_max, "samples_min"},

@@ -9,7 +9,7 @@ void stats_push(struct stats_window *window, float value)
     }
 }
 
-float stats_median(const struct stats_window *window)
+float stats_rank(const struct stats_window *window, uint32_t permille)
 {
     float sorted[STATS_WINDOW];
     uint32_t n = window->count < STATS_WINDOW ? window->count : STATS_WINDOW;
@@ -23,7 +23,12 @@ float stats_median(const struct stats_window *window)
         }
         sorted[at] = window->values[i];
     }
-    return n == 0 ? 0.0f : sorted[(n - 1) / 2];
+    return n == 0 ? 0.0f : sorted[(n - 1) * permille / 1000u];
+}
+
+float stats_median(const struct stats_window *window)
+{
+    return stats_rank(window, 500);
 }
 
 bool stats_is_finite(float value)

@@ -18,6 +18,9 @@ struct stats_window {
 
 void stats_push(struct stats_window *window, float value);
 
+/* The lower value at this rank of what is in the window, 500 being its median; 0 when it is empty. */
+float stats_rank(const struct stats_window *window, uint32_t permille);
+
 /* The lower median of what is in the window; 0 when it is empty. */
 float stats_median(const struct stats_window *window);
 

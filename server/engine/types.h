@@ -120,7 +120,12 @@ struct engine_spec {
     uint32_t soft_ms;   /* from here on the minimum suffices; default 600,000 */
     uint32_t hard_ms;   /* below the minimum: abandon and retry; default 2 × soft_ms */
     uint32_t lease_ms;  /* life of one lease; default hard_ms, never beyond it in sync mode */
-    uint32_t pace_ms;   /* width of the window in which devices come back; default 60,000 */
+    bool
+        soft_learn; /* once known, soft_ms is 1.5 × the 95th percentile of the time that devices take
+                           to report, within the two below; the other three keep their ratio to it */
+    uint32_t soft_min_ms; /* default 60,000 */
+    uint32_t soft_max_ms; /* default 86,400,000 */
+    uint32_t pace_ms;     /* width of the window in which devices come back; default 60,000 */
 
     /* Who may take part. */
     uint32_t samples_min;      /* default 1 */
@@ -157,6 +162,7 @@ struct engine_learned {
     uint32_t drop_rounds;   /* rounds that it was observed in */
     uint32_t round_ms;      /* last lease to close, smoothed; 0: unknown */
     uint32_t gap_ms;        /* goal reached to next round, smoothed; 0: unknown */
+    uint32_t report_ms;     /* 95th percentile, lease to update; with soft_learn; 0: unknown */
     float best;             /* best accuracy so far */
     uint32_t best_version;
     bool evaluated; /* … of a version > 0 is in `best` */

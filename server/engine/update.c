@@ -229,6 +229,15 @@ void update_mark(struct share *share, uint32_t round, uint32_t attempt)
     }
 }
 
+/* Late ones too: they are those whom the deadline is about. */
+static void learn_report_time(const struct engine *e, struct run *run, const struct lease *lease,
+                              const struct engine_receipt *receipt)
+{
+    if (run->spec.soft_learn && lease->timed && (receipt->counted_round > 0 || receipt->late)) {
+        stats_push(&run->report_times, (float)(e->now_ms - lease->granted_ms));
+    }
+}
+
 static void book(struct engine *e, uint32_t device_slot, const struct engine_receipt *receipt,
                  const struct engine_event_update *update)
 {
@@ -237,6 +246,7 @@ static void book(struct engine *e, uint32_t device_slot, const struct engine_rec
     struct share *share = share_of(e, device_slot, run_slot);
 
     update_mark(share, receipt->round, receipt->attempt);
+    learn_report_time(e, run, &e->devices[device_slot].lease, receipt);
     if (receipt->counted_round > 0) {
         round_count(e, run, update_weight(&run->spec, &update->report));
         update_learn(e, device_slot, run_slot, receipt, &update->report, update->norm);

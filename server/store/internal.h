@@ -42,6 +42,7 @@ int store_migrate(struct store *store, int target);
 #define STORE_MIGRATIONS STORE_SCHEMA
 extern const char *const store_migration_001;
 extern const char *const store_migration_002;
+extern const char *const store_migration_003;
 
 /*
  * One execution of a prepared statement. Parameters are bound, and columns read, from left to right.

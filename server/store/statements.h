@@ -18,12 +18,12 @@
     " epochs, batch, concurrency, staleness_max, over_permille, weighting, select_ms, soft_ms,"    \
     " hard_ms, lease_ms, pace_ms, samples_min, samples_max, battery_min, spacing_rounds, cap,"     \
     " fair_permille, utility_permille, codec, codecs, steps_max, rounds, patience,"                \
-    " staleness_discount, over_learn, busy_allowed, clip_norm, learning_rate, momentum, prox_mu,"  \
-    " target_accuracy"
+    " soft_min_ms, soft_max_ms, staleness_discount, over_learn, soft_learn, busy_allowed,"         \
+    " clip_norm, learning_rate, momentum, prox_mu, target_accuracy"
 
 #define SQL_RUN_SELECT                                                                             \
-    "SELECT id, state, " SQL_RUN_CONFIG ", drop_permille, drop_rounds, round_ms, gap_ms, best,"    \
-    " best_version, evaluated, created_ms, ended_ms, reason,"                                      \
+    "SELECT id, state, " SQL_RUN_CONFIG ", drop_permille, drop_rounds, round_ms, gap_ms,"          \
+    " report_ms, best, best_version, evaluated, created_ms, ended_ms, reason,"                     \
     " (SELECT IFNULL(MAX(round), 0) FROM rounds t WHERE t.run = r.id),"                            \
     " (SELECT MAX(number) FROM versions v WHERE v.run = r.id),"                                    \
     " (SELECT MAX(number) FROM versions v WHERE v.run = r.id AND v.samples IS NOT NULL)"           \
@@ -92,13 +92,13 @@
     \
     X(RUN_ADD, "INSERT INTO runs(" SQL_RUN_CONFIG ", created_ms, state) VALUES(?, ?, ?, ?, ?, ?," \
         " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?," \
-        " ?, ?, ?, ?, ?, ?, ?, 1)") \
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)") \
     X(RUN_STATE, "UPDATE runs SET state = ?, ended_ms = ?, reason = ? WHERE id = ?") \
     X(RUN_PROGRESS, "UPDATE runs SET drop_permille = ?, drop_rounds = ?, round_ms = ?," \
-        " gap_ms = ?, best = ?, best_version = ?, evaluated = ?," \
-        " ended_ms = CASE WHEN state IN (1, 2) AND ?8 IN (3, 4) THEN ?9 ELSE ended_ms END," \
-        " state = CASE WHEN state IN (1, 2) AND ?8 IN (3, 4) THEN ?8 ELSE state END" \
-        " WHERE id = ?10") \
+        " gap_ms = ?, report_ms = ?, best = ?, best_version = ?, evaluated = ?," \
+        " ended_ms = CASE WHEN state IN (1, 2) AND ?9 IN (3, 4) THEN ?10 ELSE ended_ms END," \
+        " state = CASE WHEN state IN (1, 2) AND ?9 IN (3, 4) THEN ?9 ELSE state END" \
+        " WHERE id = ?11") \
     X(RUN_BY_ID, SQL_RUN_SELECT "WHERE id = ?") \
     X(RUN_BY_NAME, SQL_RUN_SELECT "WHERE name = ?") \
     X(RUN_LIST, SQL_RUN_SELECT "ORDER BY id") \

@@ -108,11 +108,14 @@ static const char *broken_rule(const struct store_run_config *c)
     X(codecs)                                                                                      \
     X(steps_max)                                                                                   \
     X(rounds)                                                                                      \
-    X(patience)
+    X(patience)                                                                                    \
+    X(soft_min_ms)                                                                                 \
+    X(soft_max_ms)
 
 #define RUN_FLAGS(X)                                                                               \
     X(staleness_discount)                                                                          \
     X(over_learn)                                                                                  \
+    X(soft_learn)                                                                                  \
     X(busy_allowed)
 
 #define RUN_REALS(X)                                                                               \
@@ -198,6 +201,7 @@ static void read_run(struct query *q, struct store_run *run)
     run->learned.drop_rounds = query_get_u32(q);
     run->learned.round_ms = query_get_u32(q);
     run->learned.gap_ms = query_get_u32(q);
+    run->learned.report_ms = query_get_u32(q);
     run->learned.best = query_get_real(q);
     run->learned.best_version = query_get_u32(q);
     run->learned.evaluated = query_get_u32(q) != 0;
@@ -301,6 +305,7 @@ static int note_progress(struct store *store, uint32_t run, enum store_run_state
     query_u64(&q, learned->drop_rounds);
     query_u64(&q, learned->round_ms);
     query_u64(&q, learned->gap_ms);
+    query_u64(&q, learned->report_ms);
     query_real(&q, learned->best);
     query_u64(&q, learned->best_version);
     query_u64(&q, learned->evaluated);

@@ -58,6 +58,9 @@ struct store_run_config {
     uint32_t soft_ms;
     uint32_t hard_ms;
     uint32_t lease_ms;
+    bool soft_learn;
+    uint32_t soft_min_ms;
+    uint32_t soft_max_ms;
     uint32_t pace_ms;
     /* What is sent, and how the device trains. */
     uint32_t codec;  /* of mycel.proto */
@@ -82,6 +85,7 @@ struct store_learned {
     uint32_t drop_rounds;
     uint32_t round_ms;
     uint32_t gap_ms;
+    uint32_t report_ms;
     float best;
     uint32_t best_version;
     bool evaluated;

@@ -31,6 +31,9 @@ static void print_learned(const struct engine_learned *learned, FILE *out)
 {
     fprintf(out, " drop %u/1000 of %u rounds, round %u ms, gap %u ms", learned->drop_permille,
             learned->drop_rounds, learned->round_ms, learned->gap_ms);
+    if (learned->report_ms > 0) {
+        fprintf(out, ", report %u ms", learned->report_ms);
+    }
     if (learned->evaluated) {
         fprintf(out, ", best %.3f in %u", (double)learned->best, learned->best_version);
     }

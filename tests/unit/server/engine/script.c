@@ -133,6 +133,9 @@ static void read_spec(const struct words *w, struct engine_spec *s)
     s->soft_ms = (uint32_t)number(w, "soft", 0);
     s->hard_ms = (uint32_t)number(w, "hard", 0);
     s->lease_ms = (uint32_t)number(w, "lease", 0);
+    s->soft_learn = number(w, "soft_learn", 0) != 0;
+    s->soft_min_ms = (uint32_t)number(w, "soft_min", 0);
+    s->soft_max_ms = (uint32_t)number(w, "soft_max", 0);
     s->pace_ms = (uint32_t)number(w, "pace", 0);
     s->samples_min = (uint32_t)number(w, "samples_min", 0);
     s->samples_max = (uint32_t)number(w, "samples_max", 0);

@@ -18,6 +18,30 @@
 
 #include <cmocka.h>
 
+static void deadlines_keep_their_ratio(void **state)
+{
+    (void)state;
+    struct engine_spec spec = {.run = 1, .goal = 1, .soft_learn = true};
+    struct engine_learned learned = {.report_ms = 100000};
+    spec_defaults(&spec);
+    struct spec_clock clock = spec_clock(&spec, &learned);
+    assert_int_equal(clock.soft_ms, 150000);
+    assert_int_equal(clock.select_ms, 150000);
+    assert_int_equal(clock.hard_ms, 300000);
+    assert_int_equal(clock.lease_ms, 300000);
+    learned.report_ms = 1;
+    assert_int_equal(spec_clock(&spec, &learned).soft_ms, 60000);
+    learned.report_ms = UINT32_MAX;
+    assert_int_equal(spec_clock(&spec, &learned).soft_ms, 86400000);
+    spec.hard_ms = 10 * spec.soft_ms; /* ten days would be too long */
+    assert_int_equal(spec_clock(&spec, &learned).hard_ms, 604800000);
+    spec.soft_learn = false;
+    assert_int_equal(spec_clock(&spec, &learned).soft_ms, 600000);
+    spec.soft_learn = true;
+    learned.report_ms = 0; /* nothing is known yet */
+    assert_int_equal(spec_clock(&spec, &learned).soft_ms, 600000);
+}
+
 static void table_finds_what_it_holds(void **state)
 {
     uint32_t heads[4];
@@ -165,6 +189,8 @@ static void spec_names_what_is_wrong(void **state)
     REFUSED(hard_ms, 604800001);
     REFUSED(select_ms, 1200001);
     REFUSED(lease_ms, 604800001);
+    REFUSED(soft_min_ms, 86400001);
+    REFUSED(soft_max_ms, 604800001);
     REFUSED(pace_ms, 604800001);
     REFUSED(samples_max, PROTO_SAMPLES_MAX + 1);
     REFUSED(samples_min, PROTO_SAMPLES_MAX + 1);
@@ -312,6 +338,7 @@ static void names_are_in_range(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(deadlines_keep_their_ratio),
         cmocka_unit_test(table_finds_what_it_holds),
         cmocka_unit_test(median_looks_back_on_a_window),
         cmocka_unit_test(median_survives_an_attacker),

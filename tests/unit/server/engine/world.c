@@ -64,6 +64,9 @@ static void random_spec(struct world *w, uint32_t run, struct engine_spec *s)
     s->hard_ms = s->soft_ms + draw(w, 2000);
     s->select_ms = 100 + draw(w, s->soft_ms - 100);
     s->lease_ms = 200 + draw(w, 3000);
+    s->soft_learn = chance(w, 30);
+    s->soft_min_ms = 1 + draw(w, 500);
+    s->soft_max_ms = 500 + draw(w, 5000);
     s->pace_ms = 1 + draw(w, 500);
     s->spacing_rounds = chance(w, 20) ? 1 : 0;
     s->cap = chance(w, 10) ? 20 : 0;

@@ -20,7 +20,8 @@ static void test_config_comes_back(void **state)
         &config.hard_ms,        &config.lease_ms,      &config.pace_ms,
         &config.codec,          &config.codecs,        &config.epochs,
         &config.batch,          &config.steps_max,     &config.rounds,
-        &config.patience,       &config.params};
+        &config.patience,       &config.params,        &config.soft_min_ms,
+        &config.soft_max_ms};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         *numbers[i] = next++;
     }
@@ -28,6 +29,7 @@ static void test_config_comes_back(void **state)
     config.busy_allowed = true;
     config.staleness_discount = false;
     config.over_learn = true;
+    config.soft_learn = true;
     config.prox_mu = 0.01f;
     uint32_t id = 0;
     assert_int_equal(store_run_create(f->store, &config, 12345, &id), 0);
@@ -141,6 +143,7 @@ static void test_progress(void **state)
     const struct store_learned learned = {.drop_permille = 1,
                                           .drop_rounds = 2,
                                           .round_ms = 3,
+                                          .report_ms = 8,
                                           .gap_ms = 4,
                                           .best = 0.7f,
                                           .best_version = 6,
@@ -157,6 +160,7 @@ static void test_progress(void **state)
     assert_int_equal(run.learned.drop_rounds, 2);
     assert_int_equal(run.learned.round_ms, 3);
     assert_int_equal(run.learned.gap_ms, 4);
+    assert_int_equal(run.learned.report_ms, 8);
     assert_true(run.learned.best == 0.7f && run.learned.evaluated);
     assert_int_equal(run.learned.best_version, 6);
     assert_int_equal(store_run_progress(f->store, id, STORE_RUN_FINISHED, &learned, 7), 0);

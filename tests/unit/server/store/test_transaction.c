@@ -97,6 +97,19 @@ static void start_at(struct fixture *f, int schema)
     assert_int_equal(fixture_number(f, "PRAGMA user_version"), schema);
 }
 
+static void test_migration_from_2(void **state)
+{
+    struct fixture *f = *state;
+    long long fresh = 0;
+    long long migrated = 0;
+    schema_of(f, &fresh);
+    start_at(f, 2);
+    fixture_reopen(f);
+    schema_of(f, &migrated);
+    assert_true(fresh == migrated);
+    assert_int_equal(fixture_number(f, "PRAGMA user_version"), STORE_SCHEMA);
+}
+
 static void test_migration_from_1(void **state)
 {
     struct fixture *f = *state;
@@ -206,6 +219,7 @@ int main(void)
         WITH_STORE(test_marks),
         WITH_STORE(test_busy),
         WITH_STORE(test_migration_from_1),
+        WITH_STORE(test_migration_from_2),
         WITH_STORE(test_migration_is_all_or_nothing),
         WITH_STORE(test_backup),
     };

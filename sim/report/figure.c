@@ -71,10 +71,13 @@ struct figure figure_duration(double seconds)
     if (!isfinite(seconds)) {
         return unknown;
     }
+    if (seconds == 0.0) {
+        return (struct figure){"0 s"};
+    }
     if (seconds < 99.95) {
         (void)snprintf(out.text, sizeof out.text, seconds < 0.9995 ? "%.0f ms" : "%.1f s",
                        seconds < 0.9995 ? seconds * 1000.0 : seconds);
-        return seconds == 0.0 ? (struct figure){"0 s"} : out;
+        return out;
     }
     size_t row = 0;
     while (seconds >= table[row].below) {

@@ -206,6 +206,14 @@ static void energy_table(FILE *out, const struct series *s)
     page_table_close(out, "");
 }
 
+static struct figure class_label(const struct series_device_class *c)
+{
+    struct figure out;
+    (void)snprintf(out.text, FIGURE_BYTES, "%.40s × %.16s", figure_label(c->name, 40).text,
+                   figure_count(c->devices).text);
+    return out;
+}
+
 static void energy_rows(FILE *out, const struct series *s, const char *description)
 {
     static const char *const parts[] = {"computing", "radio"};
@@ -216,8 +224,7 @@ static void energy_rows(FILE *out, const struct series *s, const char *descripti
         double devices = fmax(1.0, (double)c->devices);
         values[2u * i] = c->energy_compute_j / devices;
         values[2u * i + 1u] = c->energy_radio_j / devices;
-        (void)snprintf(labels[i].text, FIGURE_BYTES, "%.40s × %.16s",
-                       figure_label(c->name, 40).text, figure_count(c->devices).text);
+        labels[i] = class_label(c);
     }
     struct chart_stack stack = {.parts = parts,
                                 .parts_count = 2,

@@ -55,7 +55,9 @@ static void keep_name(char out[SERIES_NAME_BYTES], const char *name)
     const char *end = length < SERIES_NAME_BYTES ? name : name + length - SERIES_NAME_BYTES + 1u;
     (void)snprintf(out, SERIES_NAME_BYTES, "%s", end);
     for (char *p = out; *p != '\0'; p++) { /* a file's name may hold anything */
-        *p = (unsigned char)*p < 0x20u || (unsigned char)*p >= 0x7fu ? '?' : *p;
+        if ((unsigned char)*p < 0x20u || (unsigned char)*p >= 0x7fu) {
+            *p = '?';
+        }
     }
 }
 

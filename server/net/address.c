@@ -88,11 +88,13 @@ bool address_equal(const struct address *a, const struct address *b)
 
 uint64_t address_hash(const struct address *address, uint64_t secret)
 {
-    uint64_t words[3];
+    uint64_t words[sizeof *address / sizeof(uint64_t)];
     memcpy(words, address, sizeof words);
-    uint64_t hash = rng_mix64(words[0] ^ secret);
-    hash = rng_mix64(words[1] ^ hash);
-    return rng_mix64(words[2] ^ hash ^ secret);
+    uint64_t hash = secret;
+    for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++) {
+        hash = rng_mix64(words[i] ^ hash);
+    }
+    return rng_mix64(hash ^ secret);
 }
 
 uint64_t address_host_hash(const struct address *address, uint64_t secret)

@@ -1,6 +1,6 @@
 /*
- * A peer's UDP address in 24 bytes without padding, so that equality is memcmp and hashing is three
- * words. It owns nothing and knows nothing of sessions.
+ * A peer's UDP address, with that of ours that it talks to, in 40 bytes without padding, so that equality
+ * is memcmp and hashing is five words. It owns nothing and knows nothing of sessions.
  */
 #ifndef MYCEL_SERVER_NET_ADDRESS_H
 #define MYCEL_SERVER_NET_ADDRESS_H
@@ -13,13 +13,14 @@
 #define ADDRESS_TEXT_BYTES 64u /* "[ipv6%scope]:port" with its NUL */
 
 struct address {
-    uint8_t ip[16]; /* IPv4 in the first four bytes, the rest zero */
-    uint32_t scope; /* of link-local IPv6 addresses */
-    uint16_t port;  /* host byte order */
-    uint8_t family; /* 4 or 6 */
-    uint8_t socket; /* which of the endpoint's sockets it talks to */
+    uint8_t ip[16];    /* IPv4 in the first four bytes, the rest zero */
+    uint8_t local[16]; /* ours that it talks to, likewise; zero where the socket has but one */
+    uint32_t scope;    /* of link-local IPv6 addresses */
+    uint16_t port;     /* host byte order */
+    uint8_t family;    /* 4 or 6 */
+    uint8_t socket;    /* which of the endpoint's sockets it talks to */
 };
-_Static_assert(sizeof(struct address) == 24, "addresses are compared and hashed as bytes");
+_Static_assert(sizeof(struct address) == 40, "addresses are compared and hashed as bytes");
 
 /* Room for either kind of kernel address. */
 union address_raw {

@@ -2,7 +2,8 @@
  * The endpoint as its own files see it: the parts and who holds them. Nothing outside this folder
  * includes it.
  *
- *   udp.c       sockets            address.c   addresses
+ *   udp.c       datagrams          address.c   addresses
+ *   udp_socket.c  sockets          udp_local.c  which of our addresses
  *   demux.c     the five rules     peer.c      table of peers
  *   dtls.c      TLS configuration  session.c   one TLS session
  *   parking.c   idle sessions      key_choice.c  two keys of one identity

@@ -5,7 +5,6 @@
 #include "server/net/udp.h"
 
 #include <errno.h>
-#include <linux/filter.h>
 #include <netinet/udp.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -15,13 +14,16 @@
 #include <mycel/error.h>
 
 #include "common/assert.h"
+#include "server/net/udp_local.h"
+#include "server/net/udp_socket.h"
 
 /* Kernel's limits of one message that it cuts into datagrams (UDP_SEGMENT, Linux 4.18). */
 #define UDP_JOINED_MAX 64u
 #define UDP_JOINED_BYTES_MAX 60000u
 
-struct udp_segment {
-    _Alignas(struct cmsghdr) uint8_t bytes[CMSG_SPACE(sizeof(uint16_t))];
+/* What the kernel is told with a message: from which address, and where to cut. */
+struct udp_control {
+    _Alignas(struct cmsghdr) uint8_t bytes[UDP_LOCAL_BYTES + CMSG_SPACE(sizeof(uint16_t))];
 };
 
 struct udp_socket {
@@ -48,17 +50,19 @@ struct udp {
     struct mmsghdr in_header[UDP_RECEIVE_BATCH];
     struct iovec in_vector[UDP_RECEIVE_BATCH];
     union address_raw in_from[UDP_RECEIVE_BATCH];
+    struct udp_control in_control[UDP_RECEIVE_BATCH];
     uint8_t in_bytes[UDP_RECEIVE_BATCH][UDP_DATAGRAM_BYTES_MAX];
 
     unsigned out_count;
     struct mmsghdr out_header[UDP_SEND_BATCH];
     struct iovec out_vector[UDP_SEND_BATCH];
     union address_raw out_to[UDP_SEND_BATCH];
+    struct udp_control out_control[UDP_SEND_BATCH];
     uint8_t out_socket[UDP_SEND_BATCH];
     uint8_t out_bytes[UDP_SEND_BATCH][UDP_DATAGRAM_BYTES_MAX];
     bool joins; /* the kernel can cut messages */
     struct mmsghdr joined[UDP_SEND_BATCH];
-    struct udp_segment segment[UDP_SEND_BATCH];
+    struct udp_control joined_control[UDP_SEND_BATCH];
 };
 
 /* --- Sending ------------------------------------------------------------------------------------- */
@@ -68,12 +72,15 @@ struct udp {
 static bool udp_may_join(const struct udp *udp, unsigned first, unsigned i, size_t bytes)
 {
     socklen_t length = udp->out_header[first].msg_hdr.msg_namelen;
+    size_t control = udp->out_header[first].msg_hdr.msg_controllen;
     return udp->joins && i - first < UDP_JOINED_MAX &&
            bytes + udp->out_vector[i].iov_len <= UDP_JOINED_BYTES_MAX &&
            udp->out_vector[i - 1].iov_len == udp->out_vector[first].iov_len &&
            udp->out_vector[i].iov_len <= udp->out_vector[first].iov_len &&
            udp->out_header[i].msg_hdr.msg_namelen == length &&
-           memcmp(&udp->out_to[i], &udp->out_to[first], length) == 0;
+           memcmp(&udp->out_to[i], &udp->out_to[first], length) == 0 &&
+           udp->out_header[i].msg_hdr.msg_controllen == control &&
+           memcmp(&udp->out_control[i], &udp->out_control[first], control) == 0;
 }
 
 /* Joins datagrams [first, end) into as few messages as possible: a device that asked for four blocks gets
@@ -92,9 +99,12 @@ static unsigned udp_join(struct udp *udp, unsigned first, unsigned end)
         message->msg_iovlen = next - first;
         if (next - first > 1) {
             uint16_t size = (uint16_t)udp->out_vector[first].iov_len;
-            message->msg_control = udp->segment[count].bytes;
-            message->msg_controllen = sizeof udp->segment[count].bytes;
-            struct cmsghdr *control = CMSG_FIRSTHDR(message);
+            uint8_t *bytes_at = udp->joined_control[count].bytes;
+            memcpy(bytes_at, udp->out_control[first].bytes, message->msg_controllen);
+            struct cmsghdr *control =
+                (struct cmsghdr *)(void *)(bytes_at + message->msg_controllen);
+            message->msg_control = bytes_at;
+            message->msg_controllen += CMSG_SPACE(sizeof size);
             control->cmsg_level = SOL_UDP;
             control->cmsg_type = UDP_SEGMENT;
             control->cmsg_len = CMSG_LEN(sizeof size);
@@ -180,6 +190,11 @@ void udp_send(struct udp *udp, const struct address *to, const uint8_t *bytes, s
                                                  .msg_namelen = address_to_raw(to, &udp->out_to[i]),
                                                  .msg_iov = &udp->out_vector[i],
                                                  .msg_iovlen = 1};
+    size_t control = udp_local_write(to, udp->out_control[i].bytes);
+    if (control > 0) {
+        udp->out_header[i].msg_hdr.msg_control = udp->out_control[i].bytes;
+        udp->out_header[i].msg_hdr.msg_controllen = control;
+    }
     udp->stats->datagrams_out++;
     udp->stats->bytes_out += count + address_header_bytes(to);
 }
@@ -204,7 +219,9 @@ static void udp_prepare_batch(struct udp *udp)
         udp->in_header[i].msg_hdr = (struct msghdr){.msg_name = &udp->in_from[i],
                                                     .msg_namelen = sizeof udp->in_from[i],
                                                     .msg_iov = &udp->in_vector[i],
-                                                    .msg_iovlen = 1};
+                                                    .msg_iovlen = 1,
+                                                    .msg_control = udp->in_control[i].bytes,
+                                                    .msg_controllen = UDP_LOCAL_BYTES};
     }
 }
 
@@ -215,6 +232,7 @@ static void udp_deliver(struct udp *udp, unsigned i, uint8_t socket)
     if (!address_from_raw(&from, &udp->in_from[i], socket)) {
         return;
     }
+    udp_local_read(&udp->in_header[i].msg_hdr, &from);
     udp->stats->datagrams_in++;
     udp->stats->bytes_in += count + address_header_bytes(&from);
     if ((udp->in_header[i].msg_hdr.msg_flags & MSG_TRUNC) != 0) {
@@ -244,99 +262,21 @@ static void udp_on_readable(uv_poll_t *handle, int status, int events)
 
 /* --- Opening and closing ------------------------------------------------------------------------- */
 
-static int udp_errno(void)
-{
-    return errno == EACCES || errno == EPERM ? MYCEL_E_PERMISSION : MYCEL_E_IO;
-}
-
-/* A bound, non-blocking socket, or a negative error. With `shared` other sockets of this user may be
- * bound to the same port and the kernel spreads datagrams over them. */
-static int udp_bind(const struct address *address, bool shared)
-{
-    union address_raw raw;
-    socklen_t length = address_to_raw(address, &raw);
-    int fd = socket(raw.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return udp_errno();
-    }
-    int size = UDP_RECEIVE_BUFFER_BYTES;
-    int on = 1;
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size); /* a wish, not a need */
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-    if ((shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) ||
-        (address->family == 6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) ||
-        bind(fd, &raw.any, length) != 0) {
-        int error = udp_errno();
-        (void)close(fd);
-        return error;
-    }
-    return fd;
-}
-
-/* Lets the kernel give a record with a connection id to the worker that the id names (peer.h); anything
- * else it spreads by address. Sockets are numbered in the order in which they were bound. Only a wish:
- * what comes to a wrong worker is passed on. */
-static void udp_steer(int fd)
-{
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0), /* content type */
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 25, 0, 2),
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 11), /* first byte of the connection id */
-        BPF_STMT(BPF_RET | BPF_A, 0),
-        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX), /* no such socket: by address */
-    };
-    struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
-    (void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program);
-}
-
-/* Another coordinator of the same user would share the port as well: the first worker makes sure that
- * there is none. */
-static int udp_probe(const struct address *address)
-{
-    int fd = udp_bind(address, false);
-    if (fd < 0) {
-        return fd;
-    }
-    (void)close(fd);
-    return 0;
-}
-
-static int udp_bound_port(int fd, uint16_t *port)
-{
-    union address_raw raw;
-    struct address bound;
-    socklen_t length = sizeof raw;
-    if (getsockname(fd, &raw.any, &length) != 0 || !address_from_raw(&bound, &raw, 0)) {
-        return MYCEL_E_IO;
-    }
-    *port = bound.port;
-    return 0;
-}
-
 /* Adds one socket; with port 0 the first one's choice holds for the others too. */
 static int udp_add(struct udp *udp, uv_loop_t *loop, const struct net_config *config,
                    const char *text)
 {
-    bool shared = config->workers > 1;
-    bool first = shared && config->worker == 0;
     struct address address;
     if (!address_parse(&address, text, udp->port)) {
         return MYCEL_E_INVALID;
     }
-    int error = first && address.port != 0 ? udp_probe(&address) : 0;
-    if (error != 0) {
-        return error;
-    }
-    int fd = udp_bind(&address, shared);
+    int fd = udp_socket_open(&address, config->workers > 1, config->worker == 0, &udp->port);
     if (fd < 0) {
         return fd;
     }
-    if (first) {
-        udp_steer(fd);
-    }
     struct udp_socket *s = &udp->socket[udp->sockets];
     *s = (struct udp_socket){.udp = udp, .fd = fd, .index = (uint8_t)udp->sockets};
-    if (udp_bound_port(fd, &udp->port) != 0 || uv_poll_init(loop, &s->poll, fd) != 0) {
+    if (uv_poll_init(loop, &s->poll, fd) != 0) {
         (void)close(fd);
         return MYCEL_E_IO;
     }

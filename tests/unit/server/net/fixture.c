@@ -289,7 +289,8 @@ uint16_t client_rebind(struct client *c, uint16_t port)
     c->fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     assert_true(c->fd >= 0);
     assert_int_equal(bind(c->fd, address, length), 0);
-    v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    uint8_t server = c->fixture->server_host != 0 ? c->fixture->server_host : 1;
+    v4.sin_addr.s_addr = htonl((INADDR_LOOPBACK & ~0xFFu) | server);
     v4.sin_port = htons(net_port(c->fixture->net));
     v6.sin6_port = v4.sin_port;
     assert_int_equal(connect(c->fd, address, length), 0);

@@ -59,6 +59,7 @@ struct fixture {
     _Atomic unsigned lookups; /* by every worker */
     bool rotating;            /* every device has a new key first and its old one second */
     uint8_t client_host;      /* clients made from here on come from 127.0.0.x; 0: from .1 */
+    uint8_t server_host;      /* … and talk to 127.0.0.x; 0: to .1 */
     const char *revoked;      /* identity that psk_lookup does not know */
 };
 

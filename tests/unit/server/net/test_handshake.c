@@ -417,6 +417,40 @@ static void test_closing(void **state)
     fixture_deinit(&f);
 }
 
+/* Bound to all addresses, answers come from the one that was asked: to others the clients' sockets are
+ * deaf. With blocks, which leave in one message if they have one source. */
+static void test_wildcard_answers_from_the_address_asked(void **state)
+{
+    (void)state;
+    static const char *const addresses[] = {"0.0.0.0", "::"};
+    for (unsigned i = 0; i < 2; i++) {
+        struct fixture f;
+        struct client c[4];
+        struct reply r;
+        fixture_init(&f);
+        f.config.address[0] = addresses[i];
+        fixture_open(&f);
+        for (unsigned k = 0; k < 4; k++) {
+            f.server_host = (uint8_t)(1 + k * 60);
+            client_init(&c[k], &f, k, k % 2 == 0);
+            client_connect(&c[k]);
+        }
+        for (unsigned k = 0; k < 8; k++) {
+            ask_simple(&c[k % 4], NET_GET, "x", &r);
+            assert_code(&r, 2, 5);
+        }
+        f.server_host = 99; /* a device that finds the coordinator under another address */
+        (void)client_rebind(&c[0], 0);
+        ask_simple(&c[0], NET_GET, "x", &r);
+        assert_code(&r, 2, 5);
+        assert_int_equal(fixture_stats(&f).rebinds, 1);
+        for (unsigned k = 0; k < 4; k++) {
+            client_deinit(&c[k]);
+        }
+        fixture_deinit(&f);
+    }
+}
+
 static void test_configuration_is_checked(void **state)
 {
     (void)state;
@@ -457,6 +491,7 @@ int main(void)
         cmocka_unit_test(test_idle_session_ends),
         cmocka_unit_test(test_session_limit),
         cmocka_unit_test(test_closing),
+        cmocka_unit_test(test_wildcard_answers_from_the_address_asked),
         cmocka_unit_test(test_configuration_is_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

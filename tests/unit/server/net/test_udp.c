@@ -62,11 +62,11 @@ static void draw(struct sent *sent)
     }
 }
 
-static void test_joined(void **state)
+/* `wildcard`: each peer is answered from another address of ours. */
+static void check_joined(bool wildcard)
 {
-    (void)state;
     static struct sent sent[DATAGRAMS];
-    struct net_config config = {.address = {"127.0.0.1"}, .addresses = 1};
+    struct net_config config = {.address = {wildcard ? "0.0.0.0" : "127.0.0.1"}, .addresses = 1};
     struct net_stats stats = {0};
     struct address address[PEERS];
     int fd[PEERS];
@@ -76,7 +76,11 @@ static void test_joined(void **state)
     assert_int_equal(uv_loop_init(&loop), 0);
     assert_int_equal(udp_open(&udp, &loop, &config, &stats, ignore, NULL), 0);
     for (unsigned i = 0; i < PEERS; i++) {
+        const uint8_t local[4] = {127, 0, 0, (uint8_t)(10 + i)};
         fd[i] = open_peer(&address[i]);
+        if (wildcard) {
+            memcpy(address[i].local, local, sizeof local);
+        }
     }
     draw(sent);
     for (unsigned i = 0; i < DATAGRAMS; i++) {
@@ -87,7 +91,11 @@ static void test_joined(void **state)
     assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
     for (unsigned i = 0; i < DATAGRAMS; i++) {
         fill(expected, i, sent[i].bytes);
-        ssize_t count = recv(fd[sent[i].peer], found, sizeof found, 0);
+        union address_raw from;
+        socklen_t length = sizeof from;
+        ssize_t count = recvfrom(fd[sent[i].peer], found, sizeof found, 0, &from.any, &length);
+        unsigned host = wildcard ? 10 + sent[i].peer : 1;
+        assert_int_equal(ntohl(from.v4.sin_addr.s_addr), 0x7F000000u + host);
         assert_int_equal(count, sent[i].bytes);
         assert_memory_equal(found, expected, sent[i].bytes);
     }
@@ -100,8 +108,21 @@ static void test_joined(void **state)
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
+static void test_joined(void **state)
+{
+    (void)state;
+    check_joined(false);
+}
+
+static void test_joined_from_several_addresses(void **state)
+{
+    (void)state;
+    check_joined(true);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_joined)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_joined),
+                                       cmocka_unit_test(test_joined_from_several_addresses)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

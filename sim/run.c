@@ -161,7 +161,7 @@ static int go_on(struct run *run)
             return world->status < 0 ? world->status : MYCEL_E_STATE;
         }
         if (world->now_us >= end_us) {
-            return MYCEL_E_TIMEOUT;
+            return world->scenario->rounds == 0 ? MYCEL_OK : MYCEL_E_TIMEOUT;
         }
         if (i % EVENTS_PER_LOOK == 0) {
             if (o->stop != NULL && o->stop(o->user)) {

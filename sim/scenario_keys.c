@@ -58,7 +58,7 @@ const struct scenario_key scenario_keys[] = {
     REAL("run", lease_s, "0", 0, YEAR_S, "one device's time; 0: hard_s"),
     REAL("run", pace_s, "60", 0.001, YEAR_S, "width of the window in which devices come back"),
     REAL("run", window_max_s, "3600", 1, YEAR_S, "no device is told to come back later"),
-    U32("run", rounds, "20", 1, 1e6, "rounds to commit"),
+    U32("run", rounds, "20", 0, 1e6, "rounds to commit; 0: as many as virtual_max_s allows"),
     REAL("run", target, "0", 0, 1, "stop at this accuracy; 0: never"),
     U32("run", patience, "0", 0, 1e6, "stop after so many versions without a better one; 0: never"),
     U32("run", spacing, "0", 0, 1e6, "rounds a device sits out after taking part"),

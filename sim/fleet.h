@@ -6,6 +6,7 @@
 #define MYCEL_SIM_FLEET_H
 
 #include "data/partition.h"
+#include "data/skew.h"
 #include "sim/availability.h"
 #include "sim/device_class.h"
 #include "sim/link.h"
@@ -48,6 +49,8 @@ struct fleet {
     uint32_t class_devices[FLEET_CLASSES_MAX];
     uint32_t class_count;
     struct dataset data; /* all samples */
+    struct skew_spec skew;
+    uint64_t seed; /* of the skew */
     struct partition parts;
     void *trace_memory;
 };

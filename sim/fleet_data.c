@@ -91,6 +91,12 @@ int fleet_read_test(const struct scenario *scenario, struct dataset *out, char *
 
 int fleet_read_data(struct fleet *fleet, const struct scenario *s, char *problem)
 {
+    char words[DATASET_PROBLEM_BYTES];
+    fleet->seed = s->seed;
+    if (skew_parse(s->skew, &fleet->skew, words) < 0) {
+        (void)snprintf(problem, SCENARIO_PROBLEM_BYTES, "skew = %.128s: %s", s->skew, words);
+        return MYCEL_E_INVALID;
+    }
     struct partition_spec spec;
     if (partition_parse(s->partition, &spec) < 0) {
         (void)snprintf(problem, SCENARIO_PROBLEM_BYTES, "partition = %s: must be %s", s->partition,

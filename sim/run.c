@@ -117,6 +117,9 @@ static int build(struct world *world, char *problem)
         rc = network_init(&world->network, &world->fleet, s, problem);
     }
     if (rc == 0) {
+        rc = adversary_init(&world->adversary, s, world->model.param_count, problem);
+    }
+    if (rc == 0) {
         rc = make_clients(world);
     }
     if (rc == 0) {
@@ -143,6 +146,7 @@ static void tear_down(struct world *world)
     trainers_close(world->trainers);
     trips_free(&world->trips);
     lives_free(&world->lives);
+    adversary_free(&world->adversary);
     network_free(&world->network);
     fleet_free(&world->fleet);
     queue_free(&world->queue);

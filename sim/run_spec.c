@@ -77,6 +77,7 @@ static void fill_clock(const struct scenario *s, struct engine_spec *spec)
     spec->hard_ms = ms(s->hard_s);
     spec->lease_ms = ms(s->lease_s);
     spec->pace_ms = ms(s->pace_s);
+    spec->interval_ms = ms(s->interval_s);
 }
 
 static void fill_mode(const struct scenario *s, const struct mode *mode, struct engine_spec *spec)

@@ -25,6 +25,7 @@ struct scenario {
     char test_labels[SCENARIO_TEXT_BYTES];
     char partition[SCENARIO_TEXT_BYTES];
     uint32_t least;
+    char skew[SCENARIO_TEXT_BYTES];
 
     /* what is trained */
     char model[SCENARIO_TEXT_BYTES];
@@ -45,7 +46,7 @@ struct scenario {
     uint32_t staleness;
     double over;
     bool over_learn;
-    double select_s, soft_s, hard_s, lease_s, pace_s, window_max_s;
+    double select_s, soft_s, hard_s, lease_s, pace_s, interval_s, window_max_s;
     uint32_t rounds;
     double target;
     uint32_t patience;

@@ -32,6 +32,7 @@ const struct scenario_key scenario_keys[] = {
     TEXT("data", test_labels, "", "their labels"),
     TEXT("data", partition, "iid",
          "who has which samples: iid, dirichlet:A, shards:K, labels:K, quantity:A, file:PATH"),
+    TEXT("data", skew, "none", "what devices see differently: rotate=DEGREES,noise=SHARE"),
     U32("data", least, "10", 1, 1e6, "samples that every device has at least"),
 
     TEXT("train", model, "28x28x1 > dense 32 relu > dense 10 softmax",
@@ -57,6 +58,7 @@ const struct scenario_key scenario_keys[] = {
     REAL("run", hard_s, "0", 0, YEAR_S, "the round is given up; 0: twice soft_s"),
     REAL("run", lease_s, "0", 0, YEAR_S, "one device's time; 0: hard_s"),
     REAL("run", pace_s, "60", 0.001, YEAR_S, "width of the window in which devices come back"),
+    REAL("run", interval_s, "0", 0, 604800, "a round opens no sooner after the one before"),
     REAL("run", window_max_s, "3600", 1, YEAR_S, "no device is told to come back later"),
     U32("run", rounds, "20", 0, 1e6, "rounds to commit; 0: as many as virtual_max_s allows"),
     REAL("run", target, "0", 0, 1, "stop at this accuracy; 0: never"),

@@ -55,11 +55,66 @@ static int train(struct training *training, struct nn_trainer *trainer)
     return rc;
 }
 
+/* A report that nobody trained for: the claims of one. */
+static void pretend(struct training *training, uint32_t samples)
+{
+    training->result = (struct mycel_train_result){
+        .samples = samples, .steps = 1, .loss_first = 1.0f, .loss_last = 1.0f};
+    training->status = MYCEL_OK;
+}
+
+/* Whether this device's samples are other than those of the set. */
+static bool has_own_view(const struct training *training, const struct fleet *fleet)
+{
+    const struct attack_spec *attack = training->attacker.spec;
+    bool poisons =
+        attack != NULL && (attack->kind == ATTACK_LABELFLIP || attack->kind == ATTACK_BACKDOOR);
+    return poisons || fleet->skew.rotate > 0 || fleet->skew.noise > 0;
+}
+
+/* The device's samples as it sees them: a copy, skewed and poisoned. */
+static int make_view(const struct training *training, const struct fleet *fleet,
+                     const uint32_t *indices, uint32_t count, struct dataset *view)
+{
+    int rc = dataset_pick(&fleet->data, indices, count, view);
+    if (rc == 0 && (fleet->skew.rotate > 0 || fleet->skew.noise > 0)) {
+        const struct skew skew = skew_of_part(&fleet->skew, fleet->seed, training->device);
+        rc = skew_apply(&skew, view);
+    }
+    if (rc == 0 && training->attacker.spec != NULL) {
+        rc = attack_samples(&training->attacker, view);
+    }
+    return rc;
+}
+
+static int train_on_view(struct training *training, const struct fleet *fleet,
+                         const uint32_t *indices, uint32_t count)
+{
+    struct dataset view = {0};
+    int rc = make_view(training, fleet, indices, count, &view);
+    if (rc == 0) {
+        struct nn_trainer trainer;
+        nn_trainer_init(&trainer, &view);
+        rc = train(training, &trainer);
+        nn_trainer_table.release(&trainer);
+    }
+    dataset_free(&view);
+    return rc;
+}
+
 void training_run(struct training *training, const struct fleet *fleet)
 {
-    struct nn_trainer trainer;
     uint32_t count;
     const uint32_t *indices = fleet_indices(fleet, training->device, &count);
+    if (training->attacker.spec != NULL && !attack_trains(training->attacker.spec)) {
+        pretend(training, count);
+        return;
+    }
+    if (has_own_view(training, fleet)) {
+        training->status = train_on_view(training, fleet, indices, count);
+        return;
+    }
+    struct nn_trainer trainer;
     nn_trainer_init_part(&trainer, &fleet->data, indices, count);
     training->status = train(training, &trainer);
     nn_trainer_table.release(&trainer);

@@ -5,11 +5,10 @@
 #ifndef MYCEL_SIM_TRAINING_H
 #define MYCEL_SIM_TRAINING_H
 
+#include "sim/attack.h"
 #include "sim/fleet.h"
 
 #include <mycel/port.h>
-
-struct attack; /* sim/attack.h */
 
 enum training_state { TRAINING_IDLE, TRAINING_QUEUED, TRAINING_RUNNING, TRAINING_DONE };
 
@@ -20,8 +19,8 @@ struct training {
     struct mycel_plan plan; /* plan.model points to `model` */
     char model[SCENARIO_TEXT_BYTES + 1u];
     uint32_t params;
-    float *values;               /* before: the base; after: what training made of it */
-    const struct attack *attack; /* poisons samples and labels; NULL: honest */
+    float *values;            /* before: the base; after: what training made of it */
+    struct attacker attacker; /* attacker.spec NULL: honest */
     struct mycel_train_result result;
     int status;
 };

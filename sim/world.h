@@ -6,6 +6,7 @@
 #define MYCEL_SIM_WORLD_H
 
 #include "server/engine/event.h"
+#include "sim/adversary.h"
 #include "sim/chance.h"
 #include "sim/fault.h"
 #include "sim/live.h"
@@ -69,7 +70,7 @@ struct world {
     struct trainers *trainers;
     struct coordinator *coordinator;
     struct mycel_model model;
-    const struct attack *attack;
+    struct adversary adversary;
     struct fault_plan faults;
     const struct world_watch *watch; /* may be NULL */
     world_score_fn scored;           /* may be NULL */

@@ -83,6 +83,11 @@ int world_prepare_training(struct world *world, struct live *live)
     } else {
         flops *= work->plan.epochs;
     }
+    if ((d->traits & FLEET_ATTACKER) != 0) {
+        work->attacker =
+            adversary_attacker(&world->adversary, world->scenario->seed, live->device, d->leases);
+        flops = attack_trains(&world->adversary.spec) ? flops : 0;
+    }
     double factor = (d->traits & FLEET_SLOW) != 0 ? world->scenario->slow_factor : 1.0;
     live->training.flops = flops;
     live->training.total_us = live->training.left_us =
@@ -91,12 +96,27 @@ int world_prepare_training(struct world *world, struct live *live)
     return MYCEL_OK;
 }
 
+/* What an attacker reports instead of what its training has made of the base. */
+static void lie(struct world *world, struct live *live)
+{
+    struct training *work = live->training.work;
+    const float *base = (const float *)(const void *)live->store.model->data;
+    uint32_t version = coordinator_ledger(world->coordinator)->progress.base.version;
+    int rc = adversary_report(&world->adversary, &work->attacker, version, base, work->values);
+    if (rc < 0) {
+        world_fail(world, rc, "no memory for what attackers remember");
+    }
+}
+
 void world_trained(struct world *world, struct live *live)
 {
     struct fleet_device *d = &world->fleet.devices[live->device];
     struct world_class_tally *tally = &world->tally.classes[d->class];
     uint64_t nj = device_train_nj(world->fleet.classes[d->class], live->training.flops);
-    tally->trained++;
+    if (live->training.work->attacker.spec != NULL) {
+        lie(world, live);
+    }
+    tally->trained += live->training.flops > 0;
     tally->compute_nj += nj;
     battery_spend(&world->fleet.batteries[d->class], &d->battery, nj);
     if ((d->traits & FLEET_LYING) != 0) {

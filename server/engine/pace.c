@@ -1,5 +1,6 @@
 #include "server/engine/pace.h"
 
+#include "server/engine/round.h"
 #include "server/engine/spec.h"
 
 #define LARGE_FLEET_GOALS 5u
@@ -25,7 +26,9 @@ static struct engine_window window(const struct engine *e, uint64_t earliest_ms,
  * happened to be. */
 static uint64_t round_ms(const struct run *run)
 {
-    return run->learned.round_ms > 0 ? run->learned.round_ms : run->spec.pace_ms;
+    uint64_t observed = run->learned.round_ms > 0 ? run->learned.round_ms : run->spec.pace_ms;
+
+    return observed > run->spec.interval_ms ? observed : run->spec.interval_ms;
 }
 
 /* Until the next round starts, by what the rounds before it took; 0 when nothing is known yet, since
@@ -37,7 +40,9 @@ static uint64_t until_next_ms(const struct engine *e, const struct run *run)
     uint64_t spent = e->now_ms - round->granted_ms;
 
     if (!round_is_collecting(round)) {
-        return run->learned.gap_ms;
+        uint64_t opens_ms = round_opens_ms(run);
+
+        return opens_ms > e->now_ms ? opens_ms - e->now_ms : run->learned.gap_ms;
     }
     if (!round->started || expected == 0) {
         return 0;

@@ -64,9 +64,14 @@ static void open(struct engine *e, struct run *run)
     emit_round(e, run);
 }
 
+uint64_t round_opens_ms(const struct run *run)
+{
+    return run->round.number > 0 ? run->round.opened_ms + run->spec.interval_ms : 0;
+}
+
 static bool next_round(struct engine *e, uint32_t run_slot)
 {
-    if (!run_may_open_round(e, run_slot)) {
+    if (!run_may_open_round(e, run_slot) || e->now_ms < round_opens_ms(&e->runs[run_slot])) {
         return false;
     }
     open(e, &e->runs[run_slot]);
@@ -389,6 +394,9 @@ uint64_t round_wake_ms(const struct engine *e, const struct run *run)
     const uint64_t times[] = {round->select_end_ms, round->soft_end_ms, round->hard_end_ms};
     uint64_t wake = ENGINE_NEVER;
 
+    if (round->state == ENGINE_ROUND_COMMITTED && round_opens_ms(run) > e->now_ms) {
+        return round_opens_ms(run);
+    }
     if (!round->started || !round_is_collecting(round)) {
         return ENGINE_NEVER;
     }

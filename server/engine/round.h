@@ -43,6 +43,10 @@ int round_restore(struct engine *e, struct run *run, const struct engine_event_r
 /* Asks once more for what a restart has cut off. */
 void round_resume(struct engine *e, uint32_t run_slot);
 
+/* Before this no round of the run opens. After a restart the interval counts from there: a round that is
+ * late costs less than one that comes twice. */
+uint64_t round_opens_ms(const struct run *run);
+
 /* When round_poll() has to be called next, ENGINE_NEVER: not by time. */
 uint64_t round_wake_ms(const struct engine *e, const struct run *run);
 

@@ -118,6 +118,7 @@ static const char *first_fault(const struct engine_spec *s)
         {s->soft_min_ms <= s->soft_max_ms, "soft_min_ms"},
         {s->soft_max_ms <= TIME_MS_MAX, "soft_max_ms"},
         {s->pace_ms <= TIME_MS_MAX, "pace_ms"},
+        {s->interval_ms <= TIME_MS_MAX, "interval_ms"},
         {s->samples_max <= PROTO_SAMPLES_MAX, "samples_max"},
         {s->samples_min <= s->samples_max, "samples_min"},
         {s->battery_min <= 100, "battery_min"},

@@ -126,6 +126,7 @@ struct engine_spec {
     uint32_t soft_min_ms; /* default 60,000 */
     uint32_t soft_max_ms; /* default 86,400,000 */
     uint32_t pace_ms;     /* width of the window in which devices come back; default 60,000 */
+    uint32_t interval_ms; /* from one round's opening to the next one's at least; 0: at once */
 
     /* Who may take part. */
     uint32_t samples_min;      /* default 1 */

@@ -137,6 +137,7 @@ static void read_spec(const struct words *w, struct engine_spec *s)
     s->soft_min_ms = (uint32_t)number(w, "soft_min", 0);
     s->soft_max_ms = (uint32_t)number(w, "soft_max", 0);
     s->pace_ms = (uint32_t)number(w, "pace", 0);
+    s->interval_ms = (uint32_t)number(w, "interval", 0);
     s->samples_min = (uint32_t)number(w, "samples_min", 0);
     s->samples_max = (uint32_t)number(w, "samples_max", 0);
     s->battery_min = (uint32_t)number(w, "battery", 0);

@@ -192,6 +192,7 @@ static void spec_names_what_is_wrong(void **state)
     REFUSED(soft_min_ms, 86400001);
     REFUSED(soft_max_ms, 604800001);
     REFUSED(pace_ms, 604800001);
+    REFUSED(interval_ms, 604800001);
     REFUSED(samples_max, PROTO_SAMPLES_MAX + 1);
     REFUSED(samples_min, PROTO_SAMPLES_MAX + 1);
     REFUSED(battery_min, 101);

@@ -68,6 +68,7 @@ static void random_spec(struct world *w, uint32_t run, struct engine_spec *s)
     s->soft_min_ms = 1 + draw(w, 500);
     s->soft_max_ms = 500 + draw(w, 5000);
     s->pace_ms = 1 + draw(w, 500);
+    s->interval_ms = chance(w, 20) ? draw(w, 3000) : 0;
     s->spacing_rounds = chance(w, 20) ? 1 : 0;
     s->cap = chance(w, 10) ? 20 : 0;
     s->fair_permille = chance(w, 30) ? draw(w, 1001) : 0;

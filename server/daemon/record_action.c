@@ -11,7 +11,7 @@ static void reply(struct fields *f, struct engine_action *a)
     case ENGINE_ACTION_REPLY_WINDOW:
         fields_u32(f, &a->u.window.device);
         fields_u32(f, &a->u.window.run);
-        FIELDS_ENUM(f, a->u.window.why, engine_why, ENGINE_WHY_FULL);
+        FIELDS_ENUM(f, a->u.window.why, engine_why, ENGINE_WHY_EARLY);
         fields_window(f, &a->u.window.window);
         break;
     case ENGINE_ACTION_REPLY_ADMIT:
@@ -83,7 +83,7 @@ static void why(struct fields *f, struct engine_action_why *row)
 {
     fields_u32(f, &row->device);
     fields_u32(f, &row->run);
-    FIELDS_ENUM(f, row->why, engine_why, ENGINE_WHY_FULL);
+    FIELDS_ENUM(f, row->why, engine_why, ENGINE_WHY_EARLY);
 }
 
 static void row(struct fields *f, struct engine_action *a)

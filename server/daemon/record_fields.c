@@ -105,9 +105,9 @@ void fields_tags(struct fields *f, char list[ENGINE_TAGS_MAX][ENGINE_TAG_BYTES])
 
 void fields_config(struct fields *f, struct engine_config *c)
 {
-    uint32_t *const all[] = {&c->device_max,  &c->run_max,       &c->receipt_max,
-                             &c->strikes_max, &c->quarantine_ms, &c->grace_ms,
-                             &c->idle_ms,     &c->window_ms_min, &c->window_ms_max};
+    uint32_t *const all[] = {
+        &c->device_max, &c->run_max, &c->receipt_max,   &c->strikes_max,   &c->quarantine_ms,
+        &c->grace_ms,   &c->idle_ms, &c->window_ms_min, &c->window_ms_max, &c->hold_permille};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         fields_u32(f, all[i]);
     }

@@ -76,6 +76,16 @@ static int encode_check_in_reply(struct shell *shell, const struct engine_action
     return desk_write_lease(&action->u.lease, &task, protocol, out, cap);
 }
 
+/* A device that does not keep to its window is worth a line, and no more than that. */
+static void note_early(struct shell *shell, const struct engine_action *action)
+{
+    if (action->type == ENGINE_ACTION_REPLY_WINDOW && action->u.window.why == ENGINE_WHY_EARLY) {
+        LOG(&shell->log, LOG_DEBUG, "came_back_early", log_uint("device", action->u.window.device),
+            log_uint("times", engine_early(shell->engine, action->u.window.device)),
+            log_uint("rest_ms", action->u.window.window.earliest_ms));
+    }
+}
+
 void reply_action(struct shell *shell, const struct engine_action *action)
 {
     const struct ticket *ticket = ticket_get(&shell->tickets, action->tag);
@@ -88,6 +98,7 @@ void reply_action(struct shell *shell, const struct engine_action *action)
     switch (action->type) {
     case ENGINE_ACTION_REPLY_LEASE:
     case ENGINE_ACTION_REPLY_WINDOW:
+        note_early(shell, action);
         n = encode_check_in_reply(shell, action, ticket->protocol, payload, sizeof payload);
         if (n < 0) {
             reply_busy(shell, id);

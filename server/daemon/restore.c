@@ -177,6 +177,7 @@ static int read_all(struct reading *reading)
     return rc;
 }
 
+#define HOLD_PERMILLE 900u  /* of a window: a device's clock may be a tenth too fast */
 #define DEVICES_SPARE 4096u /* that may be enrolled before the next start */
 
 static int make_engine(struct restored *out, struct record *record)
@@ -184,7 +185,8 @@ static int make_engine(struct restored *out, struct record *record)
     size_t devices = roster_count(out->roster) + DEVICES_SPARE;
     const struct engine_config config = {
         .device_max = devices < ENGINE_DEVICES_MAX ? (uint32_t)devices : ENGINE_DEVICES_MAX,
-        .run_max = ENGINE_RUNS_MAX};
+        .run_max = ENGINE_RUNS_MAX,
+        .hold_permille = HOLD_PERMILLE};
     size_t bytes = engine_bytes(&config);
     record_start(record, &config);
     out->memory = bytes ? calloc(1, bytes) : NULL;

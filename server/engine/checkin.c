@@ -6,6 +6,7 @@
 #include "server/engine/lease.h"
 #include "server/engine/pace.h"
 #include "server/engine/round.h"
+#include "server/engine/window.h"
 
 static void reply_lease(struct engine *e, const struct lease *lease)
 {
@@ -33,6 +34,7 @@ static void refuse(struct engine *e, uint32_t device_slot, const struct run *run
     const struct device *device = &e->devices[device_slot];
     struct engine_window window = pace_refused(e, run, device, why);
 
+    window_told(e, device_slot, &window);
     device_set_why(e, device_slot, run != NULL ? run->spec.run : 0, why);
     reply_window(e, device->id, run, why, &window);
 }
@@ -45,6 +47,7 @@ static void grant(struct engine *e, uint32_t device_slot, uint32_t run_slot, uin
     cohort_take_seat(e, device_slot, run_slot);
     round_start(e, run);
     lease_grant(e, device_slot, run_slot, codec);
+    window_forget(e, device_slot);
 
     struct engine_action_lease_row *row = &emit_store(e, ENGINE_ACTION_STORE_LEASE)->u.lease_row;
 
@@ -71,6 +74,12 @@ void checkin_take(struct engine *e, const struct engine_event_checkin *checkin)
     }
     if (e->devices[slot].lease.state == LEASE_LIVE) {
         reply_lease(e, &e->devices[slot].lease);
+        return;
+    }
+    if (window_is_early(e, slot)) {
+        const struct engine_window rest = window_rest(e, slot);
+
+        reply_window(e, checkin->device, NULL, ENGINE_WHY_EARLY, &rest);
         return;
     }
     if (device_is_quarantined(e, slot)) {

@@ -40,7 +40,7 @@ static int config_complete(struct engine_config *config)
     fill(&config->window_ms_max, 3600000);
     return config->device_max <= ENGINE_DEVICES_MAX && config->run_max <= ENGINE_RUNS_MAX &&
                    config->receipt_max <= ENGINE_RECEIPTS_MAX &&
-                   config->window_ms_min <= config->window_ms_max
+                   config->window_ms_min <= config->window_ms_max && config->hold_permille <= 1000
                ? MYCEL_OK
                : MYCEL_E_INVALID;
 }

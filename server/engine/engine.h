@@ -41,6 +41,10 @@ struct engine_config {
     uint32_t idle_ms;       /* spread of check-ins while there is no run; default 60,000 */
     uint32_t window_ms_min; /* no device is asked back sooner; default 100 */
     uint32_t window_ms_max; /* … nor later; default 3,600,000 */
+    uint32_t
+        hold_permille; /* a device that comes back before this share of the time that it was told to
+                               wait gets the rest of its window; the remainder is for clocks that run
+                               fast. ≤ 1000; 0: windows are advice */
 };
 
 /* Bytes that engine_init() needs, aligned as malloc aligns; 0 when a limit is exceeded. */
@@ -90,6 +94,9 @@ struct engine_run_view {
 
 /* The index-th run (0…), 0 or MYCEL_E_NOT_FOUND past the last. */
 int engine_run_view(const struct engine *engine, uint32_t index, struct engine_run_view *view);
+
+/* How often a device has come back before its window since the engine was made; 0 for one unknown. */
+uint32_t engine_early(const struct engine *engine, uint32_t device);
 
 /* Asserts every invariant of docs/ENGINE.md. O(devices): for tests and debug builds, which call it
  * after each step. */

@@ -27,12 +27,21 @@ struct lease {
     uint64_t batch;      /* that stores it */
 };
 
+/* The window that a device was last told, in engine time. */
+struct told {
+    uint64_t held_until_ms; /* before this it is too early; 0: not held */
+    uint64_t earliest_ms;
+    uint64_t latest_ms;
+};
+
 struct device {
     uint32_t id;
     bool revoked;
     uint32_t strikes;       /* rejections in a row */
     uint64_t quarantine_ms; /* engine time at which it ends; 0: none */
-    enum engine_why why;    /* last one stored */
+    struct told told;
+    uint32_t early;      /* check-ins before a window */
+    enum engine_why why; /* last one stored */
     uint32_t why_run;
     struct lease lease;
     uint32_t heap_at; /* place in the expiry heap while LIVE */

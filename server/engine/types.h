@@ -73,7 +73,8 @@ enum engine_round_state {
     X(FAIRNESS, MYCEL_OK, "the seat is kept for devices that took part less often")                \
     X(UTILITY, MYCEL_OK, "other devices' data is more useful now")                                 \
     X(QUARANTINED, MYCEL_E_QUARANTINED, "rejected too often, has to wait")                         \
-    X(FULL, MYCEL_E_FULL, "the coordinator has no room for another device")
+    X(FULL, MYCEL_E_FULL, "the coordinator has no room for another device")                        \
+    X(EARLY, MYCEL_OK, "the device came back before its window")
 
 enum engine_why {
 #define ENGINE_WHY_ENUM(name, error, text) ENGINE_WHY_##name,

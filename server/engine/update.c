@@ -6,6 +6,7 @@
 #include "server/engine/pace.h"
 #include "server/engine/receipt.h"
 #include "server/engine/round.h"
+#include "server/engine/window.h"
 
 #include <string.h>
 
@@ -89,6 +90,7 @@ void update_query(struct engine *e, const struct engine_event_query *query)
     if (!is_timely(run, &e->devices[slot].lease.what)) {
         struct engine_window window = pace_next_round(e, run);
 
+        window_told(e, slot, &window);
         emit_problem(e, MYCEL_E_LEASE, &window);
     } else if (query->bytes > run->spec.update_bytes_max) {
         emit_problem(e, MYCEL_E_TOO_LARGE, NULL)->bytes_max = run->spec.update_bytes_max;
@@ -275,6 +277,7 @@ static void decide(struct engine *e, uint32_t device_slot, const struct engine_e
     book(e, device_slot, &receipt, update);
     receipt_keep(e, &receipt, emit_batch(e));
     reply_receipt(e, &receipt, emit_batch(e));
+    window_told(e, device_slot, &receipt.window);
     lease_drop(e, device_slot);
 }
 

@@ -3,7 +3,7 @@
  */
 #include "server/engine/engine.h"
 
-#include "server/engine/internal.h"
+#include "server/engine/device.h"
 #include "server/engine/spec.h"
 
 #include <string.h>
@@ -14,6 +14,13 @@ static uint64_t left_ms(const struct engine *e, const struct round *round, uint6
         return ENGINE_NEVER;
     }
     return end_ms > e->now_ms ? end_ms - e->now_ms : 0;
+}
+
+uint32_t engine_early(const struct engine *engine, uint32_t device)
+{
+    uint32_t slot = device_find(engine, device);
+
+    return slot == ENGINE_NO_SLOT ? 0 : engine->devices[slot].early;
 }
 
 int engine_run_view(const struct engine *engine, uint32_t index, struct engine_run_view *view)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define WORDS_MAX 32
+#define EARLY_SHOWN 64u /* devices */
 
 /* A command in words; "name=value" ones may come in any order. */
 struct words {
@@ -294,6 +295,11 @@ static void do_view(struct shell *shell, const struct words *w, FILE *out)
                 view.accepted);
         fprintf(out, " rejected %u soft %lld hard %lld\n", view.rejected,
                 (long long)view.soft_left_ms, (long long)view.hard_left_ms);
+    }
+    for (uint32_t device = 1; device <= EARLY_SHOWN; device++) {
+        if (engine_early(shell->engine, device) > 0) {
+            fprintf(out, "  device %u early %u\n", device, engine_early(shell->engine, device));
+        }
     }
 }
 

@@ -327,7 +327,7 @@ static void names_are_in_range(void **state)
     assert_string_equal(engine_phase_name((enum engine_phase)4), "?");
     assert_string_equal(engine_round_name(ENGINE_ROUND_ABANDONED), "abandoned");
     assert_string_equal(engine_round_name((enum engine_round_state)7), "?");
-    assert_string_equal(engine_why_name(ENGINE_WHY_FULL), "FULL");
+    assert_string_equal(engine_why_name(ENGINE_WHY_EARLY), "EARLY");
     assert_string_equal(engine_why_name((enum engine_why)99), "?");
     assert_string_equal(engine_why_text(ENGINE_WHY_SPACING), "the device took part too recently");
     assert_int_equal(engine_why_error(ENGINE_WHY_QUARANTINED), MYCEL_E_QUARANTINED);

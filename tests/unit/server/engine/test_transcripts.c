@@ -37,8 +37,9 @@ static struct engine_config read_config(void)
     const char *at = strstr(expected, "# config:");
 
     if (at != NULL) {
-        sscanf(at, "# config: devices=%u runs=%u receipts=%u strikes=%u", &config.device_max,
-               &config.run_max, &config.receipt_max, &config.strikes_max);
+        sscanf(at, "# config: devices=%u runs=%u receipts=%u strikes=%u hold=%u",
+               &config.device_max, &config.run_max, &config.receipt_max, &config.strikes_max,
+               &config.hold_permille);
     }
     return config;
 }

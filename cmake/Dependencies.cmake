@@ -39,7 +39,8 @@ set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEP
   ${PROJECT_SOURCE_DIR}/deploy/deps.sh ${PROJECT_SOURCE_DIR}/deploy/build_libraries.sh
   ${PROJECT_SOURCE_DIR}/deploy/sources.txt
   ${PROJECT_SOURCE_DIR}/deploy/mbedtls_config.h ${PROJECT_SOURCE_DIR}/deploy/mbedtls_sha256.c
-  ${PROJECT_SOURCE_DIR}/deploy/mbedtls_ccm_alt.h ${PROJECT_SOURCE_DIR}/deploy/mbedtls_ccm.c)
+  ${PROJECT_SOURCE_DIR}/deploy/mbedtls_ccm_alt.h ${PROJECT_SOURCE_DIR}/deploy/mbedtls_ccm.c
+  ${PROJECT_SOURCE_DIR}/deploy/mbedtls_quiet.c)
 if(NOT EXISTS ${MYCEL_DEPS_PREFIX}/lib/libcoap-3.a)
   message(FATAL_ERROR "mbedTLS and libcoap are not built in ${MYCEL_DEPS_PREFIX}: run `make deps`.")
 endif()

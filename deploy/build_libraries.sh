@@ -48,13 +48,17 @@ build_with_cmake mbedtls "$work/mbedtls-source" \
     -DENABLE_TESTING=OFF -DENABLE_PROGRAMS=OFF -DMBEDTLS_FATAL_WARNINGS=OFF \
     -DUSE_STATIC_MBEDTLS_LIBRARY=ON -DUSE_SHARED_MBEDTLS_LIBRARY=OFF
 
-# What mbedtls_config.h takes out, into the archive it is missing from.
+# What mbedtls_config.h takes out, into the archives it is missing from.
+# add_part <name of a source file> <archive>
+add_part() {
+    run "$1-build" gcc -std=c11 -O2 -g -fPIC -Wall -Wextra -Werror -I"$staged/include" \
+        -c "$here/mbedtls_$1.c" -o "$work/mbedtls_$1.o"
+    run "$1-archive" ar r "$staged/lib/$2" "$work/mbedtls_$1.o"
+}
+add_part quiet libmbedtls.a
 if [[ $(uname -m) == x86_64 ]]; then
-    for part in sha256 ccm; do
-        run "$part-build" gcc -std=c11 -O2 -g -fPIC -Wall -Wextra -Werror -I"$staged/include" \
-            -c "$here/mbedtls_$part.c" -o "$work/mbedtls_$part.o"
-        run "$part-archive" ar r "$staged/lib/libmbedcrypto.a" "$work/mbedtls_$part.o"
-    done
+    add_part sha256 libmbedcrypto.a
+    add_part ccm libmbedcrypto.a
 fi
 
 # HAVE_GETRANDOM is given because libcoap's own check misses it, and would fall back to rand(). Its

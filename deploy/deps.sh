@@ -91,7 +91,7 @@ install_system_packages() {
 prefix() {
     local key
     key=$({
-        cat "$here"/{sources.txt,mbedtls_{config,ccm_alt}.h,mbedtls_{sha256,ccm}.c,build_libraries.sh}
+        cat "$here"/{sources.txt,mbedtls_{config,ccm_alt}.h,mbedtls_{sha256,ccm,quiet}.c,build_libraries.sh}
         gcc -dumpfullversion -dumpmachine 2>/dev/null || true
     } | sha256sum | cut -c1-16)
     printf '%s/%s\n' "$cache" "$key"

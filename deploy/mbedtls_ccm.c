@@ -50,12 +50,8 @@ static void add_to_mac(mbedtls_ccm_context *ccm, size_t at, const unsigned char 
     }
 }
 
-/* Cannot fail: the context was made by setkey. */
 static void encrypt_block(mbedtls_ccm_context *ccm, const unsigned char in[BLOCK],
-                          unsigned char out[BLOCK])
-{
-    (void)mbedtls_aes_crypt_ecb(&ccm->aes, MBEDTLS_AES_ENCRYPT, in, out);
-}
+                          unsigned char out[BLOCK]) __attribute__((ifunc("choose_block")));
 
 static void count_up(mbedtls_ccm_context *ccm)
 {
@@ -82,6 +78,13 @@ static void crypt_part(mbedtls_ccm_context *ccm, size_t at, const unsigned char 
 
 /* --- C ------------------------------------------------------------------------------------------- */
 
+/* Cannot fail: the context was made by setkey. */
+static void encrypt_block_c(mbedtls_ccm_context *ccm, const unsigned char in[BLOCK],
+                            unsigned char out[BLOCK])
+{
+    (void)mbedtls_aes_crypt_ecb(&ccm->aes, MBEDTLS_AES_ENCRYPT, in, out);
+}
+
 void mycel_ccm_blocks_c(mbedtls_ccm_context *ccm, const unsigned char *in, unsigned char *out,
                         size_t count)
 {
@@ -98,6 +101,24 @@ struct keys {
     __m128i round[15];
     int rounds;
 };
+
+static const __m128i *schedule_of(const mbedtls_ccm_context *ccm)
+{
+    return (const __m128i *)(const void *)(ccm->aes.buf + ccm->aes.rk_offset);
+}
+
+__attribute__((target("aes,sse4.1"))) static void encrypt_block_x86(mbedtls_ccm_context *ccm,
+                                                                    const unsigned char in[BLOCK],
+                                                                    unsigned char out[BLOCK])
+{
+    const __m128i *key = schedule_of(ccm);
+    __m128i x = _mm_xor_si128(_mm_loadu_si128((const __m128i *)in), _mm_loadu_si128(key));
+    for (int i = 1; i < ccm->aes.nr; i++) {
+        x = _mm_aesenc_si128(x, _mm_loadu_si128(key + i));
+    }
+    x = _mm_aesenclast_si128(x, _mm_loadu_si128(key + ccm->aes.nr));
+    _mm_storeu_si128((__m128i *)out, x);
+}
 
 /* Two independent blocks: the latency of one hides behind the other's. */
 __attribute__((target("aes,sse4.1"))) static inline void encrypt_two(const struct keys *keys,
@@ -125,9 +146,8 @@ __attribute__((target("aes,sse4.1"))) void mycel_ccm_blocks_x86(mbedtls_ccm_cont
                                                                 unsigned char *out, size_t count)
 {
     struct keys keys = {.rounds = ccm->aes.nr};
-    const unsigned char *schedule = (const unsigned char *)(ccm->aes.buf + ccm->aes.rk_offset);
     for (int i = 0; i <= keys.rounds; i++) {
-        keys.round[i] = _mm_loadu_si128((const __m128i *)(schedule + BLOCK * (unsigned)i));
+        keys.round[i] = _mm_loadu_si128(schedule_of(ccm) + i);
     }
     const int encrypts = is_encryption(ccm);
     const __m128i high = _mm_loadu_si128((const __m128i *)ccm->counter);
@@ -163,10 +183,18 @@ int mycel_ccm_x86_is_supported(void)
 typedef void blocks_function(mbedtls_ccm_context *ccm, const unsigned char *in, unsigned char *out,
                              size_t count);
 
-/* Runs while the program is being linked: it may call nothing outside this file. */
+typedef void block_function(mbedtls_ccm_context *ccm, const unsigned char in[BLOCK],
+                            unsigned char out[BLOCK]);
+
+/* These run while the program is being linked: they may call nothing outside this file. */
 static blocks_function *choose(void)
 {
     return mycel_ccm_x86_is_supported() ? mycel_ccm_blocks_x86 : mycel_ccm_blocks_c;
+}
+
+static block_function *choose_block(void)
+{
+    return mycel_ccm_x86_is_supported() ? encrypt_block_x86 : encrypt_block_c;
 }
 
 static void crypt_blocks(mbedtls_ccm_context *ccm, const unsigned char *in, unsigned char *out,

@@ -19,7 +19,6 @@
 #define MBEDTLS_NET_C
 #define MBEDTLS_TIMING_C
 #define MBEDTLS_ERROR_C
-#define MBEDTLS_DEBUG_C
 #define MBEDTLS_VERSION_C
 
 /* Hashing and signing run on the thread pool while the loop serves records. */

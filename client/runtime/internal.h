@@ -302,10 +302,14 @@ void pace_new_job(struct client *c);
 unsigned pace_window(const struct client *c);
 /* After how long a request is repeated for the first time. */
 uint32_t pace_timeout_ms(const struct client *c, bool is_block);
-void pace_answered(struct client *c, const struct client_slot *slot, unsigned repeats);
+/* repeats and since_ms as in struct mycel_response. */
+void pace_answered(struct client *c, const struct client_slot *slot, unsigned repeats,
+                   uint32_t since_ms);
 void pace_lost(struct client *c, const struct client_slot *slot);
+/* Nobody has answered for as long as that. */
+void pace_silent(struct client *c);
 /* How long nothing at all has to be heard, from a peer that did answer before, until it is gone: three
- * tries, and three times what any of the latest answers took. */
+ * tries or more if many were lost before, and three times what any of the latest answers took. */
 uint32_t pace_patience_ms(const struct client *c, uint32_t timeout_ms);
 /* The same for the first answer of a session, handshake included; doubles with each failure in a row. */
 uint32_t pace_handshake_patience_ms(const struct client *c);

@@ -6,7 +6,7 @@
  * Timeout: RFC 6298, fed by answers to requests that were not repeated (Karn). When several in a
  *   row were, the round trip has probably outgrown the timeout, which then grows by half.
  * Window: additive increase, multiplicative decrease (RFC 5681): one more request for each window of
- *   clean answers, half of them at most once for each round trip with a loss; doubling before the first.
+ *   clean answers, half of them, but at least two, at most once for each round trip with a loss.
  * Block size: a datagram that a mesh cuts into ten frames needs all ten (RFC 4944). When a third of the
  *   blocks are lost, a quarter of the size is tried, and kept only if it costs fewer bytes for each byte that
  *   arrives, headers included: where datagrams are lost whatever their size, it would cost more.
@@ -15,13 +15,14 @@
 
 #define TIMEOUT_UNKNOWN_MS 2000u /* ACK_TIMEOUT, RFC 7252 §4.8 */
 #define TIMEOUT_MIN_MS 200u
-#define TIMEOUT_GUESS_MIN_MS 1000u /* from an answer that is no measurement: RFC 6298 §2.4 */
+#define TIMEOUT_GUESS_MIN_MS 500u
 #define TIMEOUT_MAX_MS 20000u
 #define TIMEOUT_SHELL_MIN_MS 500u /* an answer that waits for a disk */
 #define REPEATED_IN_A_ROW 4u
 
 #define WINDOW_ONE 16u /* the window counts sixteenths */
 #define WINDOW_FIRST (2u * WINDOW_ONE)
+#define WINDOW_LEAST (2u * WINDOW_ONE) /* one request alone waits out each of its losses */
 #define WINDOW_MOST (MYCEL_REQUEST_SLOTS * WINDOW_ONE)
 
 #define SHARE_ONE 256u    /* shares of lost tries count 256ths */
@@ -35,10 +36,15 @@
 #define SZX_STEP 2u       /* a quarter */
 #define SZX_MIN 2u        /* 64 bytes */
 
-#define GIVE_UP_MIN_MS 3000u   /* a coordinator answers within 1.5 s, or says that it is busy */
-#define HANDSHAKE_TIMEOUTS 16u /* four round trips, some of them repeated */
-#define HANDSHAKE_MS 8000u     /* … of an unknown peer */
-#define HANDSHAKE_DOUBLINGS 8u
+#define GIVE_UP_SHARE 2u /* of 256: silence so unlikely means that nobody is there */
+#define GIVE_UP_TRIES_MIN 3u
+#define GIVE_UP_TRIES_MAX 24u
+#define GROWTH_MAX 8u      /* of a transport's pauses: <mycel/port.h> */
+#define LOSS_BELIEVED 192u /* silence beyond that says nothing about the link */
+#define HANDSHAKE_TRY_MS 1500u
+#define GIVE_UP_MIN_MS 3000u /* a coordinator answers within 1.5 s, or says that it is busy */
+#define HANDSHAKE_MS 16000u  /* four round trips to an unknown peer, some of them repeated */
+#define HANDSHAKE_DOUBLINGS 4u
 
 static uint8_t szx_configured(const struct client *c)
 {
@@ -93,6 +99,16 @@ static void take_round_trip(struct client_pace *p, uint32_t ms)
     p->repeated = 0;
 }
 
+/* Before there is a measurement: the answer came at least so long after its request, and most likely not
+ * much longer. Better than the standard's two seconds, for which a lossy link would pay each time. */
+static void guess_timeout(struct client_pace *p, uint32_t ms)
+{
+    uint32_t timeout = 3u * ms > TIMEOUT_GUESS_MIN_MS ? 3u * ms : TIMEOUT_GUESS_MIN_MS;
+    if (timeout < p->timeout_ms) {
+        p->timeout_ms = (uint16_t)timeout;
+    }
+}
+
 /* The longest time to an answer, repetitions included, fading with every answer by an eighth. */
 static void take_elapsed(struct client_pace *p, uint32_t ms)
 {
@@ -138,7 +154,7 @@ static void close_window(struct client *c, const struct client_slot *slot)
     }
     p->cut = true;
     p->cut_ms = (uint32_t)c->now_ms;
-    p->window = p->window / 2u > WINDOW_ONE ? p->window / 2u : WINDOW_ONE;
+    p->window = p->window / 2u > WINDOW_LEAST ? p->window / 2u : WINDOW_LEAST;
 }
 
 /* ---- block size */
@@ -183,20 +199,20 @@ static void judge_size(struct client_pace *p)
 
 /* ---- events */
 
-void pace_answered(struct client *c, const struct client_slot *slot, unsigned repeats)
+void pace_answered(struct client *c, const struct client_slot *slot, unsigned repeats,
+                   uint32_t since_ms)
 {
     struct client_pace *p = &c->pace;
     uint32_t elapsed = requests_age_ms(c, slot);
     /* A transport that cannot tell whether it repeated did so once the timeout had passed. */
     unsigned lost = repeats > 0 ? repeats : elapsed > slot->timeout_ms;
     take_elapsed(p, elapsed);
+    if (p->srtt_ms == 0) {
+        guess_timeout(p, since_ms > 0 ? since_ms : elapsed);
+    }
     if (!slot->is_timed) {
-        /* The handshake is in it: an upper bound, and better than nothing. */
-        if (p->srtt_ms == 0 && lost == 0) {
-            take_round_trip(p, elapsed);
-            p->timeout_ms =
-                p->timeout_ms > TIMEOUT_GUESS_MIN_MS ? p->timeout_ms : TIMEOUT_GUESS_MIN_MS;
-        }
+        /* The handshake is in it, and says by its length how often it was repeated. */
+        take_tries(p, lost + elapsed / HANDSHAKE_TRY_MS, true);
         return;
     }
     take_tries(p, lost, true);
@@ -219,10 +235,34 @@ void pace_lost(struct client *c, const struct client_slot *slot)
     }
 }
 
+void pace_silent(struct client *c)
+{
+    if (c->pace.loss < LOSS_BELIEVED) {
+        take_tries(&c->pace, TRIES_SEEN_MAX, false);
+    }
+}
+
+/* So many tries that silence is as good as impossible, with pauses as transports make them. */
+static uint32_t tries_ms(uint32_t timeout_ms, uint8_t loss)
+{
+    uint32_t silence = SHARE_ONE;
+    uint32_t wait = timeout_ms;
+    uint32_t sum = 0;
+    for (unsigned i = 0; i < GIVE_UP_TRIES_MAX; i++) {
+        if (i >= GIVE_UP_TRIES_MIN && silence <= GIVE_UP_SHARE) {
+            break;
+        }
+        silence = silence * loss / SHARE_ONE;
+        sum += wait + wait / 4u; /* with the jitter */
+        wait += wait / 2u;
+        wait = wait < timeout_ms * GROWTH_MAX ? wait : timeout_ms * GROWTH_MAX;
+    }
+    return sum;
+}
+
 uint32_t pace_patience_ms(const struct client *c, uint32_t timeout_ms)
 {
-    /* Three tries whose pauses grow by half and are up to a quarter longer by chance. */
-    uint32_t tries = timeout_ms * 95u / 16u;
+    uint32_t tries = tries_ms(timeout_ms, c->pace.loss);
     uint32_t slow = 3u * c->pace.slow_ms;
     uint32_t patience = tries > slow ? tries : slow;
     return patience > GIVE_UP_MIN_MS ? patience : GIVE_UP_MIN_MS;
@@ -231,8 +271,7 @@ uint32_t pace_patience_ms(const struct client *c, uint32_t timeout_ms)
 uint32_t pace_handshake_patience_ms(const struct client *c)
 {
     bool is_known = c->pace.timeout_ms < TIMEOUT_UNKNOWN_MS;
-    uint32_t patience = is_known ? HANDSHAKE_TIMEOUTS * c->pace.timeout_ms : HANDSHAKE_MS;
-    patience = patience > GIVE_UP_MIN_MS ? patience : GIVE_UP_MIN_MS;
+    uint32_t patience = is_known ? 2u * pace_patience_ms(c, c->pace.timeout_ms) : HANDSHAKE_MS;
     unsigned failures = c->failures < HANDSHAKE_DOUBLINGS ? c->failures : HANDSHAKE_DOUBLINGS;
     return patience << failures;
 }

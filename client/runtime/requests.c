@@ -114,7 +114,7 @@ void requests_collect(struct client *c, const struct client_state_ops *table)
             continue;
         }
         c->slots[r.slot].busy = false;
-        pace_answered(c, &c->slots[r.slot], r.repeats);
+        pace_answered(c, &c->slots[r.slot], r.repeats, r.since_ms);
         c->session_proven = true;
         c->heard_ms = c->now_ms;
         if (table[c->state].answer != NULL) {
@@ -161,6 +161,7 @@ void requests_expire(struct client *c)
             continue;
         }
         if (is_silent_since(c, slot)) {
+            pace_silent(c);
             client_fail(c, MYCEL_E_TIMEOUT,
                         c->session_proven ? "the coordinator does not answer"
                                           : "no answer at all; are address, name and key right?");

@@ -94,6 +94,7 @@ int client_run(const struct invocation *call)
         .on_battery = c->on_battery,
         .battery_min_percent = (uint8_t)c->battery_min,
         .rounds = (uint32_t)flags->rounds,
+        .block_bytes = (uint32_t)c->block_bytes,
         .answer_ms = (uint32_t)c->patience_ms,
         .backoff_min_ms = (uint32_t)c->backoff_ms,
         .backoff_max_ms = (uint32_t)c->backoff_max_ms,

@@ -82,6 +82,7 @@ struct config_client {
     bool narrow_link;
     uint64_t spread_ms;
     uint64_t pause_ms;
+    uint64_t block_bytes;
     uint64_t patience_ms;
     uint64_t backoff_ms;
     uint64_t backoff_max_ms;

@@ -298,7 +298,8 @@ void device_start_with(struct world *world, unsigned index, const char *key_file
     const char *args[ARGS_MAX];
     char coordinator[32], name[16], key[HARNESS_PATH_BYTES], folder[HARNESS_PATH_BYTES];
     char slice[8], slices[8];
-    snprintf(coordinator, sizeof coordinator, "127.0.0.1:%u", world->port);
+    snprintf(coordinator, sizeof coordinator, "127.0.0.1:%u",
+             world->device_port ? world->device_port : world->port);
     snprintf(name, sizeof name, "d%u", index);
     key_path(world, index, key, sizeof key);
     snprintf(folder, sizeof folder, "%.200s/d%u", world->folder, index);
@@ -313,6 +314,7 @@ void device_start_with(struct world *world, unsigned index, const char *key_file
                     "--slice",      slice,          "--slices",      slices,
                     "--on-battery", "--log-format", "json",          NULL});
     add_all(args, n, extra);
+    add_all(args, n, world->device_args);
     process_spawn(&world->device[index], MYCEL_BIN, args);
 }
 
@@ -337,7 +339,7 @@ void run_create(const struct world *world, unsigned rounds, unsigned goal, unsig
                      0);
 }
 
-static unsigned committed(json_t *run)
+unsigned run_committed(json_t *run)
 {
     size_t i;
     json_t *round;
@@ -354,7 +356,7 @@ json_t *run_wait(const struct world *world, unsigned rounds)
 {
     for (unsigned waited = 0; waited <= 2 * HARNESS_WAIT_MS; waited += 100) {
         json_t *run = MYCEL_JSON(world, "run", "show", "r");
-        if (committed(run) >= rounds) {
+        if (run_committed(run) >= rounds) {
             return run;
         }
         json_decref(run);

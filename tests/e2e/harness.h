@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define HARNESS_DEVICES_MAX 16
+#define HARNESS_DEVICES_MAX 64
 #define HARNESS_PATH_BYTES 256
 #define HARNESS_WAIT_MS 60000 /* for anything that has to happen; sanitizers are slow */
 
@@ -30,6 +30,9 @@ struct world {
     char test[HARNESS_PATH_BYTES];
     char model[HARNESS_PATH_BYTES];
     uint16_t port;
+    uint16_t device_port; /* where devices send to; 0: straight to `port` */
+    const char *const
+        *device_args; /* further arguments of every device, NULL-terminated, or NULL */
     unsigned devices;
     struct process server;
     struct process device[HARNESS_DEVICES_MAX];
@@ -73,6 +76,9 @@ json_t *mycel_json(const struct world *world, const char *const *args);
 /* Creates run "r": `rounds` rounds of `goal` updates, at least `minimum`, with a short pace. */
 void run_create(const struct world *world, unsigned rounds, unsigned goal, unsigned minimum,
                 const char *deadline);
+
+/* Committed rounds of a shown run. */
+unsigned run_committed(json_t *run);
 
 /* `mycel run show --json r` once `rounds` rounds are committed. */
 json_t *run_wait(const struct world *world, unsigned rounds);

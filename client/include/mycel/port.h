@@ -57,7 +57,9 @@ struct mycel_request {
 struct mycel_response {
     uint8_t slot;
     uint8_t repeats; /* how often the request was repeated; 0 from a transport that cannot tell */
-    uint8_t code;    /* class << 5 | detail, e.g. 0x45 for 2.05 */
+    uint16_t
+        since_ms; /* since it was sent for the last time, if `repeats` or a handshake went before */
+    uint8_t code; /* class << 5 | detail, e.g. 0x45 for 2.05 */
     uint16_t content_format;
     struct mycel_block block; /* Block1 in answers to PUT, Block2 in answers to GET */
     uint32_t size2;           /* Size2, or 0 when absent */

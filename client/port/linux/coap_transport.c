@@ -38,6 +38,7 @@ struct slot {
     uint32_t generation; /* in the token: an answer to an older request is not mistaken */
     uint32_t wait_ms;    /* until the next repetition, and when that is; 0: not sent yet */
     uint64_t due_ms;
+    uint64_t sent_ms;             /* the latest time */
     struct mycel_request request; /* points to the copies below */
     char path[2][SEGMENT_BYTES_MAX];
     uint8_t body[PROTO_BLOCK_BYTES_MAX];
@@ -93,6 +94,12 @@ static struct slot *slot_of(struct coap_transport *t, const coap_pdu_t *pdu)
 
 /* ---- what libcoap tells */
 
+static uint16_t since_sent(const struct slot *slot)
+{
+    uint64_t ms = slot->wait_ms > 0 ? host_now_ms() - slot->sent_ms : 0;
+    return (uint16_t)(ms < UINT16_MAX ? ms : UINT16_MAX);
+}
+
 static coap_response_t on_response(coap_session_t *session, const coap_pdu_t *sent,
                                    const coap_pdu_t *received, const coap_mid_t mid)
 {
@@ -104,6 +111,7 @@ static coap_response_t on_response(coap_session_t *session, const coap_pdu_t *se
     if (slot != NULL && coap_message_read(received, &slot->response, slot->payload)) {
         slot->response.slot = (uint8_t)(slot - t->slots);
         slot->response.repeats = slot->repeats;
+        slot->response.since_ms = since_sent(slot);
         slot->answered = true;
     }
     return COAP_RESPONSE_OK;
@@ -248,6 +256,7 @@ static int transmit(struct coap_transport *t, struct slot *slot)
 static void schedule(struct slot *slot, uint64_t now_ms)
 {
     uint32_t least = slot->request.timeout_ms;
+    slot->sent_ms = now_ms;
     slot->wait_ms = slot->wait_ms == 0 ? least : slot->wait_ms + slot->wait_ms / 2u;
     if (slot->wait_ms > least * TIMEOUT_GROWTH_MAX) {
         slot->wait_ms = least * TIMEOUT_GROWTH_MAX;

@@ -11,7 +11,7 @@
 #include <mbedtls/ssl.h>
 
 #define LIBRARY_BASE_MS 1000u /* what libcoap has configured: a flight's first timeout */
-#define GROWTH_MAX 4u         /* times base_ms */
+#define GROWTH_MAX 3u /* times base_ms: flights are small, and whoever waits gives up in time */
 
 /* mbedTLS doubles its timeout with each repetition of a flight and starts over with the next flight.
  * Which repetition it is can be read from that; the pause is ours. */

@@ -113,6 +113,7 @@ static int open_client(struct runner *r)
         .device_class = o->device_class != NULL ? o->device_class : "linux",
         .codecs = CODECS_ALL,
         .narrow_link = o->narrow_link,
+        .block_bytes = o->block_bytes,
         .answer_ms = o->answer_ms,
         .backoff_min_ms = o->backoff_min_ms,
         .backoff_max_ms = o->backoff_max_ms,

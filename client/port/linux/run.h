@@ -29,6 +29,7 @@ struct client_options {
     uint8_t battery_min_percent; /* … at this charge or more; default 0 */
 
     uint32_t rounds;         /* end after that many receipts; 0: never */
+    uint32_t block_bytes;    /* largest block of a transfer; default 1,024 */
     uint32_t answer_ms;      /* give a silent coordinator up after this; default 30,000 */
     uint32_t backoff_min_ms; /* pauses after failures; default 1,000 … 600,000 */
     uint32_t backoff_max_ms;

@@ -42,6 +42,10 @@
 #define PROTO_MESSAGE_BYTES_MAX 640u /* largest encoded message of mycel.proto */
 #define PROTO_REPORT_BYTES_MAX 64u   /* largest encoded UpdateReport */
 
+#define PROTO_FEATURE_CONTROL 1u /* CheckIn.features: keeps a control variate */
+/* A control blob is: so many bytes that are the coordinator's own, then c as f32 parameters. */
+#define PROTO_CONTROL_HEAD_BYTES 16u
+
 /* An update body is: u16 little-endian length of the report, the report, the frame. */
 #define PROTO_UPDATE_BYTES_MAX (64u * 1024u * 1024u)
 #define PROTO_MODEL_PARAMS_MAX (16u * 1024u * 1024u)

@@ -128,6 +128,6 @@ static void trainer_release(void *ctx)
     port_training_drop(ctx);
 }
 
-const struct mycel_trainer port_trainer = {trainer_samples, trainer_prepare, trainer_load,
-                                           trainer_step,    trainer_weights, trainer_result,
-                                           trainer_release};
+const struct mycel_trainer port_trainer = {
+    trainer_samples, trainer_prepare, trainer_load,    trainer_step,
+    trainer_weights, trainer_result,  trainer_release, NULL};

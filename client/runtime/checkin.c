@@ -76,6 +76,7 @@ static int encode_checkin(struct client *c)
         .idle = conditions.idle,
         .boot_count = c->progress.boot_count,
         .narrow_link = c->config->narrow_link,
+        .features = control_feature(c),
     };
     fill_strings(&m, c->config);
     return WIRE_ENCODE(mycel_CheckIn, &m, c->config->scratch, PROTO_MESSAGE_BYTES_MAX);

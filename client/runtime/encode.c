@@ -197,6 +197,9 @@ static int sync_all(struct client *c)
     if (rc >= 0 && codec_has_residual((enum codec_id)c->job.codec)) {
         rc = kept_sync(c, CLIENT_KEPT_RESIDUAL);
     }
+    if (rc >= 0 && c->job.control) {
+        rc = kept_sync(c, CLIENT_KEPT_CONTROL);
+    }
     return rc;
 }
 

@@ -1,6 +1,7 @@
 /*
- * FETCH: the model, block by block and several at a time, into the store; then its hash. It owns the
- * download's progress; it must never call a byte good before the hash of the whole was right.
+ * FETCH: the model, block by block and several at a time, into the store; then its hash. With SCAFFOLD the
+ * control variate c after it, in the same way. It owns the download's progress; it must never call a byte
+ * good before the hash of the whole was right.
  */
 #include "client/runtime/internal.h"
 
@@ -10,6 +11,22 @@
 
 #define CODE_CONTENT 0x45 /* 2.05 */
 
+/* What of the whole download is under way: an area, its size, and the bytes that came before. */
+static enum mycel_area part_area(const struct client *c)
+{
+    return c->in.fetch.part == CLIENT_FETCH_MODEL ? MYCEL_AREA_MODEL : MYCEL_AREA_CONTROL_SERVER;
+}
+
+static uint32_t part_bytes(const struct client *c)
+{
+    return c->in.fetch.part == CLIENT_FETCH_MODEL ? c->job.model_bytes : control_bytes(c);
+}
+
+static uint32_t part_start(const struct client *c)
+{
+    return c->in.fetch.part == CLIENT_FETCH_MODEL ? 0 : c->job.model_bytes;
+}
+
 static uint32_t block_bytes(const struct client_fetch *f)
 {
     return UINT32_C(16) << f->szx;
@@ -17,7 +34,7 @@ static uint32_t block_bytes(const struct client_fetch *f)
 
 static uint32_t block_count(const struct client *c)
 {
-    return (c->job.model_bytes - 1u) / block_bytes(&c->in.fetch) + 1u;
+    return (part_bytes(c) - 1u) / block_bytes(&c->in.fetch) + 1u;
 }
 
 static void resize(struct client *c, uint8_t szx)
@@ -34,9 +51,10 @@ static void set_up(struct client *c)
     struct client_fetch *f = &c->in.fetch;
     f->szx_max = PROTO_BLOCK_SZX_MAX;
     f->szx = c->pace.szx;
+    uint32_t start = part_start(c);
+    uint32_t durable = c->progress.fetched > start ? c->progress.fetched - start : 0;
     uint32_t end = block_count(c);
-    uint32_t base =
-        c->progress.fetched == c->job.model_bytes ? end : c->progress.fetched / block_bytes(f);
+    uint32_t base = durable >= part_bytes(c) ? end : durable / block_bytes(f);
     blocks_init(&f->blocks, base, end);
 }
 
@@ -47,11 +65,12 @@ static int persist(struct client *c, uint32_t bytes)
     if (c->now_ms - c->in.fetch.persisted_ms < CLIENT_FETCH_PERSIST_MS) {
         return MYCEL_OK;
     }
-    int rc = c->port->store->sync(c->port->store_ctx, MYCEL_AREA_MODEL);
+    int rc = c->port->store->sync(c->port->store_ctx, part_area(c));
     if (rc < 0) {
         return rc;
     }
-    c->progress.fetched = bytes;
+    uint32_t fetched = part_start(c) + bytes;
+    c->progress.fetched = fetched > c->progress.fetched ? fetched : c->progress.fetched;
     c->in.fetch.persisted_ms = c->now_ms;
     return journal_update(c);
 }
@@ -60,7 +79,7 @@ static int persist(struct client *c, uint32_t bytes)
 static int request_block(struct client *c, uint32_t number)
 {
     char name[PROTO_SHA256_TEXT + 1u];
-    base64url_encode(c->job.model_sha256, sizeof c->job.model_sha256, name);
+    base64url_encode(c->job.blob_sha256, sizeof c->job.blob_sha256, name);
     struct mycel_request request = {
         .method = MYCEL_GET,
         .path = {PROTO_PATH_MODEL, name},
@@ -113,30 +132,50 @@ static uint32_t fill_window(struct client *c)
 static void discard(struct client *c)
 {
     uint8_t repeats = (uint8_t)(c->in.fetch.repeats + 1u);
-    c->progress.fetched = 0;
+    c->progress.fetched = part_start(c);
     int rc = journal_update(c);
     if (rc < 0 || repeats > CLIENT_FETCH_REPEATS_MAX) {
         client_abandon(c, rc < 0 ? rc : MYCEL_E_DIGEST, "the model does not match its hash", NULL);
         return;
     }
-    c->in.fetch = (struct client_fetch){.repeats = repeats};
+    c->in.fetch = (struct client_fetch){.repeats = repeats, .part = c->in.fetch.part};
     client_fail(c, MYCEL_E_DIGEST, "the model does not match its hash");
+}
+
+/* The model is good: goes on with c. From here on progress speaks of bytes behind the model, so the model
+ * has to be durable, however short the download was. */
+static void next_part(struct client *c)
+{
+    mycel_Lease lease;
+    int rc = c->port->store->sync(c->port->store_ctx, MYCEL_AREA_MODEL);
+    if (rc >= 0) {
+        rc = journal_lease(c, &lease);
+    }
+    if (rc < 0) {
+        client_abandon(c, rc, "the model cannot be stored", NULL);
+        return;
+    }
+    memcpy(c->job.blob_sha256, lease.control_sha256, sizeof c->job.blob_sha256);
+    c->in.fetch = (struct client_fetch){.part = CLIENT_FETCH_CONTROL};
 }
 
 static uint32_t verify(struct client *c)
 {
     uint8_t digest[SHA256_BYTES];
-    int rc = area_hash(c, MYCEL_AREA_MODEL, c->job.model_bytes, digest);
+    int rc = area_hash(c, part_area(c), part_bytes(c), digest);
     if (rc > 0) {
         return 0;
     }
     if (rc < 0 && rc != MYCEL_E_CORRUPT) {
         client_abandon(c, rc, "the model cannot be read back", NULL);
-    } else if (rc < 0 || memcmp(digest, c->job.model_sha256, sizeof digest) != 0) {
+    } else if (rc < 0 || memcmp(digest, c->job.blob_sha256, sizeof digest) != 0) {
         discard(c);
+    } else if (c->in.fetch.part == CLIENT_FETCH_MODEL && control_bytes(c) > 0) {
+        next_part(c);
     } else {
         client_set_state(c, MYCEL_CLIENT_TRAIN);
-        struct mycel_event event = {.kind = MYCEL_EVENT_FETCHED, .bytes = c->job.model_bytes};
+        struct mycel_event event = {.kind = MYCEL_EVENT_FETCHED,
+                                    .bytes = c->job.model_bytes + control_bytes(c)};
         client_emit(c, &event);
     }
     return 0;
@@ -158,7 +197,7 @@ uint32_t fetch_step(struct client *c)
     }
     if (blocks_complete(&f->blocks)) {
         requests_cancel(c);
-        int rc = persist(c, c->job.model_bytes);
+        int rc = persist(c, part_bytes(c));
         if (rc < 0) {
             client_abandon(c, rc, "the model cannot be stored", NULL);
             return 0;
@@ -190,13 +229,14 @@ static bool is_block_of_model(const struct client *c, const struct mycel_respons
                               uint32_t offset)
 {
     const struct client_job *job = &c->job;
-    uint32_t left = job->model_bytes - offset;
+    uint32_t bytes = part_bytes(c);
+    uint32_t left = bytes - offset;
     uint32_t size = block_bytes(&c->in.fetch);
     uint32_t expected = left < size ? left : size;
     return r->payload_bytes == expected && r->block.more == (expected < left) &&
-           (r->size2 == 0 || r->size2 == job->model_bytes) &&
+           (r->size2 == 0 || r->size2 == bytes) &&
            (r->etag_bytes == 0 || (r->etag_bytes == MYCEL_ETAG_BYTES_MAX &&
-                                   memcmp(r->etag, job->model_sha256, MYCEL_ETAG_BYTES_MAX) == 0));
+                                   memcmp(r->etag, job->blob_sha256, MYCEL_ETAG_BYTES_MAX) == 0));
 }
 
 void fetch_answer(struct client *c, const struct mycel_response *r, uint32_t asked)
@@ -212,7 +252,7 @@ void fetch_answer(struct client *c, const struct mycel_response *r, uint32_t ask
         client_fail(c, MYCEL_E_MALFORMED, "a block of the model is not what was asked for");
         return;
     }
-    int rc = c->port->store->write(c->port->store_ctx, MYCEL_AREA_MODEL,
+    int rc = c->port->store->write(c->port->store_ctx, part_area(c),
                                    r->block.number * block_bytes(f), r->payload, r->payload_bytes);
     f->agreed = true;
     c->failures = 0;

@@ -78,7 +78,9 @@ struct client_job {
     uint32_t seed;
     float clip_norm;
     uint8_t codec;
-    uint8_t model_sha256[PROTO_SHA256_BYTES];
+    bool control;                            /* SCAFFOLD */
+    bool control_is_zero;                    /* c is: there is nothing to fetch */
+    uint8_t blob_sha256[PROTO_SHA256_BYTES]; /* of what is fetched: the model, then c */
     uint8_t key[PROTO_KEY_BYTES];
     uint8_t tag[CLIENT_TAG_BYTES]; /* of run and model: what is kept for one is no other's */
 };
@@ -91,7 +93,7 @@ enum client_phase {
 };
 
 /* Vectors of the model's size that outlive a job; kept.c. The numbers are on disk: append only. */
-enum client_kept_kind { CLIENT_KEPT_RESIDUAL, CLIENT_KEPT_KINDS };
+enum client_kept_kind { CLIENT_KEPT_RESIDUAL, CLIENT_KEPT_CONTROL, CLIENT_KEPT_KINDS };
 
 /* Which area of a pair holds what: 0 none, 1 the first, 2 the second. */
 struct client_kept {
@@ -117,12 +119,16 @@ struct client_blocks {
     uint32_t done;
 };
 
+/* One blob after the other; client_progress.fetched counts the bytes of both. */
+enum client_fetch_part { CLIENT_FETCH_MODEL, CLIENT_FETCH_CONTROL };
+
 struct client_fetch {
     uint64_t persisted_ms; /* when progress was last written down */
     struct client_blocks blocks;
     uint8_t szx;
     uint8_t szx_max; /* the coordinator sends no larger blocks */
     uint8_t repeats; /* downloads whose hash was wrong */
+    uint8_t part;    /* enum client_fetch_part */
     bool agreed;     /* the block size was confirmed in this session */
     bool verifying;
 };
@@ -130,10 +136,12 @@ struct client_fetch {
 enum client_train_stage {
     CLIENT_TRAIN_PREPARE,
     CLIENT_TRAIN_LOAD,
+    CLIENT_TRAIN_CORRECT,
     CLIENT_TRAIN_STEP,
     CLIENT_TRAIN_NORM,
     CLIENT_TRAIN_BEGIN,
     CLIENT_TRAIN_ENCODE,
+    CLIENT_TRAIN_CONTROL,
     CLIENT_TRAIN_PERSIST
 };
 
@@ -249,6 +257,16 @@ int encode_norm(struct client *c);
 int encode_begin(struct client *c);
 int encode_blocks(struct client *c);
 int encode_persist(struct client *c);
+
+/* ---- control.c: SCAFFOLD's two stages of TRAIN; results as above. */
+/* Tells the trainer c - c_i. */
+int control_correct(struct client *c);
+/* Makes the next c_i of the encoded update. */
+int control_update(struct client *c);
+/* PROTO_FEATURE_CONTROL if store and trainer can, else 0. */
+uint32_t control_feature(const struct client *c);
+/* Bytes of the blob that holds c; 0: none is fetched. */
+uint32_t control_bytes(const struct client *c);
 
 /* ---- area.c: exact reads and digests of what is stored. */
 /* Reads exactly that many bytes. 0; MYCEL_E_CORRUPT when the area is shorter; the store's error. */

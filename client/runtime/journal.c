@@ -5,8 +5,8 @@
  *
  * Record, little endian:
  *   0 'M' 'J'  2 version u8 (2)  3 phase u8  4 boot_count u32  8 fetched u32  12 body_bytes u32
- *   16 body_sha256[32]  48 residual (tag[8], valid u8, next u8)
- *   58 lease_bytes u16  60 Lease (mycel.proto)  … CRC-32 of all before it, u32
+ *   16 body_sha256[32]  48 residual (tag[8], valid u8, next u8)  58 control variate (the same)
+ *   68 lease_bytes u16  70 Lease (mycel.proto)  … CRC-32 of all before it, u32
  * A record with another version, a wrong CRC or a lease that this device would refuse is as good as none.
  */
 #include "client/runtime/internal.h"
@@ -130,12 +130,12 @@ static int write_record(struct client *c, uint32_t lease_bytes)
     return c->port->store->save(c->port->store_ctx, p, bytes + JOURNAL_CRC_BYTES);
 }
 
-static bool progress_is_sane(const struct client_progress *progress, const struct client_job *job)
+static bool progress_is_sane(const struct client *c, const struct client_progress *progress)
 {
     if (progress->phase == CLIENT_PHASE_ENCODED) {
         return progress->body_bytes > 0 && progress->body_bytes <= PROTO_UPDATE_BYTES_MAX;
     }
-    return progress->fetched <= job->model_bytes;
+    return progress->fetched <= (uint64_t)c->job.model_bytes + control_bytes(c);
 }
 
 /* The boot count and what is kept, which outlive any job. `next` goes with the job's body only. */
@@ -168,7 +168,7 @@ static void restore(struct client *c)
     progress.body_bytes = get_u32(p + 12);
     progress.phase = p[3];
     memcpy(progress.body_sha256, p + 16, sizeof progress.body_sha256);
-    if (progress_is_sane(&progress, &c->job)) {
+    if (progress_is_sane(c, &progress)) {
         c->progress = progress;
         client_lease_starts(c, lease.deadline_ms);
     } else {

@@ -19,6 +19,8 @@
 
 #include <string.h>
 
+_Static_assert(MYCEL_AREA_CONTROL_A == MYCEL_AREA_RESIDUAL_A + 2, "pairs, in the order of kinds");
+
 static enum mycel_area area_of(enum client_kept_kind kind, unsigned place)
 {
     return (enum mycel_area)(MYCEL_AREA_RESIDUAL_A + 2u * (unsigned)kind + place - 1u);

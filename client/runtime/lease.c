@@ -42,6 +42,15 @@ static bool in_range(float value, float low, float high)
     return value >= low && value <= high;
 }
 
+static bool is_zero(const uint8_t *bytes, size_t count)
+{
+    uint8_t any = 0;
+    for (size_t i = 0; i < count; i++) {
+        any |= bytes[i];
+    }
+    return any == 0;
+}
+
 static bool plan_is_sane(const mycel_Plan *plan)
 {
     return plan->epochs >= 1 && plan->epochs <= LEASE_EPOCHS_MAX && plan->batch >= 1 &&
@@ -57,6 +66,12 @@ int lease_to_job(struct client_job *job, const mycel_Lease *lease, const struct 
         lease->model_bytes != (uint64_t)lease->params * sizeof(float) ||
         !in_range(lease->clip_norm, 0.0f, 1e30f)) {
         return MYCEL_E_MALFORMED;
+    }
+    if (lease->control && (!(lease->plan.learning_rate > 0.0f) || lease->plan.momentum > 0.0f)) {
+        return MYCEL_E_MALFORMED; /* c_i follows from the update by plain SGD's step only */
+    }
+    if (lease->control && control_feature(c) == 0) {
+        return MYCEL_E_UNSUPPORTED;
     }
     if (lease->params > PROTO_MODEL_PARAMS_MAX || lease->model_bytes > bytes_max) {
         return MYCEL_E_TOO_LARGE;
@@ -74,8 +89,10 @@ int lease_to_job(struct client_job *job, const mycel_Lease *lease, const struct 
         .seed = (uint32_t)lease->plan.seed,
         .clip_norm = lease->clip_norm,
         .codec = (uint8_t)lease->codec,
+        .control = lease->control,
+        .control_is_zero = is_zero(lease->control_sha256, sizeof lease->control_sha256),
     };
-    memcpy(job->model_sha256, lease->model_sha256, sizeof job->model_sha256);
+    memcpy(job->blob_sha256, lease->model_sha256, sizeof job->blob_sha256);
     memcpy(job->key, lease->update_key, sizeof job->key);
     make_tag(job->tag, lease);
     return MYCEL_OK;

@@ -26,6 +26,9 @@ uint32_t receipt_step(struct client *c)
     }
     erase(c, MYCEL_AREA_BODY);
     erase(c, MYCEL_AREA_MODEL);
+    if (c->job.control) {
+        erase(c, MYCEL_AREA_CONTROL_SERVER);
+    }
     c->resumed = false;
     c->failures = 0;
     c->job_failures = 0;

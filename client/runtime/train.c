@@ -28,6 +28,7 @@ static int prepare(struct client *c)
         .momentum = lease.plan.momentum,
         .prox_mu = lease.plan.prox_mu,
         .seed = lease.plan.seed,
+        .control = c->job.control,
     };
     uint32_t column = 0;
     rc = c->port->trainer->prepare(c->port->trainer_ctx, &plan, &column);
@@ -101,10 +102,12 @@ static const struct {
 } stages[] = {
     [CLIENT_TRAIN_PREPARE] = {prepare, "the training cannot be prepared"},
     [CLIENT_TRAIN_LOAD] = {load, "the model cannot be loaded"},
+    [CLIENT_TRAIN_CORRECT] = {control_correct, "the control variate cannot be loaded"},
     [CLIENT_TRAIN_STEP] = {step, "the training failed"},
     [CLIENT_TRAIN_NORM] = {encode_norm, "the update cannot be measured"},
     [CLIENT_TRAIN_BEGIN] = {encode_begin, "the update cannot be written"},
     [CLIENT_TRAIN_ENCODE] = {encode_blocks, "the update cannot be encoded"},
+    [CLIENT_TRAIN_CONTROL] = {control_update, "the control variate cannot be written"},
     [CLIENT_TRAIN_PERSIST] = {encode_persist, "the update cannot be made durable"},
 };
 

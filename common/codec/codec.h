@@ -137,6 +137,26 @@ void codec_decode(const struct codec_frame *frame, uint32_t first, uint32_t coun
  * decoded; NULL if they do not (another codec, another byte order, an address not aligned). */
 const float *codec_values(const struct codec_frame *frame, uint32_t first);
 
+/* Where the parts of a frame's block lie, for an encoder that reads its own frame back from where it went
+ * and has no room for all of it. */
+struct codec_place {
+    uint32_t
+        scale_at; /* offset in the frame of the block's 2 bytes of scale; 0: the codec has none */
+    uint32_t codes_at;
+    uint32_t codes_bytes; /* at most 4 x CODEC_BLOCK_PARAMS_MAX */
+    uint32_t first;       /* the parameters that it holds */
+    uint32_t count;
+};
+
+/* The place of block 0 … encoder->blocks − 1 (asserted). */
+void codec_block_place(const struct codec_encoder *encoder, uint32_t block,
+                       struct codec_place *place);
+
+/* What codec_decode makes of that block. scale: 2 bytes, not looked at if the codec has none; codes:
+ * codes_bytes of them; out: room for CODEC_BLOCK_PARAMS_MAX values, not the same memory. */
+void codec_decode_block(const struct codec_encoder *encoder, uint32_t block, const uint8_t scale[2],
+                        const uint8_t *codes, float *out);
+
 struct codec_stats {
     float squared_norm; /* Σ x² */
     float max_abs;      /* no value is larger; exact but for rotated codecs, where it is a bound */

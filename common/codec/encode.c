@@ -99,6 +99,34 @@ int codec_encode_end(const struct codec_encoder *encoder)
     return (int)codec_frame_bytes(encoder->header.codec, encoder->header.params);
 }
 
+void codec_block_place(const struct codec_encoder *encoder, uint32_t block,
+                       struct codec_place *place)
+{
+    const struct codec_ops *ops = codec_ops_of((int)encoder->header.codec);
+    MYCEL_ASSERT(ops && block < encoder->blocks);
+    struct codec_block at =
+        codec_block_at(encoder->header.params, encoder->block_log2, block, encoder->header.seed);
+    *place = (struct codec_place){
+        .scale_at = ops->has_scale ? encoder->scales_at + 2u * block : 0,
+        .codes_at = encoder->codes_at + block * ops->code_bytes(at.size, at.size),
+        .codes_bytes = ops->code_bytes(at.count, at.size),
+        .first = at.first,
+        .count = at.count,
+    };
+}
+
+void codec_decode_block(const struct codec_encoder *encoder, uint32_t block, const uint8_t scale[2],
+                        const uint8_t *codes, float *out)
+{
+    const struct codec_ops *ops = codec_ops_of((int)encoder->header.codec);
+    MYCEL_ASSERT(ops && block < encoder->blocks);
+    struct codec_block at =
+        codec_block_at(encoder->header.params, encoder->block_log2, block, encoder->header.seed);
+    at.scale = ops->has_scale ? half_to_float(get_u16le(scale)) : 0;
+    at.codes = codes;
+    ops->decode(&at, out);
+}
+
 static int write_to_memory(void *user, uint32_t offset, const void *data, size_t bytes)
 {
     memcpy((uint8_t *)user + offset, data, bytes);

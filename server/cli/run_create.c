@@ -392,8 +392,15 @@ static int check(const struct create_options *o, const char *root_data, struct c
     if (codecs_choose(o->codec, o->codecs, codecs) < 0) {
         return MYCEL_E_INVALID;
     }
-    int result = strategy_check(o->strategy);
-    return result < 0 ? result : check_root(o->strategy, root_data);
+    if (strategy_check(o->strategy) < 0) {
+        return MYCEL_E_INVALID;
+    }
+    if (strategy_needs_control(o->strategy) && (o->momentum > 0 || o->staleness_max > 0)) {
+        say_error("SCAFFOLD works with plain SGD in synchronous rounds: --momentum and "
+                  "--staleness-max must be 0");
+        return MYCEL_E_INVALID;
+    }
+    return check_root(o->strategy, root_data);
 }
 
 static int create(const struct invocation *call, struct store_run_config *config, uint32_t *id)

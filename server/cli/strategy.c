@@ -40,6 +40,13 @@ bool strategy_needs_root(const char *text)
     return rule_parse(text, &strategy, &error) == 0 && rule_needs_reference(&strategy);
 }
 
+bool strategy_needs_control(const char *text)
+{
+    struct rule_strategy strategy;
+    struct rule_error error = {0};
+    return rule_parse(text, &strategy, &error) == MYCEL_OK && rule_needs_control(&strategy);
+}
+
 static const char *kind_name(const struct rule *rule)
 {
     return rule->kind == RULE_STREAMING ? "streaming" : "gathering";

@@ -16,4 +16,7 @@ int strategy_check(const char *text);
 /* Whether a checked strategy measures devices by a root set of the coordinator's own. */
 bool strategy_needs_root(const char *text);
 
+/* Whether it is SCAFFOLD, whose devices have to be in step with the coordinator. */
+bool strategy_needs_control(const char *text);
+
 #endif

@@ -22,6 +22,7 @@ struct context {
     struct rule_round round;
     struct store_update *rows; /* of the spooled updates, by device */
     uint32_t count;
+    uint32_t clients;
     uint64_t weight;
     uint32_t weight_max;
     uint8_t **bodies; /* kept for a gathering rule, else a few at a time */
@@ -126,13 +127,33 @@ static int train_reference(struct context *c)
                         : MYCEL_E_NO_MEMORY;
 }
 
+static int count_device(void *user, const struct store_device *device)
+{
+    uint32_t *count = user;
+    *count += device->state == STORE_DEVICE_ACTIVE;
+    return MYCEL_OK;
+}
+
+/* SCAFFOLD's N: everybody who may take part. Other rules do not look at it. */
+static int count_clients(struct context *c)
+{
+    c->clients = c->count;
+    if (!rule_needs_control(&c->strategy)) {
+        return MYCEL_OK;
+    }
+    uint32_t enrolled = 0;
+    int rc = store_devices(c->reader, count_device, &enrolled);
+    c->clients = enrolled > c->count ? enrolled : c->count;
+    return rc;
+}
+
 static int begin(struct context *c)
 {
     struct rule_setup setup = {.strategy = &c->strategy,
                                .params = c->config->params,
                                .updates_max = c->count,
                                .weight_max = c->weight_max,
-                               .clients = c->count,
+                               .clients = c->clients,
                                .learning_rate = c->config->learning_rate,
                                .state = c->sum.state,
                                .reference = c->reference};
@@ -210,6 +231,9 @@ static int run_rule(struct context *c)
     }
     if (rc == 0) {
         rc = train_reference(c);
+    }
+    if (rc == 0) {
+        rc = count_clients(c);
     }
     if (rc == 0) {
         rc = begin(c);

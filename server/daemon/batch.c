@@ -5,6 +5,7 @@
  */
 #include "server/daemon/rows.h"
 #include "server/daemon/shell.h"
+#include "server/daemon/translate.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -106,14 +107,29 @@ int batch_submit(struct shell *shell, const struct engine_actions *actions)
     return rc;
 }
 
-/* The new version is what everybody will ask for next: it goes straight into memory. */
-static void keep_model(struct shell *shell, struct batch *batch)
+/* The new version is what everybody will ask for next: it goes straight into memory. With SCAFFOLD the
+ * rule's state does, too. */
+static void keep_version(struct shell *shell, struct run_sum *sum,
+                         const struct engine_action_publish *publish)
+{
+    struct run_entry *entry = run_table_find(&shell->runs, publish->run);
+    blob_cache_put(&shell->blobs, publish->version.sha256, sum->model, sum->model_bytes);
+    sum->model = NULL;
+    if (!entry) {
+        return;
+    }
+    run_entry_set_state(entry, publish->version.version, sum->state_sha256);
+    if (translate_features(&entry->run.config) & PROTO_FEATURE_CONTROL) {
+        blob_cache_put(&shell->blobs, sum->state_sha256, sum->state, sum->state_bytes);
+        sum->state = NULL;
+    }
+}
+
+static void keep_versions(struct shell *shell, struct batch *batch)
 {
     for (uint32_t i = 0; i < batch->count; i++) {
         if (batch->rows[i].type == ENGINE_ACTION_PUBLISH && batch->sum.model) {
-            blob_cache_put(&shell->blobs, batch->rows[i].u.publish.version.sha256, batch->sum.model,
-                           batch->sum.model_bytes);
-            batch->sum.model = NULL;
+            keep_version(shell, &batch->sum, &batch->rows[i].u.publish);
         }
     }
 }
@@ -141,7 +157,7 @@ static void finish(struct shell *shell, struct batch *batch)
     if (batch->job.result < 0) {
         shell_rebuild(shell, batch->job.result);
     } else {
-        keep_model(shell, batch);
+        keep_versions(shell, batch);
         keep_body(shell, batch);
         const struct batch_facts facts = {.body_bytes = batch->body_bytes};
         for (uint32_t i = 0; i < batch->count; i++) {

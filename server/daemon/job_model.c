@@ -35,6 +35,7 @@ static int run_sum(struct job *base)
     store_close(reader);
     if (rc == 0) {
         sha256(job->sum.model, job->sum.model_bytes, job->sha256);
+        sha256(job->sum.state, job->sum.state_bytes, job->sum.state_sha256);
     }
     return rc;
 }

@@ -36,10 +36,7 @@ static int read_all(struct reload_job *job)
 {
     int rc = store_runs(job->reader, collect_run, job);
     for (uint32_t i = 0; i < job->count && rc == 0; i++) {
-        rc = restore_run_event(job->reader, &job->runs[i], &job->introductions[i]);
-        if (rc == 0) {
-            rc = store_version_newest(job->reader, job->runs[i].id, &job->newest[i]);
-        }
+        rc = restore_run_event(job->reader, &job->runs[i], &job->introductions[i], &job->newest[i]);
     }
     return rc;
 }
@@ -99,12 +96,16 @@ static void follow_run(struct shell *shell, struct run_entry *entry, const struc
 }
 
 static void introduce_run(struct shell *shell, const struct store_run *run,
-                          struct engine_event *event)
+                          const struct store_version *newest, struct engine_event *event)
 {
     if (run->state != STORE_RUN_ACTIVE && run->state != STORE_RUN_PAUSED) {
         return;
     }
     struct run_entry *entry = run_table_put(&shell->runs, run);
+    if (entry) {
+        run_entry_set_state(entry, newest->number,
+                            newest->has_optimizer ? newest->optimizer_sha256 : NULL);
+    }
     if (!entry || shell_step(shell, event) < 0) {
         if (entry) {
             entry->used = false; /* tried again when the database changes next */
@@ -154,7 +155,7 @@ static void follow_all(struct shell *shell, struct reload_job *job)
             follow_run(shell, entry, &job->runs[i]);
             new_base = has_new_base(shell, &job->runs[i], &job->newest[i]) || new_base;
         } else {
-            introduce_run(shell, &job->runs[i], &job->introductions[i]);
+            introduce_run(shell, &job->runs[i], &job->newest[i], &job->introductions[i]);
         }
     }
     if (new_base) {

@@ -48,6 +48,7 @@ static void event_checkin(struct fields *f, struct engine_event_checkin *e)
     fields_u32(f, &e->facts.battery_percent);
     fields_bool(f, &e->facts.idle);
     fields_bool(f, &e->facts.narrow_link);
+    fields_u32(f, &e->facts.features);
 }
 
 static void event_query(struct fields *f, struct engine_event_query *e)

@@ -141,6 +141,7 @@ void fields_spec(struct fields *f, struct engine_spec *s)
     FIELDS_ENUM(f, s->weighting, engine_weighting, ENGINE_WEIGHT_UNIFORM);
     fields_bool(f, &s->busy_allowed);
     fields_u8(f, &s->codec);
+    fields_u32(f, &s->features);
     fields_u64(f, &s->model_bytes);
     fields_u64(f, &s->update_bytes_max);
     fields_bool(f, &s->target_set);

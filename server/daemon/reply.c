@@ -3,7 +3,10 @@
  */
 #include "server/daemon/shell.h"
 
+#include "server/daemon/translate.h"
 #include "server/desk/desk.h"
+
+#include <string.h>
 
 #define BUSY_MAX_AGE_S 1
 
@@ -64,15 +67,23 @@ static int encode_check_in_reply(struct shell *shell, const struct engine_action
         return MYCEL_E_NOT_FOUND;
     }
     const struct store_run_config *config = &entry->run.config;
-    const struct desk_task task = {.model = config->model,
-                                   .params = config->params,
-                                   .epochs = config->epochs,
-                                   .batch = config->batch,
-                                   .steps_max = config->steps_max,
-                                   .learning_rate = config->learning_rate,
-                                   .momentum = config->momentum,
-                                   .prox_mu = config->prox_mu,
-                                   .clip_norm = config->clip_norm};
+    const struct engine_lease *lease = &action->u.lease.lease;
+    struct desk_task task = {.model = config->model,
+                             .params = config->params,
+                             .epochs = config->epochs,
+                             .batch = config->batch,
+                             .steps_max = config->steps_max,
+                             .learning_rate = config->learning_rate,
+                             .momentum = config->momentum,
+                             .prox_mu = config->prox_mu,
+                             .clip_norm = config->clip_norm};
+    task.control = (translate_features(config) & PROTO_FEATURE_CONTROL) != 0;
+    if (task.control && lease->base.version != entry->state_version) {
+        return MYCEL_E_STATE; /* of an older version: the device asks again and gets another */
+    }
+    if (task.control) {
+        memcpy(task.control_sha256, entry->state_sha256, sizeof task.control_sha256);
+    }
     return desk_write_lease(&action->u.lease, &task, protocol, out, cap);
 }
 

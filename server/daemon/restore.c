@@ -26,17 +26,17 @@ static int feed(struct reading *reading, struct engine_event *event)
     return rc;
 }
 
-int restore_run_event(struct store *reader, const struct store_run *run, struct engine_event *event)
+int restore_run_event(struct store *reader, const struct store_run *run, struct engine_event *event,
+                      struct store_version *newest)
 {
-    struct store_version newest;
-    int rc = store_version_newest(reader, run->id, &newest);
+    int rc = store_version_newest(reader, run->id, newest);
     if (rc < 0) {
         return rc;
     }
     memset(event, 0, sizeof *event);
     event->type = ENGINE_EVENT_RUN;
     translate_spec(run, &event->u.run.spec);
-    translate_progress(run, &newest, &event->u.run.progress);
+    translate_progress(run, newest, &event->u.run.progress);
     return MYCEL_OK;
 }
 
@@ -52,17 +52,24 @@ static int read_run(void *user, const struct store_run *run)
         return MYCEL_OK;
     }
     struct engine_event event;
-    int rc = restore_run_event(reading->reader, run, &event);
+    struct store_version newest;
+    int rc = restore_run_event(reading->reader, run, &event, &newest);
     if (rc == 0) {
         rc = feed(reading, &event);
     }
     if (rc == MYCEL_E_FULL) {
         return MYCEL_OK; /* more runs than fit at once: the newest wait, as when they were created */
     }
-    if (rc == 0 && !run_table_put(&reading->out->runs, run)) {
-        rc = MYCEL_E_FULL;
+    if (rc < 0) {
+        return rc;
     }
-    return rc;
+    struct run_entry *entry = run_table_put(&reading->out->runs, run);
+    if (!entry) {
+        return MYCEL_E_FULL;
+    }
+    run_entry_set_state(entry, newest.number,
+                        newest.has_optimizer ? newest.optimizer_sha256 : NULL);
+    return MYCEL_OK;
 }
 
 static int read_device(void *user, const struct store_device *device)

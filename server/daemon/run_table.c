@@ -52,6 +52,15 @@ struct run_entry *run_table_put(struct run_table *table, const struct store_run 
     return entry;
 }
 
+void run_entry_set_state(struct run_entry *entry, uint32_t version, const uint8_t *sha256)
+{
+    entry->state_version = version;
+    memset(entry->state_sha256, 0, sizeof entry->state_sha256);
+    if (sha256) {
+        memcpy(entry->state_sha256, sha256, sizeof entry->state_sha256);
+    }
+}
+
 void run_entry_set_sum(struct run_entry *entry, const struct run_sum *sum)
 {
     run_sum_free(&entry->sum);

@@ -16,6 +16,7 @@ struct run_sum {
     size_t model_bytes;
     void *state; /* NULL: the rule has none */
     size_t state_bytes;
+    uint8_t state_sha256[PROTO_SHA256_BYTES];
 };
 
 void run_sum_free(struct run_sum *sum);
@@ -24,6 +25,9 @@ struct run_entry {
     bool used;
     struct store_run run; /* as read from the store; `state` follows what the engine was told */
     struct run_sum sum;
+    /* The rule's state after the newest version, which is what devices are sent with SCAFFOLD. */
+    uint32_t state_version;
+    uint8_t state_sha256[PROTO_SHA256_BYTES]; /* all zeros: as before the first round */
 };
 
 struct run_table {
@@ -35,6 +39,9 @@ struct run_entry *run_table_find(struct run_table *table, uint32_t run);
 
 /* Adds or updates what the store says of a run. NULL: the table is full. */
 struct run_entry *run_table_put(struct run_table *table, const struct store_run *run);
+
+/* What the store, or a round that has just been committed, says of the newest version's state. */
+void run_entry_set_state(struct run_entry *entry, uint32_t version, const uint8_t *sha256);
 
 /* Takes a sum in place of an older one, and owns it. */
 void run_entry_set_sum(struct run_entry *entry, const struct run_sum *sum);

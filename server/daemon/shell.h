@@ -138,9 +138,9 @@ struct restored {
 int restore_build(struct store *reader, uint64_t now_ms, uint64_t wall_ms, struct record *record,
                   struct restored *out);
 void restore_drop(struct restored *restored);
-/* The RUN event that introduces a stored run. */
-int restore_run_event(struct store *reader, const struct store_run *run,
-                      struct engine_event *event);
+/* The RUN event that introduces a stored run, and its newest version. */
+int restore_run_event(struct store *reader, const struct store_run *run, struct engine_event *event,
+                      struct store_version *newest);
 /* Puts it in place of the shell's present one and goes on with what was cut off. Its roster may be the
  * present one. */
 void restore_adopt(struct shell *shell, struct restored *restored);

@@ -2,6 +2,7 @@
 #include "server/daemon/translate.h"
 
 #include "proto/wire.h"
+#include "server/engine/rules/rules.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -187,6 +188,14 @@ static void copy_selection(const struct store_run_config *config, struct engine_
     out->utility_permille = config->utility_permille;
 }
 
+uint32_t translate_features(const struct store_run_config *config)
+{
+    struct rule_strategy strategy;
+    struct rule_error error;
+    bool parses = rule_parse(config->strategy, &strategy, &error) == MYCEL_OK;
+    return parses && rule_needs_control(&strategy) ? PROTO_FEATURE_CONTROL : 0;
+}
+
 void translate_spec(const struct store_run *run, struct engine_spec *out)
 {
     const struct store_run_config *config = &run->config;
@@ -197,6 +206,7 @@ void translate_spec(const struct store_run *run, struct engine_spec *out)
     copy_selection(config, out);
     out->codec = (uint8_t)config->codec;
     out->codecs = config->codecs;
+    out->features = translate_features(config);
     out->model_bytes = (uint64_t)config->params * sizeof(float);
     out->update_bytes_max = config->update_bytes_max;
     out->round_limit = config->rounds;

@@ -27,6 +27,8 @@ void translate_audit(const struct engine_action_audit *row, char *subject, size_
 /* Store to engine. Wall-clock times become ages and remaining times; one that lies in the future
  * where it should not counts as now. */
 void translate_spec(const struct store_run *run, struct engine_spec *out);
+/* PROTO_FEATURE_… that the run's strategy asks of its devices. */
+uint32_t translate_features(const struct store_run_config *config);
 void translate_progress(const struct store_run *run, const struct store_version *newest,
                         struct engine_progress *out);
 void translate_stored_round(const struct store_round *round, uint64_t wall_ms,

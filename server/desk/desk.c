@@ -24,6 +24,7 @@ static void copy_facts(struct engine_facts *facts, const mycel_CheckIn *message)
     facts->battery_percent = message->battery_percent;
     facts->idle = message->idle;
     facts->narrow_link = message->narrow_link;
+    facts->features = message->features;
 }
 
 int desk_read_check_in(const uint8_t *message, size_t bytes, struct engine_facts *facts,
@@ -75,6 +76,8 @@ static void fill_lease(mycel_Lease *lease, const struct engine_action_lease *act
     fill_plan(&lease->plan, task, from->seed);
     lease->codec = (mycel_Codec)from->codec;
     lease->clip_norm = task->clip_norm;
+    lease->control = task->control;
+    memcpy(lease->control_sha256, task->control_sha256, sizeof lease->control_sha256);
     memcpy(lease->update_key, from->key, sizeof lease->update_key);
     lease->deadline_ms = action->left_ms;
 }

@@ -23,6 +23,8 @@ struct desk_task {
     float momentum;
     float prox_mu;
     float clip_norm;
+    bool control; /* SCAFFOLD: devices correct their gradients, by c of this version's state: */
+    uint8_t control_sha256[PROTO_SHA256_BYTES]; /* all zeros: c is 0 */
 };
 
 /* Reads a CheckIn. 0 with *facts and the protocol version to speak; MALFORMED; VERSION: none of the

@@ -9,23 +9,15 @@ enum quota { QUOTA_FAIRNESS, QUOTA_UTILITY };
 
 /* How far a device came before it was turned away: the farthest refusal is the one worth telling. */
 static const uint8_t closeness[] = {
-    [ENGINE_WHY_NO_RUN] = 0,
-    [ENGINE_WHY_CLASS] = 1,
-    [ENGINE_WHY_TAGS] = 2,
-    [ENGINE_WHY_MODEL_BYTES] = 3,
-    [ENGINE_WHY_CODEC] = 4,
-    [ENGINE_WHY_SAMPLES] = 5,
-    [ENGINE_WHY_CAP] = 6,
-    [ENGINE_WHY_PAUSED] = 7,
-    [ENGINE_WHY_NOT_IDLE] = 8,
-    [ENGINE_WHY_BATTERY] = 9,
-    [ENGINE_WHY_SPACING] = 10,
-    [ENGINE_WHY_COUNTED] = 11,
-    [ENGINE_WHY_BETWEEN_ROUNDS] = 12,
-    [ENGINE_WHY_ROUND_FULL] = 13,
-    [ENGINE_WHY_FAIRNESS] = 14,
-    [ENGINE_WHY_UTILITY] = 15,
-    [ENGINE_WHY_SELECTED] = 16,
+    [ENGINE_WHY_NO_RUN] = 0,      [ENGINE_WHY_CLASS] = 1,
+    [ENGINE_WHY_TAGS] = 2,        [ENGINE_WHY_MODEL_BYTES] = 3,
+    [ENGINE_WHY_CONTROL] = 4,     [ENGINE_WHY_CODEC] = 5,
+    [ENGINE_WHY_SAMPLES] = 6,     [ENGINE_WHY_CAP] = 7,
+    [ENGINE_WHY_PAUSED] = 8,      [ENGINE_WHY_NOT_IDLE] = 9,
+    [ENGINE_WHY_BATTERY] = 10,    [ENGINE_WHY_SPACING] = 11,
+    [ENGINE_WHY_COUNTED] = 12,    [ENGINE_WHY_BETWEEN_ROUNDS] = 13,
+    [ENGINE_WHY_ROUND_FULL] = 14, [ENGINE_WHY_FAIRNESS] = 15,
+    [ENGINE_WHY_UTILITY] = 16,    [ENGINE_WHY_SELECTED] = 17,
 };
 
 static bool has_tags(const struct engine_spec *spec, const struct engine_facts *facts)
@@ -78,6 +70,9 @@ static enum engine_why judge_kind(const struct engine_spec *spec, const struct e
     }
     if (facts->model_bytes_max != 0 && facts->model_bytes_max < spec->model_bytes) {
         return ENGINE_WHY_MODEL_BYTES;
+    }
+    if ((spec->features & ~facts->features) != 0) {
+        return ENGINE_WHY_CONTROL; /* the only feature there is */
     }
     return choose_codec(spec, facts, codec) ? ENGINE_WHY_SELECTED : ENGINE_WHY_CODEC;
 }

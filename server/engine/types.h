@@ -74,7 +74,8 @@ enum engine_round_state {
     X(UTILITY, MYCEL_OK, "other devices' data is more useful now")                                 \
     X(QUARANTINED, MYCEL_E_QUARANTINED, "rejected too often, has to wait")                         \
     X(FULL, MYCEL_E_FULL, "the coordinator has no room for another device")                        \
-    X(EARLY, MYCEL_OK, "the device came back before its window")
+    X(EARLY, MYCEL_OK, "the device came back before its window")                                   \
+    X(CONTROL, MYCEL_E_UNSUPPORTED, "the device cannot keep the control variate of SCAFFOLD")
 
 enum engine_why {
 #define ENGINE_WHY_ENUM(name, error, text) ENGINE_WHY_##name,
@@ -142,6 +143,7 @@ struct engine_spec {
     /* What is sent. */
     uint8_t codec;             /* encoding for most devices (mycel.proto, Codec) */
     uint32_t codecs;           /* bit mask of those allowed; default: only `codec` */
+    uint32_t features;         /* PROTO_FEATURE_… that a device must have; 0: none */
     uint64_t model_bytes;      /* of one version's blob */
     uint64_t update_bytes_max; /* body of one update; default PROTO_UPDATE_BYTES_MAX */
 
@@ -188,7 +190,8 @@ struct engine_facts {
     uint64_t model_bytes_max;
     uint32_t battery_percent; /* 0…100; 255: mains */
     bool idle;
-    bool narrow_link; /* wants the shortest encoding there is */
+    bool narrow_link;  /* wants the shortest encoding there is */
+    uint32_t features; /* PROTO_FEATURE_… */
 };
 
 /* One assignment: train this version, upload under this key. */

@@ -63,6 +63,16 @@ check "another seed, another model" [ "$(hash)" != "$first" ]
 "$bin" "${digits[@]}" --partition dirichlet:0.5 --target 0.1 >out 2>err
 check "uneven data" [ $? -eq 0 ]
 
+# --- SCAFFOLD: control variates on every device, and still the same bits -----------------------------
+for pass in 1 2; do
+    "$bin" "${digits[@]}" --partition dirichlet:0.1 --target 0.5 --strategy scaffold >out 2>err
+    check "SCAFFOLD learns from very uneven data" [ $? -eq 0 ]
+    [ $pass = 2 ] || first_scaffold=$(hash)
+done
+check "SCAFFOLD is reproducible" [ "$(hash)" = "$first_scaffold" ]
+"$bin" "${digits[@]}" --strategy scafold >out 2>err
+check "a misspelt strategy is named" grep -q 'did you mean "scaffold"' err
+
 # --- the same although everything is killed again and again -------------------------------------
 "$bin" "${digits[@]}" --seed 3 --keep >out 2>err &
 demo=$!

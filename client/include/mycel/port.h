@@ -104,12 +104,16 @@ enum mycel_area {
      * valid the other is written, and the journal says which is which. */
     MYCEL_AREA_RESIDUAL_A, /* what codecs with error feedback left out; with MYCEL_STORE_RESIDUAL */
     MYCEL_AREA_RESIDUAL_B,
+    MYCEL_AREA_CONTROL_A, /* this device's control variate c_i; with MYCEL_STORE_CONTROL */
+    MYCEL_AREA_CONTROL_B,
+    MYCEL_AREA_CONTROL_SERVER, /* the fleet's, c, as fetched: no pair; with MYCEL_STORE_CONTROL */
     MYCEL_AREA_COUNT
 };
 
 /* Bits of mycel_store.areas: the optional areas that a store has. A device is offered only the work
  * that it has the areas for. */
 #define MYCEL_STORE_RESIDUAL 1u /* RESIDUAL_A and _B: the codecs sign, ternary and topk */
+#define MYCEL_STORE_CONTROL 2u  /* CONTROL_A, _B and _SERVER: SCAFFOLD */
 
 #define MYCEL_JOURNAL_BYTES_MAX 768u
 
@@ -148,6 +152,7 @@ struct mycel_plan {
     float momentum;
     float prox_mu; /* 0: off */
     uint64_t seed; /* of order and dropout; 0: samples in the order in which they stand */
+    bool control;  /* `correct` is called for every parameter before the first step */
 };
 
 struct mycel_train_result {
@@ -181,6 +186,10 @@ struct mycel_trainer {
 
     /* Frees what prepare took; harmless when nothing is prepared. */
     void (*release)(void *ctx);
+
+    /* What is to be added to the gradient of parameters first … first + count - 1 in every step
+     * (SCAFFOLD's c - c_i). 0, or <0. NULL: it cannot, and the device is not asked to. */
+    int (*correct)(void *ctx, uint32_t first, const float *values, uint32_t count);
 };
 
 /* ---- Platform: chance, circumstances, and somebody who listens ---------------------------- */

@@ -15,6 +15,9 @@ static const char *const names[] = {
     [MYCEL_AREA_BODY] = "body",
     [MYCEL_AREA_RESIDUAL_A] = "residual.a",
     [MYCEL_AREA_RESIDUAL_B] = "residual.b",
+    [MYCEL_AREA_CONTROL_A] = "control.a",
+    [MYCEL_AREA_CONTROL_B] = "control.b",
+    [MYCEL_AREA_CONTROL_SERVER] = "control.server",
 };
 
 _Static_assert(sizeof names / sizeof names[0] == MYCEL_AREA_COUNT, "every area has a name");
@@ -139,8 +142,9 @@ static int store_erase(void *ctx, enum mycel_area area)
     return check(ftruncate(s->areas[area], 0));
 }
 
-const struct mycel_store file_store_table = {store_read, store_write, store_sync,
-                                             store_save, store_erase, MYCEL_STORE_RESIDUAL};
+const struct mycel_store file_store_table = {
+    store_read, store_write, store_sync,
+    store_save, store_erase, MYCEL_STORE_RESIDUAL | MYCEL_STORE_CONTROL};
 
 static int open_folder(struct file_store *s, const char *path)
 {

@@ -67,6 +67,7 @@ static int make_context(struct nn_trainer *t, const struct mycel_plan *plan)
         .batch = plan->batch,
         .learning_rate = plan->learning_rate,
         .prox = plan->prox_mu,
+        .scaffold = plan->control,
     };
     int rc = mycel_nn_plan(&t->plan, &t->model, &config);
     if (rc < 0) {
@@ -196,5 +197,11 @@ static void result(void *ctx, struct mycel_train_result *out)
     *out = ((const struct nn_trainer *)ctx)->result;
 }
 
-const struct mycel_trainer nn_trainer_table = {samples, prepare, load,   step,
-                                               weights, result,  release};
+static int correct(void *ctx, uint32_t first, const float *values, uint32_t count)
+{
+    struct nn_trainer *t = ctx;
+    return mycel_nn_write(t->nn, MYCEL_NN_CORRECTION, first, count, values);
+}
+
+const struct mycel_trainer nn_trainer_table = {samples, prepare, load,    step,
+                                               weights, result,  release, correct};

@@ -119,7 +119,8 @@ static int store_erase(void *ctx, enum mycel_area area)
 }
 
 /* PORT: the last field names the optional areas that there is room for, each the model's size:
- * MYCEL_STORE_RESIDUAL (two of them) for codecs with error feedback. 0 does without. */
+ * MYCEL_STORE_RESIDUAL (two of them) for codecs with error feedback, MYCEL_STORE_CONTROL (three) for
+ * SCAFFOLD. 0 does without. */
 static const struct mycel_store store = {store_read, store_write, store_sync,
                                          store_save, store_erase, 0};
 
@@ -183,9 +184,10 @@ static void trainer_release(void *ctx)
     (void)ctx;
 }
 
-static const struct mycel_trainer trainer = {trainer_samples, trainer_prepare, trainer_load,
-                                             trainer_step,    trainer_weights, trainer_result,
-                                             trainer_release};
+/* PORT: mycel_nn_write of MYCEL_NN_CORRECTION, where SCAFFOLD is wanted; NULL does without. */
+static const struct mycel_trainer trainer = {
+    trainer_samples, trainer_prepare, trainer_load,    trainer_step,
+    trainer_weights, trainer_result,  trainer_release, NULL};
 
 /* ---- platform ----------------------------------------------------------------------------- */
 

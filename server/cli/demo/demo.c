@@ -19,6 +19,7 @@
 #include "server/cli/exits.h"
 #include "server/cli/say.h"
 #include "server/cli/state.h"
+#include "server/cli/strategy.h"
 
 #define TICK_MS 100
 #define REFRESH_MS 500u
@@ -59,6 +60,14 @@ static const struct setting rows[] = {
      .max = PARTITION_TEXT_MAX,
      AT(partition),
      .help = "How the data is shared out, alike or unevenly: " PARTITION_DRAWN_FORMS},
+    {.name = "strategy",
+     .type = SETTING_TEXT,
+     .argument = "TEXT",
+     .fallback = "fedavg",
+     .min = 1,
+     .max = STORE_STRATEGY_BYTES - 1,
+     AT(strategy),
+     .help = "How updates are joined, e.g. scaffold; see 'mycel strategy list'"},
     {.name = "seed",
      .type = SETTING_COUNT,
      .argument = "N",
@@ -320,6 +329,9 @@ static int check(const struct demo_options *options)
         say_error("--partition: '%s' is none of " PARTITION_DRAWN_FORMS
                   " with ALPHA above 0 and K from 1",
                   options->partition);
+        return MYCEL_E_INVALID;
+    }
+    if (strategy_check(options->strategy) < 0) {
         return MYCEL_E_INVALID;
     }
     if (options->task == TASK_STREETLIGHT &&

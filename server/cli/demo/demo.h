@@ -16,6 +16,7 @@ struct demo_options {
     unsigned task;
     uint64_t rounds, clients, seed; /* rounds, clients: 0: the task's */
     const char *partition;
+    const char *strategy;
     const char *data;
     double target; /* 0: the task's */
     bool json, keep;

@@ -71,7 +71,6 @@ static int make_run(struct demo *d)
 {
     struct store_run_config config = {
         .name = "demo",
-        .strategy = "fedavg",
         .seed = d->options->seed,
         .rounds = d->rounds,
         .goal = d->cohort,
@@ -86,6 +85,7 @@ static int make_run(struct demo *d)
         .learning_rate = d->task->learning_rate,
     };
     snprintf(config.model, sizeof config.model, "%s", d->task->model);
+    snprintf(config.strategy, sizeof config.strategy, "%s", d->options->strategy);
     int result = run_create(d->store, &config, d->task->initial, &d->run);
     d->params = config.params;
     return result;

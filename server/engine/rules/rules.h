@@ -115,6 +115,10 @@ const struct rule *rule_clip_description(void);
 /* What the devices' plan needs: FedProx' μ; 0 for all other rules. */
 float rule_prox_mu(const struct rule_strategy *strategy);
 
+/* Whether devices correct their gradients (SCAFFOLD): then they get the state of the version that they
+ * train, whose first vector is c, and rule_setup.clients matters. */
+int rule_needs_control(const struct rule_strategy *strategy);
+
 /* Whether rule_setup.reference must be given. */
 int rule_needs_reference(const struct rule_strategy *strategy);
 

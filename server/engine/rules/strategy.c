@@ -285,3 +285,8 @@ int rule_needs_reference(const struct rule_strategy *strategy)
 {
     return strategy->rule == &rule_fltrust;
 }
+
+int rule_needs_control(const struct rule_strategy *strategy)
+{
+    return strategy->rule == &rule_scaffold;
+}

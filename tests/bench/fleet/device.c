@@ -147,8 +147,8 @@ static void on_release(void *ctx)
     (void)ctx;
 }
 
-static const struct mycel_trainer trainer_table = {on_samples, on_prepare, on_load,   on_step,
-                                                   on_weights, on_result,  on_release};
+static const struct mycel_trainer trainer_table = {on_samples, on_prepare, on_load,    on_step,
+                                                   on_weights, on_result,  on_release, NULL};
 
 /* ---- platform */
 

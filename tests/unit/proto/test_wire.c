@@ -39,6 +39,7 @@ static mycel_CheckIn sample_check_in(void)
     m.tags_count = 1;
     strncpy(m.tags[0], "site=north", sizeof m.tags[0] - 1);
     m.narrow_link = true;
+    m.features = PROTO_FEATURE_CONTROL;
     return m;
 }
 
@@ -65,6 +66,8 @@ static mycel_CheckInReply sample_lease(void)
     fill(lease->update_key, 16, 0x80);
     lease->deadline_ms = 60000;
     fill(lease->manifest_sha256, 32, 0x40);
+    lease->control = true;
+    fill(lease->control_sha256, 32, 0x60);
     return m;
 }
 

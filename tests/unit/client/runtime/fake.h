@@ -76,6 +76,7 @@ struct fake_coordinator {
     mycel_Window window; /* for check-ins without work, and in receipts */
     bool has_work;
     uint8_t model[FAKE_PARAMS_MAX * 4u];
+    uint8_t control[FAKE_PARAMS_MAX * 4u + PROTO_CONTROL_HEAD_BYTES];
     uint8_t model_szx;
     uint8_t body[FAKE_BODY_MAX];
     bool have[FAKE_BODY_MAX / 16u + 1u]; /* each 16 bytes */
@@ -124,7 +125,10 @@ struct fake_trainer {
     int prepare_error;
     uint32_t prepare_column;
     float loss;
-    float poison; /* added to weight 5 after training */
+    float correction[FAKE_PARAMS_MAX];
+    uint32_t corrected; /* parameters that were, since prepare */
+    bool control;       /* as the plan said */
+    float poison;       /* added to weight 5 after training */
 };
 
 struct fake_world {

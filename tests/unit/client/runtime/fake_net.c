@@ -38,10 +38,12 @@ static void answer_checkin(struct fake_coordinator *k, const struct mycel_reques
 static void answer_model(struct fake_coordinator *k, const struct mycel_request *q,
                          struct mycel_response *r, uint8_t *payload)
 {
-    char name[PROTO_SHA256_TEXT + 1u];
+    char name[PROTO_SHA256_TEXT + 1u], control_name[PROTO_SHA256_TEXT + 1u];
     base64url_encode(k->lease.model_sha256, 32, name);
-    uint32_t total = (uint32_t)k->lease.model_bytes;
-    if (strcmp(q->path[1], name) != 0) {
+    base64url_encode(k->lease.control_sha256, 32, control_name);
+    bool is_control = k->lease.control && strcmp(q->path[1], control_name) == 0;
+    uint32_t total = (uint32_t)k->lease.model_bytes + (is_control ? PROTO_CONTROL_HEAD_BYTES : 0);
+    if (!is_control && strcmp(q->path[1], name) != 0) {
         r->code = CODE_4_04;
         return;
     }
@@ -56,8 +58,8 @@ static void answer_model(struct fake_coordinator *k, const struct mycel_request 
     r->block = (struct mycel_block){MYCEL_BLOCK_2, offset / size, szx, offset + n < total};
     r->size2 = offset == 0 ? total : 0;
     r->etag_bytes = 8;
-    memcpy(r->etag, k->lease.model_sha256, 8);
-    memcpy(payload, k->model + offset, n);
+    memcpy(r->etag, is_control ? k->lease.control_sha256 : k->lease.model_sha256, 8);
+    memcpy(payload, (is_control ? k->control : k->model) + offset, n);
     r->payload_bytes = n;
 }
 

@@ -61,6 +61,8 @@ static int trainer_prepare(void *ctx, const struct mycel_plan *plan, uint32_t *c
     }
     t->params = plan->params;
     t->steps_left = t->steps_total;
+    t->corrected = 0;
+    t->control = plan->control;
     t->prepared = true;
     return 0;
 }
@@ -111,9 +113,18 @@ static void trainer_release(void *ctx)
     t->releases++;
 }
 
+static int trainer_correct(void *ctx, uint32_t first, const float *values, uint32_t count)
+{
+    struct fake_trainer *t = &((struct fake_world *)ctx)->trainer;
+    assert_true(t->prepared && first + count <= t->params);
+    memcpy(t->correction + first, values, count * sizeof *values);
+    t->corrected += count;
+    return 0;
+}
+
 const struct mycel_trainer fake_trainer_table = {trainer_samples, trainer_prepare, trainer_load,
                                                  trainer_step,    trainer_weights, trainer_result,
-                                                 trainer_release};
+                                                 trainer_release, trainer_correct};
 
 /* ---- world */
 

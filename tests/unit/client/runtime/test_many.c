@@ -160,7 +160,7 @@ static const struct mycel_transport transport = {refuse_open, no_send, no_answer
 static const struct mycel_store store = {empty_read,  ignore_write, ignore_area,
                                          ignore_save, ignore_area,  0};
 static const struct mycel_trainer trainer = {one_sample, no_prepare, no_load, no_step,
-                                             no_weights, no_result,  nothing};
+                                             no_weights, no_result,  nothing, NULL};
 static const struct mycel_platform platform = {random_of, always_idle, NULL};
 
 /* Polls whoever is due, tick by tick. Returns the most polls within one tick. */

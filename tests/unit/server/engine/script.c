@@ -149,6 +149,7 @@ static void read_spec(const struct words *w, struct engine_spec *s)
     s->utility_permille = (uint32_t)number(w, "utility", 0);
     s->codec = (uint8_t)number(w, "codec", 0);
     s->codecs = (uint32_t)number(w, "codecs", 0);
+    s->features = (uint32_t)number(w, "features", 0);
     s->model_bytes = number(w, "model", 0);
     s->update_bytes_max = number(w, "update_max", 0);
     s->round_limit = (uint32_t)number(w, "rounds", 0);
@@ -177,6 +178,7 @@ static void do_checkin(struct shell *shell, const struct words *w, FILE *out)
     facts->battery_percent = (uint32_t)number(w, "battery", 255);
     facts->codecs = (uint32_t)number(w, "codecs", 0);
     facts->narrow_link = number(w, "narrow", 0) != 0;
+    facts->features = (uint32_t)number(w, "features", 0);
     facts->model_bytes_max = number(w, "room", 0);
     text_option(w, "class", facts->device_class, sizeof facts->device_class);
     text_option(w, "tag", facts->tags[1], sizeof facts->tags[1]);

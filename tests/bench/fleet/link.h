@@ -16,7 +16,8 @@
 #include "tests/bench/fleet/coap.h"
 
 #define LINK_DATAGRAM_BYTES_MAX 2304u
-#define LINK_HEADER_BYTES 28u /* IPv4 and UDP */
+#define LINK_HEADER_BYTES 28u        /* IPv4 and UDP */
+#define LINK_JOINED_BYTES_MAX 20480u /* more than a window of blocks */
 
 /* What a datagram belongs to. */
 enum link_kind { LINK_HANDSHAKE, LINK_CHECKIN, LINK_DOWNLOAD, LINK_UPLOAD, LINK_KINDS };
@@ -55,8 +56,12 @@ struct link {
     uint32_t timer_intermediate_ms;
     uint32_t timer_final_ms; /* 0: not running */
     struct link_slot slots[MYCEL_REQUEST_SLOTS];
-    uint8_t *plain; /* LINK_DATAGRAM_BYTES_MAX, shared by the links of a process */
-    size_t in_bytes;
+    uint8_t *plain;  /* LINK_DATAGRAM_BYTES_MAX, shared by the links of a process */
+    size_t in_bytes; /* of the last datagram, with its headers */
+    size_t joined_bytes;
+    size_t joined_at;   /* where the next datagram begins */
+    size_t joined_each; /* size of all but the last one */
+    uint8_t joined[LINK_JOINED_BYTES_MAX];
 };
 
 struct link_options {

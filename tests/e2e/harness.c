@@ -313,7 +313,7 @@ void device_start_with(struct world *world, unsigned index, const char *key_file
                     "--directory",  folder,         "--data",        world->train,
                     "--slice",      slice,          "--slices",      slices,
                     "--on-battery", "--log-format", "json",          NULL});
-    add_all(args, n, extra);
+    n = add_all(args, n, extra);
     add_all(args, n, world->device_args);
     process_spawn(&world->device[index], MYCEL_BIN, args);
 }

@@ -58,11 +58,31 @@ static int create_run(struct coordinator *c, char *problem)
     return MYCEL_OK;
 }
 
+static int make_triggered(struct coordinator *c, const struct dataset *test, char *problem)
+{
+    struct dataset triggered;
+    int rc = attack_trigger_set(&c->world->adversary.spec, test, &triggered);
+    if (rc < 0) {
+        (void)snprintf(problem, SCENARIO_PROBLEM_BYTES,
+                       "attack = %s: these data have no such class, or no classes at all",
+                       c->scenario->attack);
+        return rc;
+    }
+    return eval_adopt(&triggered, &c->triggered);
+}
+
 static int open_test(struct coordinator *c, char *problem)
 {
     struct dataset test;
     int rc = fleet_read_test(c->scenario, &test, problem);
-    return rc == 0 ? eval_adopt(&test, &c->test) : rc;
+    if (rc == 0 && c->world->adversary.spec.kind == ATTACK_BACKDOOR) {
+        rc = make_triggered(c, &test, problem);
+    }
+    if (rc < 0) {
+        dataset_free(&test);
+        return rc;
+    }
+    return eval_adopt(&test, &c->test);
 }
 
 /* An engine that knows what the ledger knows. */
@@ -152,6 +172,7 @@ void coordinator_close(struct coordinator *c)
         blob_unref(c->versions[i]);
     }
     eval_close(c->test);
+    eval_close(c->triggered);
     ledger_free(&c->ledger);
     free(c);
 }

@@ -55,6 +55,11 @@ void coordinator_start(struct coordinator *coordinator);
 /* The run has ended: all rounds are committed, or the target is reached. */
 bool coordinator_done(const struct coordinator *coordinator);
 
+/* Accuracy of each class with the newest version, and how well a backdoor works. Both as eval_classes;
+ * UNSUPPORTED also where there is no backdoor. Blocks for the arithmetic. */
+int coordinator_classes(const struct coordinator *coordinator, float *share, uint32_t capacity);
+int coordinator_backdoor(const struct coordinator *coordinator, float *success);
+
 const struct engine *coordinator_engine(const struct coordinator *coordinator);
 const struct ledger *coordinator_ledger(const struct coordinator *coordinator);
 

@@ -51,6 +51,7 @@ struct coordinator {
     const struct scenario *scenario;
     struct ledger ledger;
     struct eval_set *test;
+    struct eval_set *triggered; /* its samples with a backdoor's trigger; NULL: no backdoor */
     struct rule_strategy strategy;
     struct desk_task task;
     struct blob *versions[VERSIONS_KEPT]; /* a ring of what may be downloaded */

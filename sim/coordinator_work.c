@@ -169,6 +169,27 @@ void work_evaluate(struct coordinator *c, const struct engine_action_evaluate *o
     answer_later(c, &c->evaluation, c->scenario->evaluate_ms);
 }
 
+static const float *newest(const struct coordinator *c)
+{
+    return (const float *)(const void *)c->ledger.model->data;
+}
+
+int coordinator_classes(const struct coordinator *c, float *share, uint32_t capacity)
+{
+    return eval_classes(c->test, c->scenario->model, newest(c), c->task.params, share, capacity);
+}
+
+int coordinator_backdoor(const struct coordinator *c, float *success)
+{
+    struct eval_score score;
+    if (c->triggered == NULL) {
+        return MYCEL_E_UNSUPPORTED;
+    }
+    int rc = eval_model(c->triggered, c->scenario->model, newest(c), c->task.params, &score);
+    *success = score.accuracy;
+    return rc;
+}
+
 /* ---- answers ------------------------------------------------------------------------------ */
 
 static void answer_if_due(struct coordinator *c, struct work *work)

@@ -79,6 +79,7 @@ static void drop_old_leases(struct ledger *ledger)
     while (ledger->lease_count > 0 && ledger->has_round &&
            ledger->leases[0].lease.round + stale < ledger->round.round) {
         drop_lease(ledger, 0);
+        ledger->expired++;
     }
 }
 
@@ -94,6 +95,15 @@ static int write_lease(struct ledger *ledger, const struct engine_action_lease_r
             .lease = row->lease, .deadline_us = now_us + row->left_ms * US_PER_MS};
     }
     return rc;
+}
+
+uint64_t ledger_expired(const struct ledger *ledger, uint64_t now_us)
+{
+    uint64_t count = ledger->expired;
+    for (uint32_t i = 0; i < ledger->lease_count; i++) {
+        count += ledger->leases[i].deadline_us <= now_us;
+    }
+    return count;
 }
 
 /* ---- updates ------------------------------------------------------------------------------ */

@@ -55,7 +55,7 @@ struct ledger {
     uint64_t published; /* updates that became part of a version */
     uint64_t rejected;
     uint64_t late;
-    uint64_t expired; /* leases that ended without an update */
+    uint64_t expired; /* leases that nothing can come of any more */
 };
 
 /* NO_MEMORY. */
@@ -71,6 +71,9 @@ int ledger_write(struct ledger *ledger, const struct engine_action *action, uint
  * into it are dropped. */
 void ledger_publish(struct ledger *ledger, const struct engine_action_publish *publish,
                     struct blob *model, float *state);
+
+/* Leases that have ended without an update. */
+uint64_t ledger_expired(const struct ledger *ledger, uint64_t now_us);
 
 /* The receipt of that key and device, or NULL. */
 const struct engine_receipt *ledger_receipt(const struct ledger *ledger, uint32_t device,

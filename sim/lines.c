@@ -1,6 +1,7 @@
 /* See lines.h. */
 #include "sim/lines.h"
 
+#include "sim/coordinator.h"
 #include "sim/ledger.h"
 #include "sim/world.h"
 
@@ -10,6 +11,9 @@
 
 #define DIGITS 9 /* of a number: enough for every f32 */
 #define PARTICIPATION_BINS 32u
+#define MILESTONES 10u
+#define UNKNOWN_ROUNDS 1000u
+#define CLASSES_MAX 256u
 
 static double wall_s(void)
 {
@@ -64,7 +68,28 @@ static void add_cost(json_t *object, const struct run_figures *f)
     (void)json_object_set_new(object, "discarded", json_integer((json_int_t)f->discarded));
 }
 
-void lines_round(struct lines *lines, const struct run_figures *f)
+/* Scoring classes costs as much as scoring the version: every tenth of the way, and at the end. */
+static bool is_milestone(const struct scenario *s, uint32_t version)
+{
+    uint64_t rounds = s->rounds > 0 ? s->rounds : UNKNOWN_ROUNDS;
+    return (uint64_t)version * MILESTONES / rounds != (version - 1ull) * MILESTONES / rounds;
+}
+
+static void add_classes(json_t *object, const struct world *world)
+{
+    float share[CLASSES_MAX];
+    int count = coordinator_classes(world->coordinator, share, CLASSES_MAX);
+    json_t *list = count > 0 ? json_array() : NULL;
+    for (int i = 0; i < count; i++) {
+        (void)json_array_append_new(list,
+                                    share[i] >= 0 ? json_real((double)share[i]) : json_null());
+    }
+    if (list != NULL) {
+        (void)json_object_set_new(object, "class_accuracy", list);
+    }
+}
+
+void lines_round(struct lines *lines, const struct world *world, const struct run_figures *f)
 {
     const struct run_figures *b = &lines->before;
     json_t *object = json_pack("{s:s, s:i, s:i, s:f}", "event", "round", "round", (int)f->version,
@@ -72,6 +97,9 @@ void lines_round(struct lines *lines, const struct run_figures *f)
     if (f->scored) {
         (void)json_object_set_new(object, "accuracy", json_real(f->accuracy));
         (void)json_object_set_new(object, "loss", json_real(f->loss));
+    }
+    if (is_milestone(world->scenario, f->version)) {
+        add_classes(object, world);
     }
     (void)json_object_update_new(
         object,
@@ -154,6 +182,10 @@ void lines_ended(struct lines *lines, const struct world *world, const struct ru
     json_t *object = json_pack("{s:s, s:f, s:i, s:f}", "event", "done", "accuracy", f->accuracy,
                                "rounds", (int)f->version, "virtual_s", f->virtual_s);
     add_cost(object, f);
+    float success;
+    if (coordinator_backdoor(world->coordinator, &success) == 0) {
+        (void)json_object_set_new(object, "backdoor_success", json_real((double)success));
+    }
     (void)json_object_set_new(object, "wall_s", json_real(wall_s() - lines->started_s));
     (void)json_object_set_new(object, "model_sha256", json_string(digest));
     print(lines, object);

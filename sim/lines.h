@@ -19,7 +19,7 @@ struct lines {
 };
 
 void lines_started(struct lines *lines, const struct world *world);
-void lines_round(struct lines *lines, const struct run_figures *figures);
+void lines_round(struct lines *lines, const struct world *world, const struct run_figures *figures);
 void lines_ended(struct lines *lines, const struct world *world, const struct run_figures *figures);
 
 /* Whether everything could be written: 0 or IO. */

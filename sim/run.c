@@ -33,7 +33,7 @@ static void collect(struct run *run)
     f->accepted = ledger->counted;
     f->rejected = ledger->rejected;
     f->late = ledger->late;
-    f->expired = ledger->expired;
+    f->expired = ledger_expired(ledger, w->now_us);
     f->events = w->tally.events;
     f->bytes_up = f->bytes_down = f->trained = f->selected = f->protocol_only = 0;
     uint64_t nj = 0;
@@ -62,7 +62,7 @@ static void on_score(void *user, const struct engine_event_evaluated *score)
         run->figures.loss = (double)score->metrics.loss;
     }
     if (run->observer->round != NULL && score->version > 0) {
-        run->observer->round(run->observer->user, &run->figures);
+        run->observer->round(run->observer->user, &run->world, &run->figures);
     }
 }
 

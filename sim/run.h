@@ -41,7 +41,7 @@ struct world_watch;
 struct run_observer {
     void *user;
     void (*started)(void *user, const struct world *world);
-    void (*round)(void *user, const struct run_figures *figures);
+    void (*round)(void *user, const struct world *world, const struct run_figures *figures);
     void (*progress)(void *user, const struct run_figures *figures); /* now and then */
     void (*ended)(void *user, const struct world *world, const struct run_figures *figures);
     bool (*stop)(void *user); /* true: end now; the run returns MYCEL_E_CLOSED */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define EVAL_BATCH 64
+#define EVAL_CLASSES_MAX 256u /* as a label byte holds */
 
 /* Labels as the trainer takes them: as classes, and as numbers for a model that predicts a number. */
 static int convert_labels(struct eval_set *set)
@@ -162,4 +163,64 @@ int eval_predict(const struct eval_set *set, const char *model, const float *par
     free(network->arena);
     free(network);
     return rc < 0 ? rc : (int)outputs;
+}
+
+/* Which output of one sample is the largest. */
+static uint32_t largest(const float *outputs, uint32_t count)
+{
+    uint32_t best = 0;
+    for (uint32_t i = 1; i < count; i++) {
+        best = outputs[i] > outputs[best] ? i : best;
+    }
+    return best;
+}
+
+/* Predicts in batches and counts hits; `outputs` holds one batch. */
+static int count_hits(struct network *network, const struct eval_set *set, float *outputs,
+                      uint32_t *hits, uint32_t *seen)
+{
+    uint32_t width = mycel_model_outputs(&network->model);
+    int rc = MYCEL_OK;
+    for (uint32_t at = 0; rc == 0 && at < set->data.samples; at += EVAL_BATCH) {
+        uint32_t left = set->data.samples - at;
+        uint32_t batch = left < EVAL_BATCH ? left : EVAL_BATCH;
+        rc = mycel_nn_predict(network->nn, &network->data, at, batch, outputs);
+        for (uint32_t i = 0; rc == 0 && i < batch; i++) {
+            uint32_t label = set->data.labels[at + i];
+            seen[label]++;
+            hits[label] += largest(outputs + (size_t)i * width, width) == label;
+        }
+    }
+    return rc;
+}
+
+int eval_classes(const struct eval_set *set, const char *model, const float *params, uint32_t count,
+                 float *share, uint32_t capacity)
+{
+    uint32_t hits[EVAL_CLASSES_MAX] = {0};
+    uint32_t seen[EVAL_CLASSES_MAX] = {0};
+    uint32_t classes = set->data.classes;
+    if (!set->data.labels || classes > capacity || classes > EVAL_CLASSES_MAX) {
+        return MYCEL_E_UNSUPPORTED;
+    }
+    struct network *network = malloc(sizeof *network);
+    if (!network) {
+        return MYCEL_E_NO_MEMORY;
+    }
+    int rc = network_open(network, set, model, params, count);
+    uint32_t width = rc == 0 ? mycel_model_outputs(&network->model) : 0;
+    float *outputs = malloc(((size_t)width * EVAL_BATCH + 1u) * sizeof *outputs);
+    if (rc == 0 && !outputs) {
+        rc = MYCEL_E_NO_MEMORY;
+    }
+    if (rc == 0) {
+        rc = count_hits(network, set, outputs, hits, seen);
+    }
+    for (uint32_t i = 0; rc == 0 && i < classes; i++) {
+        share[i] = seen[i] > 0 ? (float)hits[i] / (float)seen[i] : NAN;
+    }
+    free(outputs);
+    free(network->arena);
+    free(network);
+    return rc < 0 ? rc : (int)classes;
 }

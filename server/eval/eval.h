@@ -35,6 +35,11 @@ void eval_close(struct eval_set *set);
 int eval_model(const struct eval_set *set, const char *model, const float *params, uint32_t count,
                struct eval_score *score);
 
+/* Accuracy of each class: share[c] for classes 0 … the set's last; NaN for one without samples. Returns how
+ * many classes. Errors as eval_model, UNSUPPORTED: the set has no classes, or more than `capacity`. */
+int eval_classes(const struct eval_set *set, const char *model, const float *params, uint32_t count,
+                 float *share, uint32_t capacity);
+
 /* One prediction: the class probabilities of sample `index` of the set into `out` (model outputs, at
  * most `capacity`). Returns how many. Errors as above, INVALID: no such sample. */
 int eval_predict(const struct eval_set *set, const char *model, const float *params, uint32_t count,

@@ -103,10 +103,10 @@ static void on_started(void *user, const struct world *world)
     lines_started(&w->lines, world);
 }
 
-static void on_round(void *user, const struct run_figures *figures)
+static void on_round(void *user, const struct world *world, const struct run_figures *figures)
 {
     struct watch *w = user;
-    lines_round(&w->lines, figures);
+    lines_round(&w->lines, world, figures);
     screen_round(&w->screen, figures);
 }
 

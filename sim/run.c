@@ -88,6 +88,7 @@ static int make_clients(struct world *world)
             .model_bytes_max = world->fleet.classes[i]->model_bytes_max < UINT32_MAX
                                    ? (uint32_t)world->fleet.classes[i]->model_bytes_max
                                    : UINT32_MAX,
+            .answer_ms = (uint32_t)(world->scenario->answer_s * 1000.0),
             .scratch = world->scratch,
             .scratch_bytes = MYCEL_CLIENT_SCRATCH_BYTES};
     }

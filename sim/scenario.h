@@ -71,6 +71,8 @@ struct scenario {
     uint32_t hops;
     double backhaul_kbit;
     double backhaul_ms;
+    double ack_s;
+    double answer_s;
     char outages[SCENARIO_TEXT_BYTES];
     char radio[SCENARIO_TEXT_BYTES];
     uint32_t poll_ms;

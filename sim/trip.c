@@ -10,8 +10,7 @@
 #include <string.h>
 
 #define CHUNK 256u
-#define ACK_TIMEOUT_US 2000000u    /* RFC 7252 §4.8 */
-#define FLIGHT_TIMEOUT_US 1000000u /* RFC 6347 §4.2.4.1 */
+#define FLIGHT_SHARE 2u /* RFC 6347 §4.2.4.1: half of CoAP's patience, 1 s by default */
 #define RETRANSMITS_MAX 4u
 
 /* ---- records ------------------------------------------------------------------------------ */
@@ -98,12 +97,13 @@ static void push(struct world *world, uint64_t at_us, enum world_kind kind, uint
 
 static uint64_t timeout_us(struct world *world, const struct trip *e)
 {
+    uint64_t ack_us = (uint64_t)(world->scenario->ack_s * 1e6);
     if (e->kind == TRIP_HANDSHAKE) {
-        return (uint64_t)FLIGHT_TIMEOUT_US << e->tries;
+        return ack_us / FLIGHT_SHARE << e->tries;
     }
-    /* ACK_RANDOM_FACTOR: the first timeout lies between 2 and 3 s. */
+    /* ACK_RANDOM_FACTOR is 1.5 (RFC 7252 §4.8). */
     uint64_t draw = chance_u64(world->scenario->seed, CHANCE_RETRANSMIT, e->device, e->use);
-    return (ACK_TIMEOUT_US + chance_below(draw, ACK_TIMEOUT_US / 2u + 1u)) << e->tries;
+    return (ack_us + chance_below(draw, ack_us / 2u + 1u)) << e->tries;
 }
 
 /* `arrival`: WORLD_UP or WORLD_DOWN. */

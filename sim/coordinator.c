@@ -12,7 +12,6 @@
 
 #define BODIES_BYTES_MAX ((uint64_t)1 << 34)
 #define BODIES_EXPIRY_MS 900000u
-#define GRACE_MS 30000u
 
 static int parse_strategy(struct coordinator *c, char *problem)
 {
@@ -90,7 +89,7 @@ static int start(struct coordinator *c)
 {
     const struct engine_config config = {.device_max = c->world->fleet.count,
                                          .run_max = 1,
-                                         .grace_ms = GRACE_MS,
+                                         .grace_ms = COORDINATOR_GRACE_MS,
                                          .window_ms_max =
                                              (uint32_t)lround(c->scenario->window_max_s * 1000.0)};
     size_t bytes = engine_bytes(&config);

@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define COORDINATOR_GRACE_MS 30000u /* what a lease has left at least after a restart */
+
 struct coordinator;
 struct ledger;
 struct world;

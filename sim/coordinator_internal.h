@@ -15,6 +15,7 @@
 /* A row on its way to the disk. */
 struct waiting_row {
     uint64_t batch;
+    uint64_t said_us; /* when the engine said it: what "from now" in it means */
     struct engine_action action;
     uint8_t *body;
     uint32_t body_bytes;

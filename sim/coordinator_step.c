@@ -64,7 +64,8 @@ static void queue_rows(struct coordinator *c, const struct engine_actions *actio
             world_fail(c->world, MYCEL_E_NO_MEMORY, "no memory for a row");
             return;
         }
-        struct waiting_row row = {.batch = actions->batch, .action = *action};
+        struct waiting_row row = {
+            .batch = actions->batch, .said_us = c->world->now_us, .action = *action};
         if (action->type == ENGINE_ACTION_STORE_UPDATE) {
             row.body = c->body;
             row.body_bytes = c->body_bytes;
@@ -183,7 +184,7 @@ static void write_row(struct coordinator *c, struct waiting_row *row)
         c->sum = (struct sum){0};
         return;
     }
-    int rc = ledger_write(&c->ledger, &row->action, row->body, row->body_bytes, c->world->now_us);
+    int rc = ledger_write(&c->ledger, &row->action, row->body, row->body_bytes, row->said_us);
     if (rc < 0) {
         world_fail(c->world, rc, "a row would count a device twice in a round");
     }

@@ -25,6 +25,10 @@ static uint64_t ms_since(const struct feeding *f, uint64_t then_us)
 
 static int feed_run(const struct feeding *f)
 {
+    enum engine_phase phase = f->ledger->progress.phase;
+    if (phase == ENGINE_PHASE_FINISHED || phase == ENGINE_PHASE_STOPPED) {
+        return MYCEL_OK; /* an engine is told of open runs only, and ignores the rows of others */
+    }
     struct engine_event event = {.type = ENGINE_EVENT_RUN};
     event.u.run.spec = f->ledger->spec;
     event.u.run.progress = f->ledger->progress;

@@ -41,17 +41,24 @@ static int step(struct shell *shell, struct engine_event *event)
     return shell_step(shell, event, &actions);
 }
 
-static int add_run(struct shell *shell, uint32_t id, enum engine_phase phase)
+static int add_stale_run(struct shell *shell, uint32_t id, enum engine_phase phase,
+                         uint32_t staleness_max)
 {
     struct engine_event event = {.type = ENGINE_EVENT_RUN};
 
     event.u.run.spec.run = id;
     event.u.run.spec.goal = 1;
+    event.u.run.spec.staleness_max = staleness_max;
     event.u.run.progress.phase = phase;
     if (id < SHELL_RUNS) {
         shell_add_run(shell, &event.u.run.spec);
     }
     return step(shell, &event);
+}
+
+static int add_run(struct shell *shell, uint32_t id, enum engine_phase phase)
+{
+    return add_stale_run(shell, id, phase, 0);
 }
 
 static struct engine_event round_event(void)
@@ -214,6 +221,36 @@ static void newest_verdict_stands(void **state)
     assert_int_equal(view.rejected, 3);
 }
 
+/* Seats held after a restart with a lease of attempt 2 and a receipt whose row does not say its attempt. */
+static uint32_t live_after(struct shell *shell, uint32_t attempt)
+{
+    struct engine_event round = round_event();
+    struct engine_event lease = lease_event(1, 3, 0);
+    struct engine_event receipt = rejected_event(3, attempt);
+    struct engine_run_view view;
+
+    round.u.round.attempt = 3;
+    round.u.round.started = true;
+    receipt.u.restore_update.receipt.attempt = 0;
+    assert_int_equal(add_stale_run(shell, 1, ENGINE_PHASE_RUNNING, 4), MYCEL_OK);
+    assert_int_equal(step(shell, &round), MYCEL_OK);
+    assert_int_equal(step(shell, &lease), MYCEL_OK);
+    assert_int_equal(step(shell, &receipt), MYCEL_OK);
+    assert_int_equal(engine_run_view(shell->engine, 0, &view), MYCEL_OK);
+    return view.live;
+}
+
+/* A lease that was given up for a later one, which has its receipt, holds no seat. */
+static void older_lease_stays_given_up(void **state)
+{
+    assert_int_equal(live_after(*state, 3), 0);
+}
+
+static void newer_lease_is_kept(void **state)
+{
+    assert_int_equal(live_after(*state, 1), 1);
+}
+
 /* A store that says that the device was counted, and that it has a lease in the same round. */
 static void counted_once_whatever_the_store_says(void **state)
 {
@@ -336,7 +373,8 @@ int main(void)
         TEST(newest_verdict_stands),   TEST(counted_once_whatever_the_store_says),
         TEST(created_paused_or_ended), TEST(slot_is_kept_while_it_waits),
         TEST(unasked_answers),         TEST(refused_is_as_if_never_said),
-        TEST(unknown_events),
+        TEST(unknown_events),          TEST(older_lease_stays_given_up),
+        TEST(newer_lease_is_kept),
     };
 
     nowhere = fopen("/dev/null", "w");

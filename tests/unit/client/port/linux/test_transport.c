@@ -281,6 +281,38 @@ static void test_cancelled_requests_stay_silent(void **state)
     assert_int_equal(answer_within(&r, 200), 0);
 }
 
+/* A coordinator that is deaf for a while: the request is repeated as asked, served once, and the answer
+ * says how often it was sent. */
+static void test_repeated_requests_are_served_once(void **state)
+{
+    (void)state;
+    open_as(w.address, "device", key);
+    struct mycel_response r;
+    get(0, "busy", NULL);
+    assert_int_equal(answer_within(&r, WAIT_MS), 1);
+    assert_int_equal(r.repeats, 0);
+    struct mycel_request q = {.method = MYCEL_GET,
+                              .path = {"nothing", NULL},
+                              .content_format = MYCEL_FORMAT_NONE,
+                              .timeout_ms = 100};
+    assert_int_equal(coap_transport_table.send(w.transport, 2, &q), 1);
+    int64_t end_ms = now_ms() + 600; /* after 100, 250, 475 ms, and up to a quarter later */
+    while (now_ms() < end_ms) {
+        struct pollfd fd = {.fd = coap_transport_fd(w.transport), .events = POLLIN};
+        assert_true(poll(&fd, 1, 600) == 1); /* its own timer wakes whoever waits */
+        assert_int_equal(coap_transport_table.receive(w.transport, &r), 0);
+    }
+    assert_int_equal(answer_within(&r, WAIT_MS), 1);
+    assert_int_equal(r.slot, 2);
+    assert_int_equal(r.code, 0x84);
+    assert_in_range(r.repeats, 2, 4);
+    assert_int_equal(answer_within(&r, 50), 0);
+    struct net_stats stats;
+    net_stats(w.net, &stats);
+    assert_int_equal(stats.requests, 2);
+    assert_in_range(stats.duplicates, 2, 4);
+}
+
 static void test_reopened_session(void **state)
 {
     (void)state;
@@ -375,6 +407,7 @@ int main(void)
         TEST(test_upload_in_any_order),
         TEST(test_post_and_refusals),
         TEST(test_cancelled_requests_stay_silent),
+        TEST(test_repeated_requests_are_served_once),
         TEST(test_reopened_session),
         TEST(test_wrong_key_gets_no_answer),
         TEST(test_unknown_name_gets_no_answer),

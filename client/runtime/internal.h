@@ -297,7 +297,6 @@ void kept_settle(struct client *c, bool counted);
 /* ---- requests.c: slots, session, answers. */
 /* 0: a session is open. >0: not now, ask again after that many ms. */
 uint32_t requests_open(struct client *c);
-bool requests_has_free_slot(const struct client *c);
 bool requests_in_flight(const struct client *c, uint32_t block);
 unsigned requests_count(const struct client *c);
 /* Since when the slot's request is under way. */

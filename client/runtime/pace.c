@@ -49,7 +49,7 @@
 static uint8_t szx_configured(const struct client *c)
 {
     uint32_t bytes = client_setting(c->config->block_bytes, PROTO_BLOCK_BYTES_MAX);
-    uint8_t szx = 0;
+    uint8_t szx = SZX_MIN;
     while (szx < PROTO_BLOCK_SZX_MAX && UINT32_C(32) << szx <= bytes) {
         szx++;
     }

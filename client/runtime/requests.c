@@ -34,11 +34,6 @@ uint32_t requests_open(struct client *c)
     return 0;
 }
 
-bool requests_has_free_slot(const struct client *c)
-{
-    return requests_count(c) < MYCEL_REQUEST_SLOTS;
-}
-
 unsigned requests_count(const struct client *c)
 {
     unsigned busy = 0;

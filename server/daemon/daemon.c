@@ -6,6 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
+#define HEAPS_MAX 2                    /* of the C library, shared by all threads */
+#define LARGE_BLOCK_BYTES (256 * 1024) /* from here on a block is a mapping of its own */
 
 static const char well_known[] = "</" PROTO_PATH_CHECKIN ">;ct=65100,"
                                  "</" PROTO_PATH_MODEL ">;ct=42,"
@@ -300,8 +306,23 @@ static void shell_close(struct shell *shell)
     record_close(shell->record);
 }
 
+/*
+ * Memory that a burst took goes back when it is over: a pool of threads with a heap each, and a threshold that
+ * grows with the largest block ever freed, would keep most of it. Blocks are few and large here, so that
+ * sharing two heaps costs nothing that can be measured.
+ */
+static void tame_heap(void)
+{
+#if defined(__GLIBC__)
+    (void)mallopt(M_ARENA_MAX, HEAPS_MAX);
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, LARGE_BLOCK_BYTES);
+#endif
+}
+
 int daemon_run(const struct daemon_options *options)
 {
+    tame_heap();
     struct shell *shell = calloc(1, sizeof *shell);
     if (!shell) {
         return MYCEL_E_NO_MEMORY;

@@ -120,6 +120,10 @@ int engine_init(void *memory, size_t bytes, const struct engine_config *config,
                table_buckets(full.device_max));
     table_init(&e->by_receipt, at(memory, l.receipt_heads), at(memory, l.receipt_next),
                table_buckets(full.receipt_max));
+    /* Zeroed already; written so that the ring's memory is there from the start, and what the process takes
+     * does not grow with the updates that it has seen. */
+    memset(e->receipts, 0, (size_t)full.receipt_max * sizeof *e->receipts);
+    memset(at(memory, l.receipt_next), 0, (size_t)full.receipt_max * sizeof(uint32_t));
     *engine = e;
     return MYCEL_OK;
 }

@@ -27,7 +27,12 @@ static const char *const settings = "PRAGMA journal_mode = WAL;"
                                     "PRAGMA secure_delete = FAST;"
                                     "PRAGMA temp_store = MEMORY;"
                                     "PRAGMA wal_autocheckpoint = 4000;"
-                                    "PRAGMA journal_size_limit = 67108864;";
+                                    "PRAGMA journal_size_limit = 67108864;"
+                                    "PRAGMA cache_size = -512;"; /* KiB */
+
+/* Readers come and go, one for each job, and each page is read once: the system's cache serves them. */
+static const char *const reader_settings = "PRAGMA query_only = ON;"
+                                           "PRAGMA cache_size = -128;";
 
 static int sync_folder(const char *folder)
 {
@@ -193,7 +198,7 @@ static int configure(struct store *store, const struct store_options *options)
         code = store_migrate(store, options->schema_max > 0 ? options->schema_max : STORE_SCHEMA);
     }
     if (code == MYCEL_OK && options->read_only) {
-        code = store_exec(store, "PRAGMA query_only = ON");
+        code = store_exec(store, reader_settings);
     }
     return code;
 }

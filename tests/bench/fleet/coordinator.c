@@ -149,15 +149,31 @@ static uint16_t read_port(const char *path)
     return (uint16_t)port;
 }
 
-static int serve(struct coordinator *c)
+static int serve(struct coordinator *c, uint32_t keep_versions)
 {
+    char keep[NUMBER_BYTES];
     char state[COORDINATOR_PATH_BYTES];
     char ready[COORDINATOR_PATH_BYTES];
     path_of(c, "state", state);
     path_of(c, "ready", ready);
-    const char *const arguments[] = {
-        "mycel",  "serve", "--config",     "none", "--state",      state, "--listen", "127.0.0.1",
-        "--port", "0",     "--log-format", "json", "--ready-file", ready, NULL};
+    const char *const arguments[] = {"mycel",
+                                     "serve",
+                                     "--config",
+                                     "none",
+                                     "--state",
+                                     state,
+                                     "--listen",
+                                     "127.0.0.1",
+                                     "--port",
+                                     "0",
+                                     "--log-format",
+                                     "json",
+                                     "--ready-file",
+                                     ready,
+                                     keep_versions > 0 ? "--keep-versions" : NULL,
+                                     keep,
+                                     NULL};
+    (void)snprintf(keep, sizeof keep, "%u", (unsigned)keep_versions);
     c->pid = spawn(c, arguments);
     for (unsigned waited_ms = 0; c->pid > 0 && waited_ms < READY_WAIT_MS; waited_ms += POLL_MS) {
         const struct timespec pause = {.tv_nsec = POLL_MS * 1000000};
@@ -183,7 +199,7 @@ int coordinator_start(struct coordinator *coordinator, const struct coordinator_
     if (make_store(coordinator, options->devices) < 0 || make_run(coordinator, options) < 0) {
         return -1;
     }
-    return serve(coordinator);
+    return serve(coordinator, options->keep_versions);
 }
 
 double coordinator_cpu_s(const struct coordinator *coordinator)

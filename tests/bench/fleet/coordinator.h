@@ -14,6 +14,7 @@ struct coordinator_options {
     uint32_t devices;
     uint32_t goal; /* updates of a round */
     uint32_t pace_ms;
+    uint32_t keep_versions; /* 0: its own default */
     const char *model;
     const char *codec; /* as `mycel run create` names it */
 };

@@ -55,6 +55,7 @@ static void done_model(struct job *base)
         struct net_response response = NET_RESPONSE(NET_CODE(2, 5));
         response.content_format = PROTO_FORMAT_MODEL;
         response.blob = entry->blob;
+        response.for_all = true; /* the path is its hash */
         net_reply(shell->net, job->reply, &response);
     } else if (base->status == MYCEL_E_NOT_FOUND) {
         reply_problem(shell, job->reply, NET_CODE(4, 4), MYCEL_E_NOT_FOUND, "no such model");

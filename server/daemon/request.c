@@ -89,6 +89,7 @@ static void handle_model(struct shell *shell, const struct net_request *request)
     struct net_response response = NET_RESPONSE(NET_CODE(2, 5));
     response.content_format = PROTO_FORMAT_MODEL;
     response.blob = entry->blob;
+    response.for_all = true; /* the path is its hash */
     net_reply(shell->net, request->reply, &response);
 }
 

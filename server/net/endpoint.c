@@ -130,6 +130,7 @@ static void endpoint_free(struct endpoint *endpoint)
 {
     message_parser_free(endpoint->parser);
     net_blob_unref(endpoint->well_known);
+    shelf_clear(&endpoint->shelf);
     pending_table_deinit(&endpoint->pending);
     if (endpoint->siblings == NULL) {
         bodies_free(endpoint->bodies);
@@ -147,6 +148,7 @@ static void on_tick(uv_timer_t *timer)
     demux_tick(endpoint);
     exchange_tick(endpoint);
     parking_tick(endpoint);
+    shelf_expire(&endpoint->shelf, endpoint_now_ms(endpoint));
     endpoint->stats.drops[NET_DROP_BODY_EXPIRED] +=
         bodies_expire(endpoint->bodies, endpoint_now_ms(endpoint));
 }

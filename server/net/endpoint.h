@@ -9,6 +9,7 @@
  *   parking.c   idle sessions      key_choice.c  two keys of one identity
  *   message.c   CoAP <-> struct    block.c     Block options, blobs
  *   exchange.c  request -> reply   pending.c   requests that wait
+ *   shelf.c     blobs in demand
  *   upload.c    PUT with Block1    body.c, bodies.c  partial bodies
  *   endpoint.c  opens, ticks, closes
  *
@@ -30,6 +31,7 @@
 #include "server/net/peer.h"
 #include "server/net/pending.h"
 #include "server/net/session.h"
+#include "server/net/shelf.h"
 #include "server/net/siblings.h"
 #include "server/net/udp.h"
 
@@ -55,6 +57,7 @@ struct endpoint {
     struct peer_table peers;
     struct peer *listener; /* receives ClientHellos; becomes the peer when the cookie is right */
     struct pending_table pending;
+    struct shelf shelf;
     struct bodies *bodies;     /* the siblings', if there are any */
     struct siblings *siblings; /* NULL: alone on its port */
     struct message_parser *parser;

@@ -135,6 +135,10 @@ int exchange_answer(struct endpoint *endpoint, const struct exchange *exchange,
     block1.more = final.code == NET_CODE(2, 31); /* RFC 7959 §2.3: more is wanted */
     set_payload(&reply, final.payload, final.payload_bytes);
     bool sliced = final.blob != NULL;
+    if (sliced && final.for_all && exchange->path_bytes > 0) {
+        shelf_put(&endpoint->shelf, exchange->path, exchange->path_bytes, &final,
+                  endpoint_now_ms(endpoint));
+    }
     if (sliced) {
         slice_blob(exchange, &final, &block2, &reply);
     }
@@ -252,6 +256,10 @@ static bool exchange_begin(const struct peer *peer, const struct message *m, str
         .token_bytes = m->token_bytes,
         .block2 = {.szx = PROTO_BLOCK_SZX_MAX},
     };
+    if (m->code == NET_GET) {
+        out->path_bytes = m->path_bytes;
+        memcpy(out->path, m->path, m->path_bytes);
+    }
     memcpy(out->token, m->token, m->token_bytes);
     memcpy(out->etag, m->etag, sizeof out->etag);
     bool valid = m->block2 < 0 || block_decode(&out->block2, (uint32_t)m->block2);
@@ -309,6 +317,8 @@ static void exchange_serve(struct endpoint *endpoint, struct peer *peer, const s
     struct exchange exchange;
     bool valid = exchange_begin(peer, m, &exchange);
     uint8_t refusal = exchange_refusal(m, valid);
+    const struct shelf_item *item =
+        shelf_find(&endpoint->shelf, exchange.path, exchange.path_bytes, endpoint_now_ms(endpoint));
     endpoint->stats.requests++;
     if (refusal != 0) {
         answer_code(endpoint, &exchange, refusal);
@@ -317,6 +327,11 @@ static void exchange_serve(struct endpoint *endpoint, struct peer *peer, const s
         core.content_format = 40; /* application/link-format, RFC 6690 */
         core.blob = endpoint->well_known;
         (void)exchange_answer(endpoint, &exchange, &core);
+    } else if (item != NULL) {
+        struct net_response shared = NET_RESPONSE(NET_CODE(2, 5));
+        shared.content_format = item->content_format;
+        shared.blob = item->blob;
+        (void)exchange_answer(endpoint, &exchange, &shared);
     } else if (m->code == NET_PUT) {
         upload_receive(endpoint, peer, &exchange, m, false);
     } else {

@@ -99,6 +99,9 @@ struct net_response {
     size_t payload_bytes;
     struct net_blob *blob; /* instead of a payload: the block that the request asked for is sent,
                               with ETag, Block2 and, on block 0, Size2. Borrowed for the call */
+    bool
+        for_all; /* with a blob, to a GET: for a second every device that asks for the same path gets
+                     it too, without a call of the handler */
 };
 
 #define NET_RESPONSE(c)                                                                            \

@@ -36,6 +36,8 @@ struct exchange {
     uint8_t token_bytes;
     uint8_t token[PENDING_TOKEN_BYTES_MAX];
     uint8_t etag[NET_ETAG_BYTES];
+    uint8_t path_bytes; /* of a GET; 0 for other methods */
+    char path[NET_PATH_BYTES_MAX];
     struct block block1;
     struct block block2; /* asked for, or the first one */
 };

@@ -1,297 +1,97 @@
 /*
  * What sessions cost the coordinator's endpoint: a handshake, a small request at 10 and at 10,000 of
- * them, one that restores a parked session, memory for each, and devices amid a flood of ClientHellos.
+ * them, one that restores a parked session, memory for each, all of them coming back at once, and
+ * devices amid a flood of ClientHellos. libcoap's coap-server goes first and does what it can of the same; its
+ * figures are the references.
  *
- * The endpoint runs in a process of its own, whose CPU time the kernel counts in nanoseconds. All
- * clients share one socket: connection ids tell them apart on both sides. References are what libcoap
- * 4.3.5's server needed for the same, on a quiet machine of the same kind.
+ *   bench_sessions [seconds of the flood, 30] [sessions in the end, 100,000]
  */
-#include <arpa/inet.h>
-#include <malloc.h>
+#include "tests/bench/sessions/sessions.h"
+
 #include <math.h>
 #include <poll.h>
-#include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <mbedtls/ssl.h>
-#include <uv.h>
-
-#include "server/net/net.h"
-
-#define HOT 10u          /* sessions that are in use */
-#define KEPT 2048u       /* sessions whose clients remember their keys */
-#define SESSIONS 100000u /* in the end */
-#define LIVE_MAX 1024u
+#define HOT 10u     /* sessions that are in use */
+#define KEPT 2048u  /* sessions whose clients remember their keys */
+#define MANY 10000u /* sessions of a fleet */
 #define WINDOW 16u
 #define REQUESTS 40000u
 #define HANDSHAKES 2000u
 #define SHAKERS 16u /* handshakes at once */
-#define FLOOD_S 5.0
+#define FLOOD_S 30.0
 #define FLOOD_RATE 10000.0
-#define CID_BYTES 4u
+#define TRIES_MAX 200000u
+#define LIBCOAP_REQUESTS 2000u
 
-static void die(const char *what)
+void die(const char *what)
 {
     fprintf(stderr, "bench_sessions: %s\n", what);
     exit(1);
 }
 
-static double now_s(void)
+double now_s(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static void print(const char *name, double value, const char *unit, double reference)
+/* 0 stands for "none" in reference and target. */
+static void print(const char *name, double value, const char *unit, double reference, double target)
 {
     char against[80] = "\"reference\":null,\"ratio\":null";
+    char aim[40] = "null";
     if (reference > 0) {
         snprintf(against, sizeof against, "\"reference\":%.6g,\"ratio\":%.4g", reference,
                  value / reference);
     }
-    printf("{\"bench\":\"sessions\",\"case\":\"%s\",\"value\":%.6g,\"unit\":\"%s\",%s}\n", name,
-           value, unit, against);
+    if (target > 0) {
+        snprintf(aim, sizeof aim, "%.6g", target);
+    }
+    printf("{\"bench\":\"sessions\",\"case\":\"%s\",\"value\":%.6g,\"unit\":\"%s\",%s,\"target\":%"
+           "s}\n",
+           name, value, unit, against, aim);
     fflush(stdout);
 }
 
-/* ---- the endpoint's process ----------------------------------------------------------------- */
+/* --- A crowd of clients -------------------------------------------------------------------------- */
 
-/* What the endpoint tells about itself. */
-struct report {
-    struct net_stats stats;
-    uint64_t heap_bytes;
+struct crowd {
+    struct server *server;
+    int fd; /* common to all that have finished their handshake */
+    int sockets[SHAKERS];
+    struct client *clients[KEPT];
+    uint32_t connected;
 };
 
-static struct net *net;
-
-static int on_lookup(void *user, const char *identity, struct net_psk keys[NET_KEYS_MAX])
+static void crowd_open(struct crowd *crowd, struct server *server)
 {
-    (void)user, (void)identity;
-    memset(keys[0].key, 7, 16);
-    keys[0].bytes = 16;
-    return 1;
-}
-
-static void on_request(void *user, const struct net_request *request)
-{
-    (void)user;
-    struct report report;
-    struct net_response response = NET_RESPONSE(NET_CODE(2, 5));
-    response.payload = "pong", response.payload_bytes = 4;
-    if (request->method == NET_POST) {
-        struct mallinfo2 info = mallinfo2();
-        net_stats(net, &report.stats);
-        report.heap_bytes = info.uordblks + info.hblkhd;
-        response.payload = &report;
-        response.payload_bytes = sizeof report;
+    memset(crowd, 0, sizeof *crowd);
+    crowd->server = server;
+    crowd->fd = client_socket(server);
+    for (uint32_t i = 0; i < SHAKERS; i++) {
+        crowd->sockets[i] = client_socket(server);
     }
-    (void)net_reply(net, request->reply, &response);
 }
 
-static int on_admit(void *user, const struct net_request *request, uint64_t bytes,
-                    struct net_response *refusal)
+static void crowd_close(struct crowd *crowd)
 {
-    (void)user, (void)request, (void)bytes, (void)refusal;
-    return 1;
-}
-
-static void serve(int port_pipe)
-{
-    uv_loop_t loop;
-    struct net_config config = {
-        .address = {"127.0.0.1"},
-        .addresses = 1,
-        .peers_max = SESSIONS + SESSIONS / 8,
-        .live_max = LIVE_MAX,
-        .park_after_ms = 600000,
-        .callbacks = {.psk_lookup = on_lookup, .handler = on_request, .body_admit = on_admit}};
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    prctl(PR_SET_NAME, "endpoint");
-    if (uv_loop_init(&loop) != 0 || net_open(&net, &loop, &config) != 0) {
-        die("the endpoint does not open");
-    }
-    uint16_t port = net_port(net);
-    if (write(port_pipe, &port, sizeof port) != (ssize_t)sizeof port) {
-        die("pipe");
-    }
-    uv_run(&loop, UV_RUN_DEFAULT);
-}
-
-static double cpu_s(pid_t pid)
-{
-    char path[64];
-    unsigned long long ns = 0;
-    snprintf(path, sizeof path, "/proc/%d/schedstat", (int)pid);
-    FILE *file = fopen(path, "r");
-    if (file == NULL || fscanf(file, "%llu", &ns) != 1) {
-        die("no /proc/<pid>/schedstat");
-    }
-    fclose(file);
-    return (double)ns * 1e-9;
-}
-
-/* ---- clients -------------------------------------------------------------------------------- */
-
-struct client {
-    mbedtls_ssl_context ssl;
-    mbedtls_ssl_config config; /* holds the identity */
-    int fd;                    /* its own during the handshake, the common one afterwards */
-    uint8_t in[2048];          /* the datagram that was sorted to this client */
-    size_t in_bytes;
-    uint16_t mid;
-    bool waiting;
-};
-
-static int fd;
-static uint16_t server_port;
-static struct client *clients[KEPT];
-static uint32_t connected;
-
-static int on_random(void *user, unsigned char *out, size_t bytes)
-{
-    return (void)user, getentropy(out, bytes);
-}
-
-static int on_send(void *user, const unsigned char *bytes, size_t count)
-{
-    struct client *c = user;
-    return (int)send(c->fd, bytes, count, 0);
-}
-
-static int on_receive(void *user, unsigned char *out, size_t capacity)
-{
-    struct client *c = user;
-    if (c->in_bytes == 0 || c->in_bytes > capacity) {
-        return MBEDTLS_ERR_SSL_WANT_READ;
-    }
-    size_t count = c->in_bytes;
-    memcpy(out, c->in, count);
-    c->in_bytes = 0;
-    return (int)count;
-}
-
-static void on_set_timer(void *user, uint32_t intermediate_ms, uint32_t final_ms)
-{
-    (void)user, (void)intermediate_ms, (void)final_ms;
-}
-
-static int on_get_timer(void *user)
-{
-    (void)user;
-    return 0; /* nothing is lost on loopback, and if it is the bench says so */
-}
-
-static int new_socket(void)
-{
-    int s = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(server_port)};
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (s < 0 || connect(s, (struct sockaddr *)&to, sizeof to) != 0) {
-        die("socket");
-    }
-    return s;
-}
-
-static void credentials(mbedtls_ssl_config *config, uint32_t index)
-{
-    static const int ciphers[] = {MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8, 0};
-    static const unsigned char key[16] = {7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7};
-    char identity[24];
-    snprintf(identity, sizeof identity, "bench-%u", index);
-    mbedtls_ssl_config_init(config);
-    (void)mbedtls_ssl_config_defaults(config, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_DATAGRAM,
-                                      MBEDTLS_SSL_PRESET_DEFAULT);
-    mbedtls_ssl_conf_ciphersuites(config, ciphers);
-    mbedtls_ssl_conf_rng(config, on_random, NULL);
-    (void)mbedtls_ssl_conf_cid(config, CID_BYTES, MBEDTLS_SSL_UNEXPECTED_CID_IGNORE);
-    (void)mbedtls_ssl_conf_psk(config, key, 16, (unsigned char *)identity, strlen(identity));
-}
-
-static struct client *client_new(uint32_t index, int on)
-{
-    struct client *c = calloc(1, sizeof *c);
-    unsigned char cid[CID_BYTES];
-    memcpy(cid, &index, sizeof cid);
-    c->fd = on;
-    credentials(&c->config, index);
-    mbedtls_ssl_init(&c->ssl);
-    if (mbedtls_ssl_setup(&c->ssl, &c->config) != 0 ||
-        mbedtls_ssl_set_cid(&c->ssl, MBEDTLS_SSL_CID_ENABLED, cid, CID_BYTES) != 0) {
-        die("TLS client");
-    }
-    mbedtls_ssl_set_bio(&c->ssl, c, on_send, on_receive, NULL);
-    mbedtls_ssl_set_timer_cb(&c->ssl, c, on_set_timer, on_get_timer);
-    return c;
-}
-
-static void client_free(struct client *c)
-{
-    mbedtls_ssl_free(&c->ssl);
-    mbedtls_ssl_config_free(&c->config);
-    free(c);
-}
-
-/* Waits for one datagram on the common socket and gives it to the client that its connection id names.
- * NULL when none comes within a second. */
-static struct client *sort_one(void)
-{
-    uint8_t bytes[2048];
-    uint32_t index;
-    struct pollfd readable = {.fd = fd, .events = POLLIN};
-    ssize_t count = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
-    if (count <= 0 && poll(&readable, 1, 1000) > 0) {
-        count = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
-    }
-    if (count < 20 || bytes[0] != 25) {
-        return NULL;
-    }
-    memcpy(&index, bytes + 11, sizeof index);
-    if (index >= KEPT || clients[index] == NULL) {
-        return NULL;
-    }
-    memcpy(clients[index]->in, bytes, (size_t)count);
-    clients[index]->in_bytes = (size_t)count;
-    return clients[index];
-}
-
-/* One step of a handshake on the client's own socket: 1 done, 0 waiting, -1 failed. */
-static int step(struct client *c)
-{
-    ssize_t count = recv(c->fd, c->in, sizeof c->in, MSG_DONTWAIT);
-    c->in_bytes = count > 0 ? (size_t)count : 0;
-    int result = mbedtls_ssl_handshake(&c->ssl);
-    return result == 0 ? 1 : result == MBEDTLS_ERR_SSL_WANT_READ ? 0 : -1;
-}
-
-static bool handshake(struct client *c)
-{
-    int result;
-    while ((result = step(c)) == 0) {
-        struct pollfd readable = {.fd = c->fd, .events = POLLIN};
-        if (poll(&readable, 1, 1000) <= 0) {
-            return false;
+    for (uint32_t i = 0; i < KEPT; i++) {
+        if (crowd->clients[i] != NULL) {
+            client_free(crowd->clients[i]);
         }
     }
-    return result > 0;
-}
-
-static void ask(struct client *c, uint8_t method)
-{
-    uint8_t message[] = {0x40, method, (uint8_t)(c->mid >> 8), (uint8_t)c->mid};
-    c->mid++;
-    c->waiting = true;
-    if (mbedtls_ssl_write(&c->ssl, message, sizeof message) != (int)sizeof message) {
-        die("write");
+    for (uint32_t i = 0; i < SHAKERS; i++) {
+        close(crowd->sockets[i]);
     }
+    close(crowd->fd);
 }
 
 static void wait_for_any(const int *sockets, uint32_t count)
@@ -303,25 +103,21 @@ static void wait_for_any(const int *sockets, uint32_t count)
     (void)poll(readable, count, 1000);
 }
 
-/* Connects SHAKERS devices at once. Each says one thing afterwards, so that it can be parked. */
-static void connect_batch(uint32_t count, const int *sockets)
+/* `count` handshakes at once, each with a request after it: a session that never asks is not parked. */
+static void shake(struct client **c, const int *sockets, uint32_t count)
 {
-    struct client *c[SHAKERS];
     bool done[SHAKERS] = {false};
     double begin = now_s();
-    for (uint32_t i = 0; i < count; i++) {
-        c[i] = client_new(connected + i, sockets[i]);
-    }
     for (uint32_t left = count; left > 0;) {
         for (uint32_t i = 0; i < count; i++) {
-            int result = done[i] ? 0 : step(c[i]);
+            int result = done[i] ? 0 : client_step(c[i]);
             if (result < 0 || now_s() - begin > 20) {
                 die("a handshake failed");
             }
             if (result > 0) {
                 done[i] = true;
                 left--;
-                ask(c[i], NET_GET);
+                client_ask(c[i], NET_GET);
             }
         }
         if (left > 0) {
@@ -330,78 +126,159 @@ static void connect_batch(uint32_t count, const int *sockets)
     }
     for (uint32_t i = 0; i < count; i++) {
         uint8_t out[1500];
-        struct pollfd readable = {.fd = sockets[i], .events = POLLIN};
-        if (poll(&readable, 1, 5000) <= 0 || step(c[i]) < 0 ||
-            mbedtls_ssl_read(&c[i]->ssl, out, sizeof out) < 8) {
-            die("a request was not answered");
-        }
-        c[i]->waiting = false;
-        c[i]->fd = fd;
-        if (connected + i < KEPT) {
-            clients[connected + i] = c[i];
-        } else {
-            client_free(c[i]);
-        }
+        (void)client_wait(c[i], out, sizeof out, 5000);
     }
-    connected += count;
 }
 
-static void connect_until(uint32_t target)
+/* Devices [first, first + count); whoever had a session has a new one afterwards. */
+static void crowd_batch(struct crowd *crowd, uint32_t first, uint32_t count)
 {
-    static int sockets[SHAKERS];
-    for (uint32_t i = 0; i < SHAKERS && sockets[i] == 0; i++) {
-        sockets[i] = new_socket();
+    struct client *c[SHAKERS];
+    for (uint32_t i = 0; i < count; i++) {
+        c[i] = client_new(first + i, crowd->sockets[i], true);
     }
-    while (connected < target) {
-        uint32_t left = target - connected;
-        connect_batch(left < SHAKERS ? left : SHAKERS, sockets);
+    shake(c, crowd->sockets, count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (first + i >= KEPT) {
+            client_free(c[i]);
+            continue;
+        }
+        if (crowd->clients[first + i] != NULL) {
+            client_free(crowd->clients[first + i]);
+        }
+        c[i]->fd = crowd->fd;
+        crowd->clients[first + i] = c[i];
     }
 }
 
-/* `count` requests over clients [0, n), WINDOW at a time; the endpoint's CPU microseconds for one. */
-static double request_us(pid_t pid, uint32_t n, uint32_t count)
+static void crowd_connect(struct crowd *crowd, uint32_t first, uint32_t end)
+{
+    while (first < end) {
+        uint32_t count = end - first < SHAKERS ? end - first : SHAKERS;
+        crowd_batch(crowd, first, count);
+        first += count;
+    }
+    crowd->connected = end > crowd->connected ? end : crowd->connected;
+}
+
+/* `count` requests over devices [0, n), WINDOW at a time; the server's CPU microseconds for one. */
+static double request_us(struct crowd *crowd, uint32_t n, uint32_t count)
 {
     uint32_t sent = 0;
     uint32_t waiting = 0;
-    double before = cpu_s(pid);
+    double before = server_cpu_s(crowd->server);
     for (uint32_t done = 0; done < count; done++) {
-        while (sent < count && waiting < WINDOW && !clients[sent % n]->waiting) {
-            ask(clients[sent++ % n], NET_GET);
+        while (sent < count && waiting < WINDOW && !crowd->clients[sent % n]->waiting) {
+            client_ask(crowd->clients[sent++ % n], NET_GET);
             waiting++;
         }
         uint8_t out[1500];
-        struct client *c = sort_one();
-        if (c == NULL || mbedtls_ssl_read(&c->ssl, out, sizeof out) < 8) {
+        struct client *c = client_sort(crowd->fd, crowd->clients, KEPT);
+        if (c == NULL || client_read(c, out, sizeof out) < 8) {
             die("a request was not answered");
         }
-        c->waiting = false;
         waiting--;
     }
-    return (cpu_s(pid) - before) / count * 1e6;
+    return (server_cpu_s(crowd->server) - before) / count * 1e6;
 }
 
-static struct report ask_report(void)
+static struct report ask_report(struct crowd *crowd)
 {
     struct report report;
     uint8_t out[1500];
-    ask(clients[0], NET_POST);
-    int count = sort_one() == clients[0] ? mbedtls_ssl_read(&clients[0]->ssl, out, sizeof out) : 0;
-    if (count < (int)sizeof report) {
+    client_ask(crowd->clients[0], NET_POST);
+    struct client *c = client_sort(crowd->fd, crowd->clients, KEPT);
+    size_t count = c == crowd->clients[0] ? client_read(c, out, sizeof out) : 0;
+    if (count < sizeof report) {
         die("no report");
     }
-    clients[0]->waiting = false;
-    memcpy(&report, out + count - (int)sizeof report, sizeof report);
+    memcpy(&report, out + count - sizeof report, sizeof report);
     return report;
 }
 
-/* ---- cases ---------------------------------------------------------------------------------- */
+/* --- libcoap ------------------------------------------------------------------------------------- */
 
-/* Heap for each parked session beyond what `before` had. */
-static double parked_bytes(const struct report *before, const struct report *after)
+struct reference {
+    double handshake_us;
+    double request_10_us;
+    double request_10k_us;
+    double session_bytes; /* resident */
+};
+
+/* Its sessions are told apart by address: a socket for each. */
+static struct client **libcoap_connect(struct server *server, uint32_t count)
 {
-    uint32_t sessions = after->stats.sessions_parked - before->stats.sessions_parked;
-    return (double)(after->heap_bytes - before->heap_bytes) / sessions;
+    struct client **c = calloc(count, sizeof *c);
+    if (c == NULL) {
+        die("no memory");
+    }
+    for (uint32_t i = 0; i < count; i += SHAKERS) {
+        int sockets[SHAKERS];
+        uint32_t n = count - i < SHAKERS ? count - i : SHAKERS;
+        for (uint32_t k = 0; k < n; k++) {
+            sockets[k] = client_socket(server);
+            c[i + k] = client_new(i + k, sockets[k], false);
+        }
+        shake(&c[i], sockets, n);
+    }
+    return c;
 }
+
+static double libcoap_request_us(struct server *server, struct client **c)
+{
+    double before = server_cpu_s(server);
+    for (uint32_t i = 0; i < LIBCOAP_REQUESTS; i += HOT) {
+        for (uint32_t k = 0; k < HOT; k++) {
+            client_ask(c[k], NET_GET);
+        }
+        for (uint32_t k = 0; k < HOT; k++) {
+            uint8_t out[1500];
+            (void)client_wait(c[k], out, sizeof out, 5000);
+        }
+    }
+    return (server_cpu_s(server) - before) / LIBCOAP_REQUESTS * 1e6;
+}
+
+static void libcoap_free(struct client **c, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        close(c[i]->fd);
+        client_free(c[i]);
+    }
+    free(c);
+}
+
+/* All zero when this build has no coap-server, or may not open so many files. */
+static struct reference measure_libcoap(void)
+{
+    struct reference out = {0};
+    struct rlimit files;
+    struct server server;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur < MANY + 256 ||
+        !server_start_libcoap(&server)) {
+        return out;
+    }
+    struct client **hot = libcoap_connect(&server, HOT);
+    out.request_10_us = libcoap_request_us(&server, hot);
+    double rss = server_rss_bytes(&server);
+    double cpu = server_cpu_s(&server);
+    struct client **few = libcoap_connect(&server, HANDSHAKES);
+    out.handshake_us = (server_cpu_s(&server) - cpu) / HANDSHAKES * 1e6;
+    struct client **idle = libcoap_connect(&server, MANY - HANDSHAKES);
+    out.session_bytes = (server_rss_bytes(&server) - rss) / MANY;
+    out.request_10k_us = libcoap_request_us(&server, hot);
+    libcoap_free(idle, MANY - HANDSHAKES);
+    libcoap_free(few, HANDSHAKES);
+    libcoap_free(hot, HOT);
+    server_stop(&server);
+    print("libcoap_handshake_psk", out.handshake_us, "us", 0, 0);
+    print("libcoap_session_bytes_10k", out.session_bytes, "B", 0, 0);
+    print("libcoap_request_at_10", out.request_10_us, "us", 0, 0);
+    print("libcoap_request_at_10k", out.request_10k_us, "us", 0, 0);
+    return out;
+}
+
+/* --- Flood --------------------------------------------------------------------------------------- */
 
 /* A genuine ClientHello without cookie, caught on its way out. */
 static size_t catch_hello(uint8_t *out, size_t capacity)
@@ -410,8 +287,8 @@ static size_t catch_hello(uint8_t *out, size_t capacity)
     if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) != 0) {
         die("socketpair");
     }
-    struct client *mute = client_new(KEPT, pair[0]);
-    (void)step(mute);
+    struct client *mute = client_new(KEPT, pair[0], true);
+    (void)client_step(mute);
     ssize_t bytes = recv(pair[1], out, capacity, MSG_DONTWAIT);
     client_free(mute);
     close(pair[0]);
@@ -422,79 +299,122 @@ static size_t catch_hello(uint8_t *out, size_t capacity)
     return (size_t)bytes;
 }
 
-/* ClientHellos from ever new ports, without cookie, and a device that connects again and again. */
-static void flood(pid_t pid)
+static int compare(const void *a, const void *b)
 {
+    const double *x = a;
+    const double *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* ClientHellos from ever new ports, without cookie, and a device that connects again and again. */
+static void flood(struct server *server, double seconds)
+{
+    static double taken_s[TRIES_MAX];
     uint8_t hello[512];
     size_t bytes = catch_hello(hello, sizeof hello);
-    int flooder = new_socket();
-    int device = new_socket();
-    double cpu_before = cpu_s(pid);
+    int flooder = client_socket(server);
+    int device = client_socket(server);
+    double cpu_before = server_cpu_s(server);
     double begin = now_s();
-    double slowest = 0;
     uint32_t sent = 0;
     uint32_t good = 0;
     uint32_t tries = 0;
-    while (now_s() - begin < FLOOD_S) {
+    while (now_s() - begin < seconds && tries < TRIES_MAX) {
         while (sent < (now_s() - begin) * FLOOD_RATE) {
             if (sent % 64 == 0) {
                 close(flooder);
-                flooder = new_socket();
+                flooder = client_socket(server);
             }
             memcpy(hello + 27, &sent, sizeof sent); /* the random */
             (void)send(flooder, hello, bytes, 0);
             sent++;
         }
-        struct client *c = client_new(KEPT, device);
+        struct client *c = client_new(KEPT, device, true);
         double started = now_s();
-        tries++;
-        good += handshake(c);
+        good += client_handshake(c);
+        taken_s[tries++] = now_s() - started;
         client_free(c);
-        slowest = fmax(slowest, now_s() - started);
     }
-    print("flood_success", 100.0 * good / tries, "%", 0);
-    print("flood_slowest_handshake", slowest * 1e3, "ms", 31000);
-    print("flood_hellos_per_s", sent / (now_s() - begin), "1/s", 0);
-    print("flood_server_cpu", (cpu_s(pid) - cpu_before) / (now_s() - begin) * 100, "%", 0);
+    double elapsed_s = now_s() - begin;
+    qsort(taken_s, tries, sizeof taken_s[0], compare);
+    print("flood_success", 100.0 * good / tries, "%", 0, 99);
+    print("flood_p99", taken_s[tries * 99 / 100] * 1e3, "ms", 0, 2000);
+    print("flood_slowest_handshake", taken_s[tries - 1] * 1e3, "ms", 0, 0);
+    print("flood_hellos_per_s", sent / elapsed_s, "1/s", 0, FLOOD_RATE);
+    print("flood_server_cpu", (server_cpu_s(server) - cpu_before) / elapsed_s * 100, "%", 0, 0);
     close(flooder);
     close(device);
 }
 
-int main(void)
+/* --- Cases --------------------------------------------------------------------------------------- */
+
+/* Heap for each parked session beyond what `before` had. */
+static double parked_bytes(const struct report *before, const struct report *after)
 {
-    int port_pipe[2];
-    pid_t pid = pipe(port_pipe) == 0 ? fork() : -1;
-    if (pid == 0) {
-        serve(port_pipe[1]);
-        return 0;
-    }
-    if (read(port_pipe[0], &server_port, sizeof server_port) != (ssize_t)sizeof server_port) {
-        die("the endpoint did not start");
-    }
-    fd = new_socket();
-    connect_until(HOT);
-    double at_10 = request_us(pid, HOT, REQUESTS);
-    double before = cpu_s(pid);
-    connect_until(HOT + HANDSHAKES);
-    print("handshake_psk", (cpu_s(pid) - before) / HANDSHAKES * 1e6, "us", 58);
-    connect_until(KEPT);
-    struct report at_kept = ask_report();
-    connect_until(10000);
-    struct report report = ask_report();
-    print("session_bytes_10k", parked_bytes(&at_kept, &report), "B", 12000);
-    double at_10k = request_us(pid, HOT, REQUESTS);
-    print("request_at_10", at_10, "us", 9);
-    print("request_at_10k", at_10k, "us", 250);
-    print("request_10k_vs_10", at_10k / at_10, "ratio", 28);
-    print("request_parked", request_us(pid, KEPT, REQUESTS), "us", 250);
-    struct report earlier = ask_report();
+    uint32_t sessions = after->stats.sessions_parked - before->stats.sessions_parked;
+    return (double)(after->heap_bytes - before->heap_bytes) / sessions;
+}
+
+static void measure(struct crowd *crowd, const struct reference *reference, uint32_t sessions_end)
+{
+    crowd_connect(crowd, 0, HOT);
+    double at_10 = request_us(crowd, HOT, REQUESTS);
+    double before = server_cpu_s(crowd->server);
+    crowd_connect(crowd, HOT, HOT + HANDSHAKES);
+    print("handshake_psk", (server_cpu_s(crowd->server) - before) / HANDSHAKES * 1e6, "us",
+          reference->handshake_us, 0);
+    crowd_connect(crowd, HOT + HANDSHAKES, KEPT);
+    struct report at_kept = ask_report(crowd);
+    crowd_connect(crowd, KEPT, MANY);
+    struct report report = ask_report(crowd);
+    print("session_bytes_10k", parked_bytes(&at_kept, &report), "B", reference->session_bytes,
+          1024);
+    double at_10k = request_us(crowd, HOT, REQUESTS);
+    print("request_at_10", at_10, "us", reference->request_10_us, 0);
+    print("request_at_10k", at_10k, "us", reference->request_10k_us, 0);
+    print("request_10k_vs_10", at_10k / at_10, "ratio",
+          reference->request_10k_us / fmax(reference->request_10_us, 1e-9), 1.3);
+    print("request_parked", request_us(crowd, KEPT, REQUESTS), "us", reference->request_10k_us, 25);
     double begin = now_s();
-    connect_until(SESSIONS);
-    print("connect_per_s", (SESSIONS - 10000) / (now_s() - begin), "1/s", 0);
-    report = ask_report();
-    print("session_bytes_100k", parked_bytes(&earlier, &report), "B", 12000);
-    flood(pid);
-    kill(pid, SIGTERM);
-    (void)waitpid(pid, NULL, 0);
+    crowd_connect(crowd, 0, MANY);
+    print("reconnect_10k", now_s() - begin, "s", 0, 10);
+    struct report earlier = ask_report(crowd);
+    crowd_connect(crowd, MANY, sessions_end);
+    report = ask_report(crowd);
+    print("session_bytes_100k", parked_bytes(&earlier, &report), "B", reference->session_bytes,
+          1024);
+    print("sessions_parked_at_the_end", report.stats.sessions_parked, "sessions", 0, 0);
+}
+
+/* What a thread of its own costs a small request that the shell answers: two letters. */
+static void measure_workers(unsigned workers)
+{
+    struct server server = server_start(workers);
+    struct crowd crowd;
+    char name[32];
+    crowd_open(&crowd, &server);
+    crowd_connect(&crowd, 0, HOT);
+    snprintf(name, sizeof name, "request_%u_workers", workers);
+    print(name, request_us(&crowd, HOT, REQUESTS), "us", 0, 0);
+    crowd_close(&crowd);
+    server_stop(&server);
+}
+
+int main(int argc, char **argv)
+{
+    double flood_s = argc > 1 ? strtod(argv[1], NULL) : FLOOD_S;
+    uint32_t end = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : SESSIONS_MAX;
+    if (end <= MANY || end > SESSIONS_MAX) {
+        die("between 10,001 and 100,000 sessions");
+    }
+    struct reference reference = measure_libcoap();
+    struct server server = server_start(1);
+    static struct crowd crowd;
+    crowd_open(&crowd, &server);
+    measure(&crowd, &reference, end);
+    crowd_close(&crowd);
+    flood(&server, flood_s);
+    server_stop(&server);
+    measure_workers(2);
     return 0;
 }

@@ -115,6 +115,7 @@ static void on_request(void *user, const struct net_request *request)
         return;
     case ANSWER_BLOB:
         response.blob = f->blob;
+        response.for_all = f->for_all;
         response.payload_bytes = 0;
         break;
     case ANSWER_ECHO:

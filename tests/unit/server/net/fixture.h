@@ -51,6 +51,7 @@ struct fixture {
     bool closed;
     enum answer_mode mode;
     struct net_blob *blob;
+    bool for_all;               /* of the blob */
     struct seen seen[SEEN_MAX]; /* the first SEEN_MAX requests */
     unsigned requests;
     unsigned admits;

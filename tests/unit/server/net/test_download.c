@@ -148,6 +148,37 @@ static void test_repeated_download_request(void **state)
     }
 }
 
+/* What is for all is asked for once a second (by each worker), and under its own path only. */
+static void test_download_for_all(void **state)
+{
+    struct stage *s = *state;
+    struct client other;
+    struct reply r;
+    s->f.for_all = true;
+    for (unsigned i = 0; i < 9; i++) {
+        get_block(s, i, 6, &r);
+        assert_code(&r, 2, 5);
+        assert_int_equal(r.payload_bytes, 1024);
+        assert_memory_equal(r.payload, s->data + i * 1024, 1024);
+    }
+    assert_int_equal(s->f.requests, 1);
+    client_init(&other, &s->f, 2, true);
+    client_connect(&other);
+    ask_simple(&other, NET_GET, "m/hash", &r);
+    assert_int_equal(r.size2, BLOB_BYTES);
+    assert_true(s->f.requests <= s->f.config.workers);
+    s->f.requests = 0;
+    ask_simple(&other, NET_GET, "m/hashes", &r);
+    ask_simple(&other, NET_POST, "m/hash", &r);
+    assert_int_equal(s->f.requests, 2);
+    s->f.for_all = false;
+    fixture_run(&s->f, 1200);
+    get_block(s, 1, 6, &r);
+    get_block(s, 2, 6, &r);
+    assert_int_equal(s->f.requests, 4);
+    client_deinit(&other);
+}
+
 int main(void)
 {
 #define STAGED(name) cmocka_unit_test_setup_teardown(name, open_stage, close_stage)
@@ -156,6 +187,7 @@ int main(void)
         STAGED(test_download_without_block_option),
         STAGED(test_conditional_download),
         STAGED(test_repeated_download_request),
+        cmocka_unit_test_setup_teardown(test_download_for_all, open_stage, close_stage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

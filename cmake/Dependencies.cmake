@@ -26,6 +26,11 @@ if(MYCEL_TESTS)
   mycel_system_library(cmocka cmocka)
 endif()
 
+# Optional, for a plugin only: programs and libraries never link it.
+if(MYCEL_MPI)
+  find_package(MPI COMPONENTS C)
+endif()
+
 find_package(nanopb CONFIG QUIET)
 find_program(MYCEL_NANOPB_GENERATOR NAMES nanopb_generator nanopb_generator.py)
 if(NOT nanopb_FOUND OR NOT MYCEL_NANOPB_GENERATOR)

@@ -3,6 +3,7 @@
 
 #include "sim/coordinator.h"
 #include "sim/ledger.h"
+#include "sim/workers.h"
 #include "sim/world.h"
 
 #include <jansson.h>
@@ -170,6 +171,16 @@ static void print_classes(struct lines *lines, const struct world *world)
     }
 }
 
+/* Who trained, of the processes that mpirun started; rank 0 did the others. */
+static void print_ranks(struct lines *lines, const struct world *world)
+{
+    uint32_t ranks = world->workers != NULL ? workers_ranks(world->workers) : 0;
+    for (uint32_t i = 1; i < ranks; i++) {
+        print(lines, json_pack("{s:s, s:i, s:i}", "event", "rank", "rank", (int)i, "trainings",
+                               (int)workers_pieces(world->workers, i)));
+    }
+}
+
 void lines_ended(struct lines *lines, const struct world *world, const struct run_figures *f)
 {
     char digest[2u * PROTO_SHA256_BYTES + 1u];
@@ -179,6 +190,7 @@ void lines_ended(struct lines *lines, const struct world *world, const struct ru
     print_participation(lines, world);
     print_gateways(lines, world);
     print_classes(lines, world);
+    print_ranks(lines, world);
     json_t *object = json_pack("{s:s, s:f, s:i, s:f}", "event", "done", "accuracy", f->accuracy,
                                "rounds", (int)f->version, "virtual_s", f->virtual_s);
     add_cost(object, f);

@@ -4,6 +4,7 @@
 #include "sim/coordinator.h"
 #include "sim/fault.h"
 #include "sim/ledger.h"
+#include "sim/workers.h"
 #include "sim/world.h"
 
 #include <mycel/error.h>
@@ -104,10 +105,23 @@ static void wake_all(struct world *world)
     }
 }
 
-static int build(struct world *world, char *problem)
+/* Who trains: threads of this process, and the peers, whose fleets were begun before this one's. */
+static int open_trainers(struct world *world, char *problem)
+{
+    int rc = trainers_open(&world->trainers, &world->fleet, world->scenario->threads);
+    if (rc == 0 && world->workers != NULL) {
+        rc = workers_join(world->workers, world->trainers, &world->fleet, problem);
+    }
+    return rc;
+}
+
+static int build(struct world *world, struct peers *peers, char *problem)
 {
     const struct scenario *s = world->scenario;
     int rc = parse_model(world, problem);
+    if (rc == 0 && peers != NULL) {
+        rc = workers_begin(&world->workers, peers, s);
+    }
     if (rc == 0) {
         rc = fault_init(world, problem);
     }
@@ -124,7 +138,7 @@ static int build(struct world *world, char *problem)
         rc = make_clients(world);
     }
     if (rc == 0) {
-        rc = trainers_open(&world->trainers, &world->fleet, s->threads);
+        rc = open_trainers(world, problem);
     }
     if (rc == 0) {
         rc = coordinator_open(&world->coordinator, world, problem);
@@ -144,6 +158,7 @@ static void tear_down(struct world *world)
         }
     }
     coordinator_close(world->coordinator);
+    workers_end(world->workers);
     trainers_close(world->trainers);
     trips_free(&world->trips);
     lives_free(&world->lives);
@@ -194,7 +209,7 @@ int sim_run(const struct scenario *scenario, const struct run_observer *observer
     world->scored = on_score;
     world->scored_user = run;
     world->watch = observer->watch;
-    int rc = build(world, problem);
+    int rc = build(world, observer->peers, problem);
     if (rc == 0) {
         if (observer->started != NULL) {
             observer->started(observer->user, world);

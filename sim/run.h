@@ -34,10 +34,11 @@ struct run_figures {
     uint8_t model_sha256[PROTO_SHA256_BYTES];
 };
 
+struct peers;
 struct world;
 struct world_watch;
 
-/* What a run tells. Each may be NULL. */
+/* What a run tells, and who helps. Each may be NULL. */
 struct run_observer {
     void *user;
     void (*started)(void *user, const struct world *world);
@@ -46,6 +47,7 @@ struct run_observer {
     void (*ended)(void *user, const struct world *world, const struct run_figures *figures);
     bool (*stop)(void *user); /* true: end now; the run returns MYCEL_E_CLOSED */
     const struct world_watch *watch;
+    struct peers *peers; /* other processes, which train as well; they are in worker_serve() */
 };
 
 /* Runs the scenario. 0: the training has ended; TIMEOUT: virtual_max_s passed before; CLOSED: the

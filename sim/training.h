@@ -9,6 +9,7 @@
 #include "sim/fleet.h"
 
 #include <mycel/port.h>
+#include <stdbool.h>
 
 enum training_state { TRAINING_IDLE, TRAINING_QUEUED, TRAINING_RUNNING, TRAINING_DONE };
 
@@ -43,8 +44,21 @@ void trainers_close(struct trainers *trainers);
 /* Announces a piece of work; it may start at once. It must stay where it is until it was waited for. */
 void trainers_start(struct trainers *trainers, struct training *training);
 
-/* Returns when the piece is done; does it itself if nobody has begun. A piece that was never started is
- * left alone. */
+/* Returns when the piece is done; does it itself if nobody has begun, and others while somebody is at it. A
+ * piece that was never started is left alone. */
 void trainers_wait(struct trainers *trainers, struct training *training);
+
+/* For who has pieces done elsewhere (sim/workers.h): takes the oldest one that nobody has begun, NULL:
+ * there is none; and says that it is done. */
+struct training *trainers_take(struct trainers *trainers);
+void trainers_finish(struct trainers *trainers, struct training *training);
+
+/* Whether the piece, which was started, is done. */
+bool trainers_done(struct trainers *trainers, struct training *training);
+
+/* Counts the pieces that were queued and those that are done. */
+uint64_t trainers_news(struct trainers *trainers);
+/* Sleeps for so long, or until that count is another than `news`. */
+void trainers_nap(struct trainers *trainers, uint64_t news, uint32_t us);
 
 #endif

@@ -68,6 +68,7 @@ struct world {
     struct lives lives;
     struct trips trips;
     struct trainers *trainers;
+    struct workers *workers; /* of other processes; NULL: none */
     struct coordinator *coordinator;
     struct mycel_model model;
     struct adversary adversary;

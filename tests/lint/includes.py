@@ -45,6 +45,7 @@ EXTERNAL = {
     r"coap3/.*": "server/net client/port",
     r"uv\.h": "server/daemon server/net server/cli",
     r"microhttpd\.h": "server/http",
+    r"mpi\.h": "sim/mpi",
     r"pb(_common|_encode|_decode)?\.h": "proto server",
 }
 

@@ -13,6 +13,7 @@
 #include "server/cli/exits.h"
 #include "server/cli/say.h"
 #include "server/cli/sim/files.h"
+#include "server/cli/sim/ranks.h"
 #include "server/cli/sim/screen.h"
 #include "server/cli/sim/sim.h"
 #include "server/cli/sim/sweep.h"
@@ -149,8 +150,8 @@ static int say_result(int rc, const char *problem, const struct scenario *scenar
 }
 
 /* One run of the sweep; its figures go to the table. */
-static int run_one(const struct run_options *options, const struct scenario *scenario,
-                   struct files *files, struct run_figures *last)
+static int run_one(const struct run_options *options, struct peers *peers,
+                   const struct scenario *scenario, struct files *files, struct run_figures *last)
 {
     char problem[SCENARIO_PROBLEM_BYTES];
     struct watch watch = {
@@ -161,7 +162,8 @@ static int run_one(const struct run_options *options, const struct scenario *sce
                                           .round = on_round,
                                           .progress = on_progress,
                                           .ended = on_ended,
-                                          .stop = on_stop};
+                                          .stop = on_stop,
+                                          .peers = peers};
     int rc = sim_run(scenario, &observer, problem);
     int code = say_result(rc, problem, scenario);
     if (code == EXIT_CODE_OK && lines_status(&watch.lines) < 0) {
@@ -172,13 +174,14 @@ static int run_one(const struct run_options *options, const struct scenario *sce
     return code;
 }
 
-static int run_all(const struct run_options *options, struct sweep *sweep, struct files *files)
+static int run_all(const struct run_options *options, struct peers *peers, struct sweep *sweep,
+                   struct files *files)
 {
     int code = EXIT_CODE_OK;
     struct scenario scenario;
     while (code == EXIT_CODE_OK && sweep_next(sweep, &scenario)) {
         struct run_figures last = {0};
-        code = run_one(options, &scenario, files, &last);
+        code = run_one(options, peers, &scenario, files, &last);
         sweep_note(sweep, &last);
     }
     if (code == EXIT_CODE_OK && sweep_runs(sweep) > 1 && !options->json) {
@@ -225,7 +228,7 @@ static int make_sweep(const struct invocation *call, const struct scenario *scen
     return rc < 0 ? EXIT_CODE_USAGE : EXIT_CODE_OK;
 }
 
-int sim_run_run(const struct invocation *call)
+static int run_as_told(const struct invocation *call, struct peers *peers)
 {
     const struct run_options *options = call->options;
     struct scenario scenario;
@@ -243,9 +246,20 @@ int sim_run_run(const struct invocation *call)
         const struct sigaction action = {.sa_handler = on_interrupt};
         (void)sigaction(SIGINT, &action, NULL);
         (void)sigaction(SIGTERM, &action, NULL);
-        code = run_all(options, &sweep, &files);
+        code = run_all(options, peers, &sweep, &files);
         code = files_close(&files, &options->files, sweep_runs(&sweep), code);
     }
     sweep_free(&sweep);
+    return code;
+}
+
+int sim_run_run(const struct invocation *call)
+{
+    struct peers *peers;
+    int code;
+    if (ranks_enter(&peers, &code)) {
+        code = run_as_told(call, peers);
+        ranks_leave(peers);
+    }
     return code;
 }

@@ -1,6 +1,8 @@
 /* Text to fields and back, by the table of scenario_keys.c. See scenario.h. */
 #include "sim/scenario.h"
 
+#include "sim/shipped.h"
+
 #include <errno.h>
 #include <ini.h>
 #include <math.h>
@@ -172,22 +174,45 @@ static void name_from_path(struct scenario *scenario, const char *path)
     }
 }
 
+/* What inih says of a text: 0, or the first wrong line. */
+static int refuse_line(int line, const char *path, const struct reading *reading, char *problem)
+{
+    if (line == 0) {
+        return MYCEL_OK;
+    }
+    (void)snprintf(problem, SCENARIO_PROBLEM_BYTES, "%.128s:%d: %.320s", path, line < 0 ? 0 : line,
+                   reading->problem[0] != '\0' ? reading->problem : "this is not `key = value`");
+    return MYCEL_E_INVALID;
+}
+
+const struct shipped_scenario *scenario_shipped(const char *name)
+{
+    for (const struct shipped_scenario *s = shipped_scenarios; s->name != NULL; s++) {
+        if (strcmp(s->name, name) == 0) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
 int scenario_read(struct scenario *scenario, const char *path, char *problem)
 {
     struct reading reading = {.scenario = scenario};
+    const struct shipped_scenario *shipped = NULL;
+    int line;
     FILE *file = fopen(path, "r");
-    if (file == NULL) {
-        (void)snprintf(problem, SCENARIO_PROBLEM_BYTES, "%s: %s", path, strerror(errno));
+    if (file != NULL) {
+        line = ini_parse_file(file, take_line, &reading);
+        (void)fclose(file);
+    } else if (errno == ENOENT && (shipped = scenario_shipped(path)) != NULL) {
+        line = ini_parse_string(shipped->text, take_line, &reading);
+    } else {
+        (void)snprintf(
+            problem, SCENARIO_PROBLEM_BYTES,
+            "%.200s: %s, and no shipped scenario has that name; `mycel sim list` shows them", path,
+            strerror(errno));
         return errno == ENOENT ? MYCEL_E_NOT_FOUND : MYCEL_E_IO;
     }
-    int line = ini_parse_file(file, take_line, &reading);
-    (void)fclose(file);
-    if (line != 0) {
-        (void)snprintf(problem, SCENARIO_PROBLEM_BYTES, "%.128s:%d: %.320s", path,
-                       line < 0 ? 0 : line,
-                       reading.problem[0] != '\0' ? reading.problem : "this is not `key = value`");
-        return MYCEL_E_INVALID;
-    }
     name_from_path(scenario, path);
-    return MYCEL_OK;
+    return refuse_line(line, path, &reading, problem);
 }

@@ -121,7 +121,12 @@ size_t scenario_key_count(void);
 /* All keys at their defaults. */
 void scenario_init(struct scenario *scenario);
 
-/* Reads an INI file over what is there. 0; NOT_FOUND, IO, INVALID: `problem` (SCENARIO_PROBLEM_BYTES)
+struct shipped_scenario; /* sim/shipped.h */
+
+/* The shipped scenario of that name, or NULL. */
+const struct shipped_scenario *scenario_shipped(const char *name);
+
+/* Reads an INI file, or the shipped scenario of that name, over what is there. 0; NOT_FOUND, IO, INVALID: `problem` (SCENARIO_PROBLEM_BYTES)
  * names file, line, key and what would be right. */
 int scenario_read(struct scenario *scenario, const char *path, char *problem);
 

@@ -46,12 +46,27 @@ static const struct command table[] = {
              "Runs the "
              "scenario of a file; every update in it is really trained. Same seed, same result, to "
              "the byte.\n\n"
-             "  mycel sim run sim/scenarios/fashion.ini\n"
-             "  mycel sim run sim/scenarios/fashion.ini --set partition=dirichlet:0.5 --seed 3 "
+             "  mycel sim run fashion\n"
+             "  mycel sim run fashion --set partition=dirichlet:0.5 --seed 3 "
              "--json\n"
-             "  mycel sim run sim/scenarios/fashion.ini --seeds 3 --sweep codec=f32,drive1",
+             "  mycel sim run fashion --seeds 3 --sweep codec=f32,drive1",
      .settings = &sim_run_settings,
      .run = sim_run_run},
+    {.name = "sim list",
+     .arguments = "",
+     .group = "Simulate",
+     .summary = "List the scenarios that come with the program",
+     .help = "  mycel sim list",
+     .settings = &sim_list_settings,
+     .run = sim_list_run},
+    {.name = "sim show",
+     .arguments = "NAME",
+     .words_min = 1,
+     .words_max = 1,
+     .group = "Simulate",
+     .summary = "Print a shipped scenario, to start one of your own from",
+     .help = "  mycel sim show streetlights > mine.ini",
+     .run = sim_show_run},
     {.name = "sim keys",
      .arguments = "",
      .group = "Simulate",

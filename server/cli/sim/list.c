@@ -7,6 +7,7 @@
 #include "server/cli/say.h"
 #include "sim/device_class.h"
 #include "sim/scenario.h"
+#include "sim/shipped.h"
 
 struct list_options {
     bool json;
@@ -17,6 +18,45 @@ static const struct setting rows[] = {
 };
 
 const struct setting_list sim_list_settings = SETTING_LIST(rows, struct list_options);
+
+int sim_list_run(const struct invocation *call)
+{
+    static const struct say_column columns[] = {{"SCENARIO", -14}, {"DEVICES", 8}, {"TITLE", -40}};
+    const struct list_options *options = call->options;
+    json_t *list = options->json ? json_array() : NULL;
+    if (!options->json) {
+        say_heads(columns, 3);
+    }
+    for (const struct shipped_scenario *s = shipped_scenarios; s->name != NULL; s++) {
+        char problem[SCENARIO_PROBLEM_BYTES], devices[16];
+        struct scenario scenario;
+        scenario_init(&scenario);
+        if (scenario_read(&scenario, s->name, problem) < 0) {
+            say_error("%s", problem);
+            return EXIT_CODE_FAILED;
+        }
+        if (options->json) {
+            (void)json_array_append_new(list,
+                                        json_pack("{s:s, s:i, s:s}", "scenario", s->name, "devices",
+                                                  (int)scenario.devices, "title", scenario.title));
+        } else {
+            (void)snprintf(devices, sizeof devices, "%u", scenario.devices);
+            say_row(columns, 3, (const char *const[]){s->name, devices, scenario.title});
+        }
+    }
+    return options->json ? say_json(list) : EXIT_CODE_OK;
+}
+
+int sim_show_run(const struct invocation *call)
+{
+    const struct shipped_scenario *shipped = scenario_shipped(call->words[0]);
+    if (shipped == NULL) {
+        say_error("%s: no shipped scenario has that name; `mycel sim list` shows them",
+                  call->words[0]);
+        return EXIT_CODE_NOT_FOUND;
+    }
+    return fputs(shipped->text, stdout) < 0 ? EXIT_CODE_FAILED : EXIT_CODE_OK;
+}
 
 int sim_keys_run(const struct invocation *call)
 {

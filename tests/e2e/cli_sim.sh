@@ -77,7 +77,8 @@ cmp -s report.html again.html || fail "the report made later differs"
 # --- what is shipped, and what a scenario may say -------------------------------------------------
 run 0 sim list
 says out fashion
-for name in $(awk 'NR > 1 { print $1 }' out); do
+names=$(awk 'NR > 1 { print $1 }' out)
+for name in $names; do
     run 0 sim show "$name"
     cp out "$name.copy.ini"
     run 0 sim run "$name.copy.ini" -q --set virtual_max_s=1 --set rounds=0 --set data=blobs:2000,8,4 \

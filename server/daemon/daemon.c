@@ -10,8 +10,10 @@
 #include <malloc.h>
 #endif
 
-#define HEAPS_MAX 2                    /* of the C library, shared by all threads */
-#define LARGE_BLOCK_BYTES (256 * 1024) /* from here on a block is a mapping of its own */
+#define HEAP_LARGE_BYTES (256 * 1024) /* from here on a block is a mapping of its own */
+#define HEAP_BLOCK_BYTES (128 * 1024)
+#define HEAP_ROOM_BLOCKS 32
+#define PAGE_BYTES 4096u
 
 static const char well_known[] = "</" PROTO_PATH_CHECKIN ">;ct=65100,"
                                  "</" PROTO_PATH_MODEL ">;ct=42,"
@@ -307,22 +309,33 @@ static void shell_close(struct shell *shell)
 }
 
 /*
- * Memory that a burst took goes back when it is over: a pool of threads with a heap each, and a threshold that
- * grows with the largest block ever freed, would keep most of it. Blocks are few and large here, so that
- * sharing two heaps costs nothing that can be measured.
+ * The heap's working room is taken at the start and kept, so that a coordinator that starts also has what it
+ * needs a week later: caches and queues fill into it. Beyond it, what a burst took goes back: a heap for each
+ * thread, and a threshold that grows with the largest block ever freed, would keep most of it. A request
+ * takes few blocks, so that the threads can share one heap.
  */
-static void tame_heap(void)
+static void settle_heap(void)
 {
 #if defined(__GLIBC__)
-    (void)mallopt(M_ARENA_MAX, HEAPS_MAX);
-    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
-    (void)mallopt(M_TRIM_THRESHOLD, LARGE_BLOCK_BYTES);
+    uint8_t *volatile room[HEAP_ROOM_BLOCKS];
+    (void)mallopt(M_ARENA_MAX, 1);
+    (void)mallopt(M_MMAP_THRESHOLD, HEAP_LARGE_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, 2 * HEAP_ROOM_BLOCKS * HEAP_BLOCK_BYTES);
+    for (size_t i = 0; i < HEAP_ROOM_BLOCKS; i++) {
+        room[i] = malloc(HEAP_BLOCK_BYTES);
+        for (size_t at = 0; room[i] && at < HEAP_BLOCK_BYTES; at += PAGE_BYTES) {
+            *(volatile uint8_t *)&room[i][at] = 0;
+        }
+    }
+    for (size_t i = 0; i < HEAP_ROOM_BLOCKS; i++) {
+        free(room[i]);
+    }
 #endif
 }
 
 int daemon_run(const struct daemon_options *options)
 {
-    tame_heap();
+    settle_heap();
     struct shell *shell = calloc(1, sizeof *shell);
     if (!shell) {
         return MYCEL_E_NO_MEMORY;

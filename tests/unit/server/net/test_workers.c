@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "tests/unit/server/net/alloc_fault.h"
 #include "tests/unit/server/net/coap_message.h"
 #include "tests/unit/server/net/fixture.h"
 
@@ -362,6 +363,28 @@ static void test_port_is_exclusive(void **state)
     stage_close(&s);
 }
 
+/* Whichever allocation fails while it is opened, nothing stays behind, and the port is free. */
+static void test_open_without_memory(void **state)
+{
+    (void)state;
+    struct fixture f;
+    unsigned nth = 0;
+    int error;
+    fixture_init(&f);
+    f.config.workers = 3;
+    f.config.well_known = "</c>";
+    do {
+        alloc_fault_arm(++nth, false);
+        alloc_fault_enter();
+        error = net_open(&f.net, &f.loop, &f.config);
+        alloc_fault_leave();
+        assert_true(error == 0 || (error < 0 && f.net == NULL));
+        (void)uv_run(&f.loop, error == 0 ? UV_RUN_NOWAIT : UV_RUN_DEFAULT);
+    } while (error != 0);
+    assert_true(nth > 20 && !alloc_fault_fired());
+    fixture_deinit(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +397,7 @@ int main(void)
         cmocka_unit_test(test_upload_wanders),
         cmocka_unit_test(test_close_in_the_middle),
         cmocka_unit_test(test_port_is_exclusive),
+        cmocka_unit_test(test_open_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

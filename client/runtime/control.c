@@ -100,9 +100,8 @@ static int read_block(struct client *c, uint32_t block, struct codec_place *plac
     return rc;
 }
 
-/* c_i+ = c_i - c - D per_step, for `count` parameters from `first` on. */
-static int update_piece(struct client *c, uint32_t first, uint32_t count, const float *sent,
-                        float per_step)
+/* c_i+ = c_i - c - D / (K h), for `count` parameters from `first` on. */
+static int update_piece(struct client *c, uint32_t first, uint32_t count, const float *sent)
 {
     float *control = c->config->scratch;
     float *own = control + PIECE_PARAMS;
@@ -114,12 +113,12 @@ static int update_piece(struct client *c, uint32_t first, uint32_t count, const 
         return rc;
     }
     for (uint32_t i = 0; i < count; i++) {
-        own[i] = own[i] - control[i] - sent[i] * per_step;
+        own[i] = own[i] - control[i] - sent[i] * c->in.train.step_share;
     }
     return kept_write(c, CLIENT_KEPT_CONTROL, first, own, count);
 }
 
-static int update_block(struct client *c, uint32_t block, float per_step)
+static int update_block(struct client *c, uint32_t block)
 {
     struct codec_place place;
     float *sent;
@@ -127,18 +126,26 @@ static int update_block(struct client *c, uint32_t block, float per_step)
     for (uint32_t done = 0; rc >= 0 && done < place.count; done += PIECE_PARAMS) {
         uint32_t left = place.count - done;
         rc = update_piece(c, place.first + done, left < PIECE_PARAMS ? left : PIECE_PARAMS,
-                          sent + done, per_step);
+                          sent + done);
     }
     c->in.train.position = place.first + place.count;
     return rc;
 }
 
-/* 1 / (K h) */
-static float steps_share(struct client *c, float learning_rate)
+/* Once, before the first block: the lease is too large for the stack below the decoder. */
+static int begin_update(struct client *c)
 {
     struct mycel_train_result result = {0};
+    mycel_Lease lease;
+    int rc = journal_lease(c, &lease);
+    if (rc < 0) {
+        return rc;
+    }
     c->port->trainer->result(c->port->trainer_ctx, &result);
-    return 1.0f / ((float)(result.steps > 0 ? result.steps : 1u) * learning_rate);
+    float steps = (float)(result.steps > 0 ? result.steps : 1u);
+    c->in.train.step_share = 1.0f / (steps * lease.plan.learning_rate);
+    c->in.train.updating = true;
+    return kept_begin(c, CLIENT_KEPT_CONTROL);
 }
 
 int control_update(struct client *c)
@@ -147,19 +154,15 @@ int control_update(struct client *c)
     if (!c->job.control) {
         return 0;
     }
-    if (t->position == 0) {
-        int rc = kept_begin(c, CLIENT_KEPT_CONTROL);
-        if (rc < 0) {
-            return rc;
-        }
+    if (!t->updating) {
+        int rc = begin_update(c);
+        return rc < 0 ? rc : 1;
     }
-    mycel_Lease lease;
-    int rc = journal_lease(c, &lease);
+    int rc = MYCEL_OK;
     uint32_t block_params = UINT32_C(1) << t->encoder.block_log2;
-    float per_step = rc < 0 ? 0.0f : steps_share(c, lease.plan.learning_rate);
     for (unsigned i = 0; i < CLIENT_CHUNKS_PER_POLL && t->position < c->job.params && rc >= 0;
          i++) {
-        rc = update_block(c, t->position / block_params, per_step);
+        rc = update_block(c, t->position / block_params);
     }
     return rc < 0 ? rc : t->position < c->job.params;
 }

@@ -152,9 +152,11 @@ struct client_train {
     uint32_t head_bytes;
     float squared_norm;
     float scale;
-    uint8_t stage; /* enum client_train_stage */
+    float step_share; /* 1 / (K h), for the control variate */
+    uint8_t stage;    /* enum client_train_stage */
     bool paused;
     bool hashing;
+    bool updating; /* the next control variate is begun */
     struct codec_encoder encoder;
 };
 

@@ -67,6 +67,7 @@ uint32_t live_begin(struct world *world, uint32_t device)
     lives->count++;
     live->use++;
     set_up(world, live, device);
+    port_store_wake(live);
     world->fleet.devices[device].live = id;
     int rc = start_client(world, live);
     if (rc < 0) {
@@ -91,6 +92,11 @@ void live_end(struct world *world, uint32_t id)
     port_training_drop(live);
     mycel_client_deinit(&live->client);
     port_transport_drop(live);
+    if (live->parking) {
+        port_store_park(live);
+    } else {
+        keep_drop(&world->keeps, live->device);
+    }
     port_store_clear(&live->store);
     world->fleet.devices[live->device].live = LIVE_NONE;
     live->next_free = world->lives.free;

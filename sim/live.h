@@ -16,12 +16,19 @@ struct world;
 #define LIVE_CHUNK 256u
 #define LIVE_JOURNAL_BYTES MYCEL_JOURNAL_BYTES_MAX
 
-/* The device's flash. */
+/* What was downloaded is shared, not copied. */
+struct live_shared {
+    struct blob *blob; /* NULL: nothing */
+    uint32_t bytes;
+};
+
+/* The device's flash, but for what keep.h has. */
 struct live_store {
     uint8_t journal[LIVE_JOURNAL_BYTES];
     uint32_t journal_bytes;
-    struct blob *model; /* what was downloaded is shared, not copied */
-    uint32_t model_bytes;
+    struct live_shared model;
+    struct live_shared control; /* SCAFFOLD's c */
+    struct blob *arrived;       /* that the newest answer's payload lies in */
     uint8_t *body;
     uint32_t body_bytes;
     uint32_t body_capacity;
@@ -72,7 +79,8 @@ uint32_t live_begin(struct world *world, uint32_t device);
 /* The power goes off and on again: RAM is lost, flash stays. */
 int live_reboot(struct world *world, struct live *live);
 
-/* Puts the record back. Whatever the device had under way is gone. */
+/* Puts the record back. Whatever the device had under way is gone; unless it is parking, so is what it
+ * keeps, and it comes back with an empty flash. */
 void live_end(struct world *world, uint32_t id);
 
 void lives_free(struct lives *lives);
@@ -84,6 +92,11 @@ extern const struct mycel_trainer port_trainer;
 extern const struct mycel_platform port_platform;
 
 void port_store_clear(struct live_store *store);
+/* An answer came out of this blob (NULL: it did not): its blocks need not be copied. */
+void port_store_arrived(struct live_store *store, struct blob *blob);
+/* The device goes to sleep, and wakes: its journal goes with what it keeps, if anything. */
+void port_store_park(struct live *live);
+void port_store_wake(struct live *live);
 void port_training_drop(struct live *live);
 void port_transport_drop(struct live *live);
 

@@ -1,5 +1,5 @@
-/* Flash that never fails: the journal and the body by copy, the model by reference. */
-#include "sim/live.h"
+/* Flash that never fails: journal and body by copy, what was downloaded by reference. See keep.h for what stays. */
+#include "sim/world.h"
 
 #include <mycel/error.h>
 #include <stdlib.h>
@@ -15,21 +15,30 @@ static int copy_out(const uint8_t *from, uint32_t have, uint32_t offset, void *d
     return (int)count;
 }
 
+/* What was downloaded, and into which of two areas; NULL: another area. */
+static struct live_shared *shared_of(struct live_store *store, enum mycel_area area)
+{
+    return area == MYCEL_AREA_MODEL            ? &store->model
+           : area == MYCEL_AREA_CONTROL_SERVER ? &store->control
+                                               : NULL;
+}
+
 static int store_read(void *ctx, enum mycel_area area, uint32_t offset, void *data, size_t bytes)
 {
-    const struct live_store *store = &((const struct live *)ctx)->store;
-    if (area == MYCEL_AREA_JOURNAL) {
-        return copy_out(store->journal, store->journal_bytes, offset, data, bytes);
+    struct live *live = ctx;
+    struct live_store *store = &live->store;
+    const struct live_shared *shared = shared_of(store, area);
+    if (keep_has(area)) {
+        return keep_read(&live->world->keeps, live->device, area, offset, data, bytes);
     }
-    if (area == MYCEL_AREA_MODEL) {
-        return store->model == NULL
+    if (shared != NULL) {
+        return shared->blob == NULL
                    ? 0
-                   : copy_out(store->model->data, store->model_bytes, offset, data, bytes);
+                   : copy_out(shared->blob->data, shared->bytes, offset, data, bytes);
     }
-    if (area == MYCEL_AREA_BODY) {
-        return copy_out(store->body, store->body_bytes, offset, data, bytes);
-    }
-    return MYCEL_E_UNSUPPORTED;
+    return area == MYCEL_AREA_JOURNAL
+               ? copy_out(store->journal, store->journal_bytes, offset, data, bytes)
+               : copy_out(store->body, store->body_bytes, offset, data, bytes);
 }
 
 static int write_body(struct live_store *store, uint32_t offset, const void *data, size_t bytes)
@@ -57,22 +66,33 @@ static int write_body(struct live_store *store, uint32_t offset, const void *dat
     return MYCEL_OK;
 }
 
+/* A block lies in the shared blob that has just arrived: the flash refers to it instead of copying. */
+static int write_shared(struct live_store *store, struct live_shared *shared, uint32_t offset,
+                        const void *data, size_t bytes)
+{
+    struct blob *blob = store->arrived;
+    if (blob == NULL || offset + bytes > blob->bytes || data != blob->data + offset) {
+        return MYCEL_E_IO;
+    }
+    if (shared->blob != blob) {
+        blob_unref(shared->blob);
+        *shared = (struct live_shared){.blob = blob_ref(blob)};
+    }
+    uint32_t end = offset + (uint32_t)bytes;
+    shared->bytes = end > shared->bytes ? end : shared->bytes;
+    return MYCEL_OK;
+}
+
 static int store_write(void *ctx, enum mycel_area area, uint32_t offset, const void *data,
                        size_t bytes)
 {
-    struct live_store *store = &((struct live *)ctx)->store;
-    if (area == MYCEL_AREA_BODY) {
-        return write_body(store, offset, data, bytes);
+    struct live *live = ctx;
+    struct live_shared *shared = shared_of(&live->store, area);
+    if (keep_has(area)) {
+        return keep_write(&live->world->keeps, live->device, area, offset, data, bytes);
     }
-    /* Blocks of a model come out of the shared blob that the transport has put in place. */
-    if (area != MYCEL_AREA_MODEL || store->model == NULL || offset + bytes > store->model->bytes ||
-        data != store->model->data + offset) {
-        return MYCEL_E_IO;
-    }
-    if (offset + bytes > store->model_bytes) {
-        store->model_bytes = offset + (uint32_t)bytes;
-    }
-    return MYCEL_OK;
+    return shared != NULL ? write_shared(&live->store, shared, offset, data, bytes)
+                          : write_body(&live->store, offset, data, bytes);
 }
 
 static int store_sync(void *ctx, enum mycel_area area)
@@ -93,27 +113,61 @@ static int store_save(void *ctx, const void *data, size_t bytes)
     return MYCEL_OK;
 }
 
+static void drop_shared(struct live_shared *shared)
+{
+    blob_unref(shared->blob);
+    *shared = (struct live_shared){0};
+}
+
 static int store_erase(void *ctx, enum mycel_area area)
 {
-    struct live_store *store = &((struct live *)ctx)->store;
-    if (area == MYCEL_AREA_MODEL) {
-        blob_unref(store->model);
-        store->model = NULL;
-        store->model_bytes = 0;
-    } else if (area == MYCEL_AREA_BODY) {
-        store->body_bytes = 0;
+    struct live *live = ctx;
+    struct live_shared *shared = shared_of(&live->store, area);
+    if (keep_has(area)) {
+        keep_erase(&live->world->keeps, live->device, area);
+    } else if (shared != NULL) {
+        drop_shared(shared);
+    } else {
+        live->store.body_bytes = 0;
     }
     return MYCEL_OK;
 }
 
-void port_store_clear(struct live_store *store)
+void port_store_arrived(struct live_store *store, struct blob *blob)
 {
-    blob_unref(store->model);
-    free(store->body);
-    store->model = NULL;
-    store->body = NULL;
-    store->journal_bytes = store->model_bytes = store->body_bytes = store->body_capacity = 0;
+    if (blob != NULL && store->arrived != blob) {
+        blob_unref(store->arrived);
+        store->arrived = blob_ref(blob);
+    }
 }
 
-const struct mycel_store port_store = {store_read, store_write, store_sync,
-                                       store_save, store_erase, 0};
+void port_store_wake(struct live *live)
+{
+    const struct keep *keep = keep_find(&live->world->keeps, live->device);
+    if (keep != NULL) {
+        memcpy(live->store.journal, keep->journal, keep->journal_bytes);
+        live->store.journal_bytes = keep->journal_bytes;
+    }
+}
+
+void port_store_park(struct live *live)
+{
+    struct keep *keep = keep_find(&live->world->keeps, live->device);
+    if (keep != NULL) {
+        memcpy(keep->journal, live->store.journal, live->store.journal_bytes);
+        keep->journal_bytes = live->store.journal_bytes;
+    }
+}
+
+void port_store_clear(struct live_store *store)
+{
+    drop_shared(&store->model);
+    drop_shared(&store->control);
+    blob_unref(store->arrived);
+    free(store->body);
+    *store = (struct live_store){0};
+}
+
+const struct mycel_store port_store = {store_read,  store_write,
+                                       store_sync,  store_save,
+                                       store_erase, MYCEL_STORE_RESIDUAL | MYCEL_STORE_CONTROL};

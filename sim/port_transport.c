@@ -42,16 +42,6 @@ static int transport_send(void *ctx, unsigned slot, const struct mycel_request *
     return 1;
 }
 
-/* A block of the model stays in its blob: the flash refers to it instead of copying. */
-static void adopt_model(struct live *live, struct blob *blob)
-{
-    if (blob != NULL && live->store.model != blob) {
-        blob_unref(live->store.model);
-        live->store.model = blob_ref(blob);
-        live->store.model_bytes = 0;
-    }
-}
-
 static int transport_receive(void *ctx, struct mycel_response *response)
 {
     struct live *live = ctx;
@@ -65,7 +55,7 @@ static int transport_receive(void *ctx, struct mycel_response *response)
             trip_cancel(live->world, id); /* cancelled while it lay here */
             continue;
         }
-        adopt_model(live, e->blob);
+        port_store_arrived(&live->store, e->blob);
         *response = e->response;
         response->slot = (uint8_t)slot;
         live->slots[slot] = TRIP_NONE;

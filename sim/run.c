@@ -127,6 +127,7 @@ static int build(struct world *world, struct peers *peers, char *problem)
     }
     if (rc == 0) {
         rc = fleet_init(&world->fleet, s, problem);
+        world->keeps.devices = s->devices;
     }
     if (rc == 0) {
         rc = network_init(&world->network, &world->fleet, s, problem);
@@ -162,6 +163,7 @@ static void tear_down(struct world *world)
     trainers_close(world->trainers);
     trips_free(&world->trips);
     lives_free(&world->lives);
+    keeps_free(&world->keeps);
     adversary_free(&world->adversary);
     network_free(&world->network);
     fleet_free(&world->fleet);

@@ -9,6 +9,7 @@
 #include "sim/adversary.h"
 #include "sim/chance.h"
 #include "sim/fault.h"
+#include "sim/keep.h"
 #include "sim/live.h"
 #include "sim/network.h"
 #include "sim/queue.h"
@@ -66,6 +67,7 @@ struct world {
     struct fleet fleet;
     struct network network;
     struct lives lives;
+    struct keeps keeps;
     struct trips trips;
     struct trainers *trainers;
     struct workers *workers; /* of other processes; NULL: none */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define CHUNK 256u
+#define ACK_S 2.0 /* RFC 7252 §4.8: who asks for more patience means it */
 #define FLIGHT_SHARE 2u /* RFC 6347 §4.2.4.1: half of CoAP's patience, 1 s by default */
 #define RETRANSMITS_MAX 4u
 
@@ -98,6 +99,9 @@ static void push(struct world *world, uint64_t at_us, enum world_kind kind, uint
 static uint64_t timeout_us(struct world *world, const struct trip *e)
 {
     uint64_t ack_us = (uint64_t)(world->scenario->ack_s * 1e6);
+    if (e->request.timeout_ms > 0 && world->scenario->ack_s <= ACK_S) {
+        ack_us = e->request.timeout_ms * UINT64_C(1000); /* as the client has measured the way */
+    }
     if (e->kind == TRIP_HANDSHAKE) {
         return ack_us / FLIGHT_SHARE << e->tries;
     }
@@ -122,6 +126,7 @@ static void transmit(struct world *world, uint32_t id)
     uint32_t bytes =
         e->kind == TRIP_HANDSHAKE ? wire_handshake_up[e->flight] : wire_request_bytes(&e->request);
     send(world, id, bytes, WORLD_UP);
+    e->sent_us = world->now_us;
     e->retry_us = world->now_us + timeout_us(world, e);
     push(world, e->retry_us, WORLD_RETRY, id);
 }
@@ -220,6 +225,13 @@ static void append_to_inbox(struct world *world, struct live *live, uint32_t id)
     trip_at(&world->trips, id)->next = TRIP_NONE;
 }
 
+/* For the client's measure of the way, where a repetition makes the first sending meaningless. */
+static uint16_t since_sent_ms(const struct world *world, const struct trip *e)
+{
+    uint64_t ms = (world->now_us - e->sent_us) / 1000u;
+    return e->tries == 0 ? 0 : ms < UINT16_MAX ? (uint16_t)(ms + 1u) : UINT16_MAX;
+}
+
 void trip_down(struct world *world, uint32_t id)
 {
     struct trip *e = trip_at(&world->trips, id);
@@ -230,6 +242,8 @@ void trip_down(struct world *world, uint32_t id)
             handshake_goes_on(world, live, e, id);
         } else {
             e->arrived = true;
+            e->response.repeats = e->tries;
+            e->response.since_ms = since_sent_ms(world, e);
             append_to_inbox(world, live, id);
             world_poll(world, live->device);
         }

@@ -23,6 +23,7 @@ struct world;
 enum trip_kind { TRIP_REQUEST, TRIP_HANDSHAKE };
 
 struct trip {
+    uint64_t sent_us;  /* for the last time */
     uint64_t retry_us; /* when it is sent again */
     uint32_t device;
     uint32_t session; /* the coordinator's epoch that the device believes in */

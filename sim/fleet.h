@@ -25,6 +25,7 @@ enum fleet_trait {
 
 struct fleet_device {
     uint64_t wake_us;   /* its next moment; other events for it are stale */
+    uint64_t timer_us;  /* an event that comes no later than that, unless it is over */
     uint32_t live;      /* its live state; LIVE_NONE: asleep */
     uint32_t session;   /* the coordinator's epoch of its DTLS session; 0: none */
     uint32_t counted;   /* updates that became part of a version */

@@ -12,31 +12,45 @@ static bool before(const struct queue_event *a, const struct queue_event *b)
     return a->at_us != b->at_us ? a->at_us < b->at_us : a->sequence < b->sequence;
 }
 
-static int grow(struct queue *queue)
+/* Room for one more. */
+static int reserve(struct queue_event **events, size_t count, size_t *capacity)
 {
-    size_t capacity = queue->capacity == 0 ? CAPACITY_FIRST : queue->capacity * 2u;
-    if (capacity > QUEUE_EVENTS_MAX) {
+    if (count < *capacity) {
+        return MYCEL_OK;
+    }
+    size_t wanted = *capacity == 0 ? CAPACITY_FIRST : *capacity * 2u;
+    if (wanted > QUEUE_EVENTS_MAX) {
         return MYCEL_E_FULL;
     }
-    struct queue_event *heap = realloc(queue->heap, capacity * sizeof *heap);
-    if (heap == NULL) {
+    struct queue_event *larger = realloc(*events, wanted * sizeof *larger);
+    if (larger == NULL) {
         return MYCEL_E_NO_MEMORY;
     }
-    queue->heap = heap;
-    queue->capacity = capacity;
+    *events = larger;
+    *capacity = wanted;
     return MYCEL_OK;
+}
+
+static int push_soon(struct queue *queue, const struct queue_event *event)
+{
+    int rc = reserve(&queue->soon, queue->soon_end, &queue->soon_capacity);
+    if (rc == 0) {
+        queue->soon[queue->soon_end++] = *event;
+    }
+    return rc;
 }
 
 int queue_push(struct queue *queue, uint64_t at_us, uint32_t kind, uint32_t who)
 {
-    if (queue->count == queue->capacity) {
-        int rc = grow(queue);
-        if (rc < 0) {
-            return rc;
-        }
-    }
     const struct queue_event event = {
         .at_us = at_us, .sequence = queue->sequence++, .kind = kind, .who = who};
+    if (at_us == queue->now_us) {
+        return push_soon(queue, &event);
+    }
+    int rc = reserve(&queue->heap, queue->count, &queue->capacity);
+    if (rc < 0) {
+        return rc;
+    }
     size_t at = queue->count++;
     while (at > 0 && before(&event, &queue->heap[(at - 1u) / ARITY])) {
         queue->heap[at] = queue->heap[(at - 1u) / ARITY];
@@ -59,11 +73,16 @@ static size_t earliest_child(const struct queue *queue, size_t at)
     return best;
 }
 
-bool queue_pop(struct queue *queue, struct queue_event *event)
+static void pop_soon(struct queue *queue, struct queue_event *event)
 {
-    if (queue->count == 0) {
-        return false;
+    *event = queue->soon[queue->soon_first++];
+    if (queue->soon_first == queue->soon_end) {
+        queue->soon_first = queue->soon_end = 0;
     }
+}
+
+static void pop_heap(struct queue *queue, struct queue_event *event)
+{
     *event = queue->heap[0];
     const struct queue_event last = queue->heap[--queue->count];
     size_t at = 0;
@@ -76,11 +95,27 @@ bool queue_pop(struct queue *queue, struct queue_event *event)
     if (queue->count > 0) {
         queue->heap[at] = last;
     }
+    queue->now_us = event->at_us;
+}
+
+bool queue_pop(struct queue *queue, struct queue_event *event)
+{
+    bool soon = queue->soon_first < queue->soon_end;
+    if (!soon && queue->count == 0) {
+        return false;
+    }
+    /* What the heap has of this moment was announced before this moment came. */
+    if (soon && (queue->count == 0 || queue->heap[0].at_us > queue->now_us)) {
+        pop_soon(queue, event);
+    } else {
+        pop_heap(queue, event);
+    }
     return true;
 }
 
 void queue_free(struct queue *queue)
 {
     free(queue->heap);
+    free(queue->soon);
     *queue = (struct queue){0};
 }

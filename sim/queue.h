@@ -24,6 +24,11 @@ struct queue {
         *heap; /* 4-ary: shallower than a binary heap, and its children share a line */
     size_t count;
     size_t capacity;
+    struct queue_event *soon; /* those of this very moment, in order: they need no heap */
+    size_t soon_first;
+    size_t soon_end;
+    size_t soon_capacity;
+    uint64_t now_us; /* of the newest event taken */
     uint64_t sequence;
 };
 

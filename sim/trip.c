@@ -53,8 +53,10 @@ static uint32_t take(struct world *world, uint32_t device)
     pool->free = e->next;
     pool->live++;
     uint32_t use = e->use + 1u;
+    uint64_t timer_us = e->timer_us;
     memset(e, 0, offsetof(struct trip, segment));
     e->use = use;
+    e->timer_us = timer_us;
     e->device = device;
     e->session = world->fleet.devices[device].session;
     e->next = TRIP_NONE;
@@ -90,10 +92,15 @@ void trips_free(struct trips *pool)
 
 /* ---- datagrams ---------------------------------------------------------------------------- */
 
-static void push(struct world *world, uint64_t at_us, enum world_kind kind, uint32_t id)
+/* One timer a record: most answers come long before it is due, so it is only looked at then, and set
+ * anew if it came too early. */
+static void arm(struct world *world, uint32_t id)
 {
-    trip_at(&world->trips, id)->refs++;
-    world_push(world, at_us, kind, id);
+    struct trip *e = trip_at(&world->trips, id);
+    if (e->timer_us <= world->now_us || e->timer_us > e->retry_us) {
+        e->timer_us = e->retry_us;
+        world_push(world, e->retry_us, WORLD_RETRY, id);
+    }
 }
 
 static uint64_t timeout_us(struct world *world, const struct trip *e)
@@ -116,7 +123,8 @@ static void send(struct world *world, uint32_t id, uint32_t bytes, enum world_ki
     struct network_arrivals arrivals;
     network_send(world, trip_at(&world->trips, id)->device, arrival == WORLD_UP, bytes, &arrivals);
     for (uint32_t i = 0; i < arrivals.count; i++) {
-        push(world, arrivals.at_us[i], arrival, id);
+        trip_at(&world->trips, id)->refs++;
+        world_push(world, arrivals.at_us[i], arrival, id);
     }
 }
 
@@ -128,7 +136,7 @@ static void transmit(struct world *world, uint32_t id)
     send(world, id, bytes, WORLD_UP);
     e->sent_us = world->now_us;
     e->retry_us = world->now_us + timeout_us(world, e);
-    push(world, e->retry_us, WORLD_RETRY, id);
+    arm(world, id);
 }
 
 static void transmit_back(struct world *world, uint32_t id)
@@ -191,12 +199,17 @@ void trip_cancel(struct world *world, uint32_t id)
 void trip_retry(struct world *world, uint32_t id)
 {
     struct trip *e = trip_at(&world->trips, id);
-    bool due = e->retry_us == world->now_us; /* not that of an earlier flight */
-    if (due && e->bound && !e->arrived && e->tries < RETRANSMITS_MAX) {
+    if (e->timer_us != world->now_us) {
+        return; /* it was set anew since */
+    }
+    e->timer_us = 0;
+    bool waits = e->bound && !e->arrived;
+    if (waits && e->retry_us > world->now_us) {
+        arm(world, id);
+    } else if (waits && e->tries < RETRANSMITS_MAX) {
         e->tries++;
         transmit(world, id);
     }
-    unref(world, id);
 }
 
 /* The next flight, or the session stands. */

@@ -25,6 +25,7 @@ enum trip_kind { TRIP_REQUEST, TRIP_HANDSHAKE };
 struct trip {
     uint64_t sent_us;  /* for the last time */
     uint64_t retry_us; /* when it is sent again */
+    uint64_t timer_us; /* the record's, whoever uses it: when WORLD_RETRY comes; 0: it does not */
     uint32_t device;
     uint32_t session; /* the coordinator's epoch that the device believes in */
     uint32_t next;    /* in the list of free ones, or in a device's inbox */
@@ -33,7 +34,7 @@ struct trip {
     uint8_t slot;
     uint8_t flight; /* of a handshake */
     uint8_t tries;
-    uint8_t refs;   /* events under way + the slot + the coordinator's pending work */
+    uint8_t refs;   /* datagrams under way + the slot + the coordinator's pending work */
     bool bound;     /* the device still waits for it */
     bool taken;     /* the coordinator has seen it */
     bool answered;  /* … and answered: repetitions get the same bytes */

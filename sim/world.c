@@ -29,7 +29,12 @@ void world_push(struct world *world, uint64_t at_us, enum world_kind kind, uint3
 
 void world_wake_at(struct world *world, uint32_t device, uint64_t at_us)
 {
-    world->fleet.devices[device].wake_us = at_us;
+    struct fleet_device *d = &world->fleet.devices[device];
+    d->wake_us = at_us;
+    if (d->timer_us > world->now_us && d->timer_us <= at_us) {
+        return; /* the timer that is set comes first, and is set anew then */
+    }
+    d->timer_us = at_us;
     world_push(world, at_us, WORLD_DEVICE, device);
 }
 
@@ -37,7 +42,8 @@ void world_poll(struct world *world, uint32_t device)
 {
     struct fleet_device *d = &world->fleet.devices[device];
     if (d->live != LIVE_NONE && d->wake_us != world->now_us) {
-        world_wake_at(world, device, world->now_us);
+        d->wake_us = world->now_us;
+        world_push(world, world->now_us, WORLD_DEVICE, device);
     }
 }
 
@@ -125,6 +131,9 @@ static void on_device(struct world *world, uint32_t device)
 {
     const struct fleet_device *d = &world->fleet.devices[device];
     if (d->wake_us != world->now_us) {
+        if (d->timer_us == world->now_us && d->wake_us > world->now_us) {
+            world_wake_at(world, device, d->wake_us);
+        }
         return; /* it was told another time since */
     }
     if (d->live == LIVE_NONE) {

@@ -1,12 +1,19 @@
 /*
  * The caller's samples: fetching a batch of pointers, and turning raw values into floats where they
- * are needed. It copies nothing as a whole and never writes to the caller's memory.
+ * are needed, or at once with config.widen. It never writes to the caller's memory.
  */
+#include <string.h>
+
 #include "client/nn/nn_internal.h"
 #include "mycel/error.h"
 
+#define CACHE_LINE_BYTES 64u
+
 bool nn_input_is_plain(const struct mycel_nn_config *config)
 {
+    if (MYCEL_NN_WITH_HOST && config->widen) {
+        return true; /* nn_input_widen has made them so */
+    }
     return config->input == MYCEL_NN_F32 && config->feature_scale == NULL &&
            config->feature_shift == NULL && config->input_scale == 1.0f &&
            config->input_shift == 0.0f;
@@ -51,6 +58,48 @@ static void from_arrays(const struct mycel_nn *nn, const struct mycel_nn_data *d
                          : NULL;
 }
 
+/* Values first … first + count - 1 of a raw sample. */
+static void widen(const struct mycel_nn *nn, const void *raw, uint32_t first, uint32_t count,
+                  float *values)
+{
+    const struct mycel_nn_config *c = &nn->plan->config;
+    const uint8_t *u8 = raw;
+    const int8_t *i8 = raw;
+    const float *f32 = raw;
+    bool even = c->feature_scale == NULL && c->feature_shift == NULL;
+    if (even && c->input == MYCEL_NN_U8) {
+        nn->kernels->widen_u8(u8 + first, count, c->input_scale, c->input_shift, values);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t k = first + i;
+        float value = c->input == MYCEL_NN_F32  ? f32[k]
+                      : c->input == MYCEL_NN_U8 ? (float)u8[k]
+                                                : (float)i8[k];
+        float scale = c->feature_scale != NULL ? c->feature_scale[k] : c->input_scale;
+        float shift = c->feature_shift != NULL ? c->feature_shift[k] : c->input_shift;
+        values[i] = value * scale + shift;
+    }
+}
+
+/* Asks for a sample that is going to be widened: those of a batch lie anywhere. */
+static void prefetch(const uint8_t *raw, uint32_t bytes)
+{
+    for (uint32_t at = 0; at < bytes; at += CACHE_LINE_BYTES) {
+        __builtin_prefetch(raw + at);
+    }
+}
+
+void nn_input_widen(struct mycel_nn *nn)
+{
+    uint32_t count = mycel_model_inputs(nn->model);
+    float *values = nn_at(nn, nn->plan->stage_offset);
+    for (uint32_t s = 0; s < nn->samples; s++, values += count) {
+        widen(nn, nn->inputs[s], 0, count, values);
+        nn->inputs[s] = values;
+    }
+}
+
 int nn_fetch(struct mycel_nn *nn, const struct mycel_nn_data *data, uint32_t slot, uint32_t index,
              bool answers)
 {
@@ -74,6 +123,9 @@ int nn_fetch(struct mycel_nn *nn, const struct mycel_nn_data *data, uint32_t slo
     if (rc != 0 || (answers && unlabelled && !regresses)) {
         return MYCEL_E_INVALID;
     }
+    if (MYCEL_NN_WITH_HOST && nn->plan->config.widen) {
+        prefetch(sample.input, input_bytes(nn));
+    }
     nn->inputs[slot] = sample.input;
     nn->labels[slot] = sample.label;
     nn->targets[slot] = sample.target;
@@ -83,24 +135,11 @@ int nn_fetch(struct mycel_nn *nn, const struct mycel_nn_data *data, uint32_t slo
 void nn_input_values(const struct mycel_nn *nn, uint32_t s, uint32_t first, uint32_t count,
                      float *values)
 {
-    const struct mycel_nn_config *c = &nn->plan->config;
-    const uint8_t *u8 = nn->inputs[s];
-    const int8_t *i8 = nn->inputs[s];
-    const float *f32 = nn->inputs[s];
-    bool even = c->feature_scale == NULL && c->feature_shift == NULL;
-    if (even && c->input == MYCEL_NN_U8) {
-        nn->kernels->widen_u8(u8 + first, count, c->input_scale, c->input_shift, values);
+    if (MYCEL_NN_WITH_HOST && nn->plan->config.widen) {
+        memcpy(values, (const float *)nn->inputs[s] + first, (size_t)count * sizeof *values);
         return;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t k = first + i;
-        float raw = c->input == MYCEL_NN_F32  ? f32[k]
-                    : c->input == MYCEL_NN_U8 ? (float)u8[k]
-                                              : (float)i8[k];
-        float scale = c->feature_scale != NULL ? c->feature_scale[k] : c->input_scale;
-        float shift = c->feature_shift != NULL ? c->feature_shift[k] : c->input_shift;
-        values[i] = raw * scale + shift;
-    }
+    widen(nn, nn->inputs[s], first, count, values);
 }
 
 void nn_input_fill(const struct mycel_nn *nn)

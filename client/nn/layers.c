@@ -31,6 +31,9 @@ uint32_t nn_scratch_bytes(const struct mycel_nn_plan *plan, uint32_t i, enum nn_
 
 void nn_forward(struct mycel_nn *nn)
 {
+    if (MYCEL_NN_WITH_HOST && nn->plan->config.widen) {
+        nn_input_widen(nn);
+    }
     if (NN_WITH_INPUT_TENSOR && nn->plan->input_offset != NN_NONE) {
         nn_input_fill(nn);
     }

@@ -67,6 +67,13 @@
 #ifndef MYCEL_NN_WITH_INPUTS /* u8 and i8 inputs, scale and shift */
 #define MYCEL_NN_WITH_INPUTS MYCEL_NN_WITH_DEFAULT
 #endif
+#ifndef MYCEL_NN_WITH_HOST /* what trades memory or code for speed, for processors with caches */
+#if (defined(__x86_64__) || defined(__aarch64__)) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define MYCEL_NN_WITH_HOST 1
+#else
+#define MYCEL_NN_WITH_HOST 0
+#endif
+#endif
 
 /* Whether a kind of layer is in that reads the input as a tensor. */
 #define NN_WITH_INPUT_TENSOR                                                                       \

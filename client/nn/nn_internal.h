@@ -201,7 +201,10 @@ float nn_rate(const struct mycel_nn *nn);
  * Returns 0, MYCEL_E_INVALID, or what the caller's fetch gave. */
 int nn_fetch(struct mycel_nn *nn, const struct mycel_nn_data *data, uint32_t slot, uint32_t index,
              bool answers);
+/* Whether layers find floats that they can use as they are. */
 bool nn_input_is_plain(const struct mycel_nn_config *config);
+/* With config.widen: makes all samples of the micro-batch floats, before anything reads them. */
+void nn_input_widen(struct mycel_nn *nn);
 /* Values first … first + count - 1 of sample s. */
 void nn_input_values(const struct mycel_nn *nn, uint32_t s, uint32_t first, uint32_t count,
                      float *values);

@@ -176,6 +176,45 @@ static int write_int8(struct mycel_nn *nn, const struct tensor_view *view, uint3
     return rc;
 }
 
+/* Whether a piece is all of a matrix whose rows are in canonical order and whose values the kernels
+ * can read or write where they are: then it is a transposition. */
+static bool is_plain_matrix(const struct mycel_nn *nn, const struct tensor_view *v,
+                            const float *values, uint32_t count, const void *bytes)
+{
+    bool in_order = v->pixels == 1 || (v->channels == 1 && v->pixel_step == 1);
+    return MYCEL_NN_WITH_HOST && values != NULL && v->tensor.rank > 1 && in_order &&
+           count == v->tensor.count && !nn_is_int8(nn->plan, v->index) &&
+           (uintptr_t)bytes % sizeof(float) == 0;
+}
+
+/* The matrix from canonical order: blocks of four by four, then what is left of rows and outputs. */
+static void put_matrix(const struct mycel_nn *nn, const struct tensor_view *v, float *values,
+                       const float *matrix)
+{
+    uint32_t inputs = v->pixels * v->channels;
+    uint32_t outputs = v->tensor.count / inputs;
+    nn->kernels->transpose(matrix, inputs, outputs & ~3u, inputs & ~3u, values, v->lanes);
+    for (uint32_t o = 0; o < outputs; o++) {
+        for (uint32_t i = o < (outputs & ~3u) ? inputs & ~3u : 0; i < inputs; i++) {
+            values[i * v->lanes + o] = matrix[o * inputs + i];
+        }
+    }
+}
+
+/* … and back. */
+static void get_matrix(const struct mycel_nn *nn, const struct tensor_view *v, const float *values,
+                       float *matrix)
+{
+    uint32_t inputs = v->pixels * v->channels;
+    uint32_t outputs = v->tensor.count / inputs;
+    nn->kernels->transpose(values, v->lanes, inputs & ~3u, outputs & ~3u, matrix, inputs);
+    for (uint32_t o = 0; o < outputs; o++) {
+        for (uint32_t i = o < (outputs & ~3u) ? inputs & ~3u : 0; i < inputs; i++) {
+            matrix[o * inputs + i] = values[i * v->lanes + o];
+        }
+    }
+}
+
 struct write_job {
     struct mycel_nn *nn;
     const uint8_t *bytes;
@@ -188,6 +227,10 @@ static int write_piece(const struct mycel_nn *nn, const struct tensor_view *view
     const uint8_t *bytes = job->bytes + (size_t)at * 4u;
     if (nn_is_int8(nn->plan, view->index) && values != NULL) {
         return write_int8(job->nn, view, first, count, bytes);
+    }
+    if (is_plain_matrix(nn, view, values, count, bytes)) {
+        put_matrix(nn, view, values, (const float *)(const void *)bytes);
+        return 0;
     }
     for (uint32_t k = 0; values != NULL && k < count; k++) {
         values[place_of(view, first + k)] = get_f32(bytes + (size_t)k * 4u);
@@ -232,6 +275,10 @@ static int read_piece(const struct mycel_nn *nn, const struct tensor_view *view,
                       uint32_t first, uint32_t count, uint32_t at, void *ctx)
 {
     uint8_t *bytes = *(uint8_t **)ctx + (size_t)at * 4u;
+    if (is_plain_matrix(nn, view, values, count, bytes)) {
+        get_matrix(nn, view, values, (float *)(void *)bytes);
+        return 0;
+    }
     for (uint32_t k = 0; k < count; k++) {
         put_f32(bytes + (size_t)k * 4u, value_at(nn, view, values, first + k));
     }

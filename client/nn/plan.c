@@ -46,6 +46,9 @@ static int check(const struct mycel_nn_config *c)
         return MYCEL_E_INVALID;
     }
     bool trains = c->use == MYCEL_NN_TRAIN;
+    if (c->widen && c->stage) {
+        return MYCEL_E_UNSUPPORTED; /* a fetch would have nowhere to put raw samples */
+    }
     return trains && c->int8 == MYCEL_NN_INT8_ALL ? MYCEL_E_UNSUPPORTED : 0;
 }
 
@@ -62,7 +65,8 @@ static bool build_has_config(const struct mycel_nn_config *c)
            (MYCEL_NN_WITH_FEDERATED_TERMS || (c->prox == 0.0f && !c->scaffold)) &&
            (MYCEL_NN_WITH_SCHEDULES ||
             (c->schedule == MYCEL_NN_CONSTANT && c->warmup_steps == 0)) &&
-           (MYCEL_NN_WITH_SHUFFLE || !c->shuffle) && (MYCEL_NN_WITH_INPUTS || nn_input_is_plain(c));
+           (MYCEL_NN_WITH_SHUFFLE || !c->shuffle) && (MYCEL_NN_WITH_HOST || !c->widen) &&
+           (MYCEL_NN_WITH_INPUTS || nn_input_is_plain(c));
 }
 
 static bool build_has_model(const struct mycel_model *model)
@@ -161,11 +165,11 @@ static uint32_t reserve(uint64_t *end, uint64_t bytes)
 
 static uint64_t input_bytes(const struct mycel_nn_plan *plan)
 {
-    uint64_t size = plan->config.input == MYCEL_NN_F32 ? 4 : 1;
+    uint64_t size = plan->config.input == MYCEL_NN_F32 || plan->config.widen ? 4 : 1;
     return (mycel_model_inputs(plan->model) * size + 3) / 4 * 4;
 }
 
-/* The context, its pointers and labels, and where config.stage asks for them the inputs. */
+/* The context, its pointers and labels, and where the config asks for them the inputs. */
 static void place_context(struct mycel_nn_plan *plan, uint64_t *end)
 {
     uint64_t n = plan->micro_batch;
@@ -173,7 +177,7 @@ static void place_context(struct mycel_nn_plan *plan, uint64_t *end)
     plan->batch_offset = reserve(end, n * (2 * sizeof(void *) + sizeof(uint32_t)));
     plan->bytes.context = (uint32_t)*end;
     uint64_t before = *end;
-    if (plan->config.stage) {
+    if (plan->config.stage || plan->config.widen) {
         plan->stage_offset = reserve(end, n * input_bytes(plan));
     }
     plan->bytes.stage = (uint32_t)(*end - before);

@@ -81,6 +81,8 @@ struct mycel_nn_config {
     uint8_t int8;         /* enum mycel_nn_int8 */
     uint8_t kernels;      /* enum mycel_nn_kernels */
     bool stage;           /* arena room for a batch of inputs, for data that is not in memory */
+    bool widen;           /* raw samples become floats once a step, in the arena, and not each time
+                             that a kernel needs them: faster, for hosts (UNSUPPORTED elsewhere) */
     bool shuffle;         /* a new order each epoch, from the seed; else 0, 1, 2, … */
     bool scaffold;        /* add MYCEL_NN_CORRECTION to every gradient (Karimireddy et al. 2020) */
     uint8_t optimizer;    /* enum mycel_nn_optimizer */
@@ -115,7 +117,7 @@ struct mycel_nn_bytes {
     uint32_t gradients;   /* only where something has to wait for a whole gradient */
     uint32_t activations; /* values between layers, their gradients in the same place, and working
                              space; planned by when each is alive */
-    uint32_t stage;       /* with config.stage */
+    uint32_t stage;       /* with config.stage; with config.widen the floats */
 };
 
 /* One layer of the plan: what `mycel model plan` prints. Offsets are from the arena's start. */

@@ -61,6 +61,7 @@ static int make_context(struct nn_trainer *t, const struct mycel_plan *plan)
         .use = MYCEL_NN_TRAIN,
         .input = t->data->type == DATASET_U8 ? MYCEL_NN_U8 : MYCEL_NN_F32,
         .input_scale = t->data->type == DATASET_U8 ? 1.0f / 255.0f : 1.0f,
+        .widen = t->data->type == DATASET_U8,
         .shuffle = plan->seed != 0 && !t->in_order,
         .optimizer = plan->momentum > 0.0f ? MYCEL_NN_MOMENTUM : MYCEL_NN_SGD,
         .momentum = plan->momentum,

@@ -304,6 +304,49 @@ static void raw_inputs_equal_floats(void **state)
     }
 }
 
+/* Samples that are widened once a step are the samples that kernels widen when they meet them: the
+ * same bits, unless a batch has one sample, which is summed in another order. */
+static void widening_early_changes_nothing(void **state)
+{
+    (void)state;
+    static const char *const models[] = {
+        "6x6x2 > conv 5 3x3 same relu > dense 3 softmax", "6x6x2 > dense 11 relu > dense 3 softmax",
+        "6x6x2 > pointwise 4 relu > dense 3 softmax", "6x6x2 > maxpool 2 > dense 3 softmax",
+        "72 > dense 5 relu > dense 72 > mse"};
+    uint8_t bytes[9 * 72];
+    uint8_t labels[9];
+    for (uint32_t i = 0; i < 9 * 72; i++) {
+        bytes[i] = (uint8_t)(i * 37u + i / 72u);
+        labels[i % 9] = (uint8_t)(i % 3);
+    }
+    const struct mycel_nn_data data = {.count = 8, .inputs = bytes, .labels = labels};
+    for (size_t m = 0; m < sizeof models / sizeof models[0]; m++) {
+        float out[2][1000];
+        uint32_t count = 0;
+        for (int way = 0; way < 2; way++) {
+            struct fixture f;
+            struct mycel_nn_config config = {.input = MYCEL_NN_U8,
+                                             .input_scale = 1.0f / 255.0f,
+                                             .widen = way == 1,
+                                             .shuffle = true,
+                                             .batch = 4,
+                                             .learning_rate = 0.01f};
+            fixture_open(&f, models[m], &config, 1);
+            train_epochs(&f, &data, 3);
+            count = f.count;
+            assert_true(count <= 1000);
+            fixture_read(&f, MYCEL_NN_PARAMS, out[way]);
+            fixture_close(&f);
+        }
+        assert_memory_equal(out[0], out[1], count * sizeof(float));
+    }
+    struct mycel_model model;
+    struct mycel_nn_plan plan;
+    const struct mycel_nn_config both = {.widen = true, .stage = true};
+    assert_int_equal(mycel_model_parse(&model, models[0], NULL), 0);
+    assert_int_equal(mycel_nn_plan(&plan, &model, &both), MYCEL_E_UNSUPPORTED);
+}
+
 /* An autoencoder needs no targets: its inputs are. */
 static void autoencoder_learns_its_inputs(void **state)
 {
@@ -357,6 +400,7 @@ int main(void)
         cmocka_unit_test(bad_samples_are_refused),
         cmocka_unit_test(divergence_is_reported),
         cmocka_unit_test(raw_inputs_equal_floats),
+        cmocka_unit_test(widening_early_changes_nothing),
         cmocka_unit_test(autoencoder_learns_its_inputs),
         cmocka_unit_test(evaluation_agrees_with_training),
     };

@@ -23,6 +23,7 @@ enum chance_stream {
     CHANCE_PLACE,                  /* zone, path, battery: what a device is given once */
     CHANCE_COORDINATOR,            /* its crashes */
     CHANCE_DETOUR,                 /* datagrams that arrive twice or late */
+    CHANCE_ROOT,                   /* the coordinator's own samples */
 };
 
 static inline uint64_t chance_u64(uint64_t seed, enum chance_stream stream, uint32_t device,

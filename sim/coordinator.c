@@ -37,11 +37,19 @@ static int create_run(struct coordinator *c, char *problem)
                                  .learning_rate = (float)s->rate,
                                  .momentum = (float)s->momentum,
                                  .prox_mu = rule_prox_mu(&c->strategy),
-                                 .clip_norm = (float)s->clip_norm};
+                                 .clip_norm = (float)s->clip_norm,
+                                 .control = rule_needs_control(&c->strategy) != 0};
     int rc = run_spec_make(s, model->param_count, &c->ledger.spec, problem);
     if (rc < 0) {
         return rc;
     }
+    if (c->task.control && s->momentum > 0) {
+        (void)snprintf(problem, SCENARIO_PROBLEM_BYTES,
+                       "momentum = %g: strategy %s corrects the steps of plain SGD only",
+                       s->momentum, s->strategy);
+        return MYCEL_E_INVALID;
+    }
+    c->ledger.spec.features = c->task.control ? PROTO_FEATURE_CONTROL : 0;
     float *initial = malloc(((size_t)model->param_count + 1u) * sizeof *initial);
     if (initial == NULL) {
         return MYCEL_E_NO_MEMORY;
@@ -150,6 +158,9 @@ int coordinator_open(struct coordinator **out, struct world *world, char *proble
         rc = open_test(c, problem);
     }
     if (rc == 0) {
+        rc = root_open(c);
+    }
+    if (rc == 0) {
         rc = start(c);
     }
     if (rc < 0) {
@@ -169,9 +180,11 @@ void coordinator_close(struct coordinator *c)
     stop(c);
     for (uint32_t i = 0; i < VERSIONS_KEPT; i++) {
         blob_unref(c->versions[i]);
+        blob_unref(c->controls[i]);
     }
     eval_close(c->test);
     eval_close(c->triggered);
+    eval_close(c->root);
     ledger_free(&c->ledger);
     free(c);
 }

@@ -92,6 +92,10 @@ void answer_lookup(struct coordinator *c, uint32_t exchange, uint8_t code,
 static void answer_lease(struct coordinator *c, uint32_t exchange,
                          const struct engine_action_lease *lease)
 {
+    if (c->task.control && lease->lease.base.version != c->ledger.progress.base.version) {
+        answer_busy(c, exchange); /* its c is of an older version: the device asks again */
+        return;
+    }
     if (c->world->watch != NULL) {
         c->world->watch->told_lease(c->world->watch->user, c->world, &lease->lease);
     }

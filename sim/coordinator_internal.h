@@ -52,11 +52,14 @@ struct coordinator {
     const struct scenario *scenario;
     struct ledger ledger;
     struct eval_set *test;
+    struct eval_set *root;      /* the coordinator's own samples; NULL: the rule needs none */
     struct eval_set *triggered; /* its samples with a backdoor's trigger; NULL: no backdoor */
     struct rule_strategy strategy;
     struct desk_task task;
     struct blob *versions[VERSIONS_KEPT]; /* a ring of what may be downloaded */
     uint32_t version_count;
+    struct blob *controls[VERSIONS_KEPT]; /* the same of SCAFFOLD's c, in the rule's states */
+    uint32_t control_count;
 
     /* Lost in a crash. */
     uint32_t epoch;
@@ -104,6 +107,12 @@ uint64_t answer_tag(struct coordinator *c, uint32_t exchange);
 void work_aggregate(struct coordinator *c, const struct engine_action_aggregate *order);
 void work_evaluate(struct coordinator *c, const struct engine_action_evaluate *order);
 void sum_clear(struct sum *sum);
+
+/* ---- coordinator_root.c: FLTrust's reference. Both do nothing where the rule needs none. */
+/* Draws the samples. NO_MEMORY, or what eval_adopt says. */
+int root_open(struct coordinator *c);
+/* What training on them moves the newest version by; the caller frees it. As eval_train_delta. */
+int root_reference(struct coordinator *c, uint32_t base_version, float **reference);
 
 #define CODE(class, detail) ((uint8_t)((class) << 5 | (detail)))
 

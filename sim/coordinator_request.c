@@ -43,12 +43,20 @@ static void take_check_in(struct coordinator *c, uint32_t id, const struct trip 
 
 /* ---- model -------------------------------------------------------------------------------- */
 
-static struct blob *find_version(struct coordinator *c, const uint8_t sha256[PROTO_SHA256_BYTES])
+static bool is_named(const struct blob *blob, const uint8_t sha256[PROTO_SHA256_BYTES])
+{
+    return blob != NULL && memcmp(blob->sha256, sha256, PROTO_SHA256_BYTES) == 0;
+}
+
+/* A version's parameters, or its control variate. */
+static struct blob *find_blob(struct coordinator *c, const uint8_t sha256[PROTO_SHA256_BYTES])
 {
     for (uint32_t i = 0; i < VERSIONS_KEPT; i++) {
-        struct blob *blob = c->versions[i];
-        if (blob != NULL && memcmp(blob->sha256, sha256, PROTO_SHA256_BYTES) == 0) {
-            return blob;
+        if (is_named(c->versions[i], sha256)) {
+            return c->versions[i];
+        }
+        if (is_named(c->controls[i], sha256)) {
+            return c->controls[i];
         }
     }
     return NULL;
@@ -59,7 +67,7 @@ static void give_model(struct coordinator *c, uint32_t id, struct trip *e)
     uint8_t sha256[PROTO_SHA256_BYTES];
     struct blob *blob = NULL;
     if (base64url_decode(e->segment[1], strlen(e->segment[1]), sha256, sizeof sha256) >= 0) {
-        blob = find_version(c, sha256);
+        blob = find_blob(c, sha256);
     }
     struct mycel_block block = e->request.block;
     uint64_t offset = (uint64_t)block.number << (block.szx + 4u);

@@ -171,6 +171,22 @@ static void tally_published(struct coordinator *c, uint32_t round)
     }
 }
 
+/* SCAFFOLD's c, which devices download beside the version. */
+static void keep_control(struct coordinator *c)
+{
+    size_t bytes = (size_t)rule_state_floats(&c->strategy, c->task.params) * sizeof(float);
+    struct blob *blob = c->task.control ? blob_new(c->ledger.state, bytes) : NULL;
+    if (blob == NULL) {
+        if (c->task.control) {
+            world_fail(c->world, MYCEL_E_NO_MEMORY, "no memory for the control variate");
+        }
+        return;
+    }
+    memcpy(c->task.control_sha256, blob->sha256, sizeof c->task.control_sha256);
+    blob_unref(c->controls[c->control_count % VERSIONS_KEPT]);
+    c->controls[c->control_count++ % VERSIONS_KEPT] = blob;
+}
+
 static void write_row(struct coordinator *c, struct waiting_row *row)
 {
     if (c->world->watch != NULL) {
@@ -182,6 +198,7 @@ static void write_row(struct coordinator *c, struct waiting_row *row)
         blob_unref(c->versions[c->version_count % VERSIONS_KEPT]);
         c->versions[c->version_count++ % VERSIONS_KEPT] = c->sum.model;
         c->sum = (struct sum){0};
+        keep_control(c);
         return;
     }
     int rc = ledger_write(&c->ledger, &row->action, row->body, row->body_bytes, row->said_us);

@@ -32,6 +32,7 @@ struct summing {
     uint32_t weight_max;
     float *next;
     float *state;
+    float *reference; /* NULL: the rule needs none */
     void *work;
 };
 
@@ -77,7 +78,8 @@ static int begin(struct summing *s)
                                .weight_max = s->weight_max,
                                .clients = c->world->fleet.count,
                                .learning_rate = c->task.learning_rate,
-                               .state = s->state};
+                               .state = s->state,
+                               .reference = s->reference};
     setup.work_bytes = rule_work_bytes(&setup);
     s->work = setup.work = setup.work_bytes > 0 ? malloc(setup.work_bytes) : NULL;
     return s->work == NULL ? MYCEL_E_NO_MEMORY : rule_begin(&s->round, &setup);
@@ -105,6 +107,9 @@ static int add_all(struct summing *s)
 static int sum_round(struct summing *s)
 {
     int rc = survey(s);
+    if (rc == 0) {
+        rc = root_reference(s->c, s->order->base_version, &s->reference);
+    }
     if (rc == 0) {
         rc = begin(s);
     }
@@ -138,6 +143,7 @@ void work_aggregate(struct coordinator *c, const struct engine_action_aggregate 
     answer_later(c, &c->aggregation, c->scenario->aggregate_ms);
     free(s.next);
     free(s.state);
+    free(s.reference);
     free(s.work);
 }
 

@@ -65,6 +65,13 @@ static int trainer_load(void *ctx, uint32_t first, const float *values, uint32_t
     return MYCEL_OK;
 }
 
+static int trainer_correct(void *ctx, uint32_t first, const float *values, uint32_t count)
+{
+    struct training *work = training_of(ctx)->work;
+    memcpy(work->correction + first, values, count * sizeof *values);
+    return MYCEL_OK;
+}
+
 /* Books the virtual time that has passed. */
 static void advance(struct live_training *t, uint64_t now_us)
 {
@@ -128,6 +135,6 @@ static void trainer_release(void *ctx)
     port_training_drop(ctx);
 }
 
-const struct mycel_trainer port_trainer = {
-    trainer_samples, trainer_prepare, trainer_load,    trainer_step,
-    trainer_weights, trainer_result,  trainer_release, NULL};
+const struct mycel_trainer port_trainer = {trainer_samples, trainer_prepare, trainer_load,
+                                           trainer_step,    trainer_weights, trainer_result,
+                                           trainer_release, trainer_correct};

@@ -47,6 +47,7 @@ struct scenario {
     double over;
     bool over_learn;
     double select_s, soft_s, hard_s, lease_s, pace_s, interval_s, window_max_s;
+    uint32_t root_samples;
     uint32_t rounds;
     double target;
     uint32_t patience;

@@ -45,6 +45,8 @@ const struct scenario_key scenario_keys[] = {
     REAL("train", clip_norm, "0", 0, 1e9, "devices clip their update to this L2 norm; 0: off"),
 
     TEXT("run", strategy, "fedavg", "server rule, as `mycel strategy list` names them"),
+    U32("run", root_samples, "600", 1, 1e6,
+        "clean training samples of the coordinator's own, for fltrust"),
     TEXT("run", codec, "f32", "encodings of updates, the preferred one first: drive1,int8"),
     TEXT("run", mode, "sync", "sync, semi (carry-over, over-selection) or async (FedBuff)"),
     U32("run", goal, "10", 1, 65536, "updates that close a round"),

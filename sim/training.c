@@ -20,8 +20,9 @@ struct training *training_new(const struct mycel_plan *plan)
     training->plan.model = training->model;
     training->params = plan->params;
     training->values = malloc((size_t)plan->params * sizeof(float));
-    if (training->values == NULL) {
-        free(training);
+    training->correction = plan->control ? malloc((size_t)plan->params * sizeof(float)) : NULL;
+    if (training->values == NULL || (plan->control && training->correction == NULL)) {
+        training_free(training);
         return NULL;
     }
     return training;
@@ -31,6 +32,7 @@ void training_free(struct training *training)
 {
     if (training != NULL) {
         free(training->values);
+        free(training->correction);
         free(training);
     }
 }
@@ -42,6 +44,9 @@ static int train(struct training *training, struct nn_trainer *trainer)
     int rc = table->prepare(trainer, &training->plan, &column);
     if (rc == 0) {
         rc = table->load(trainer, 0, training->values, training->params);
+    }
+    if (rc == 0 && training->correction != NULL) {
+        rc = table->correct(trainer, 0, training->correction, training->params);
     }
     if (rc == 0) {
         do {

@@ -21,6 +21,7 @@ struct training {
     char model[SCENARIO_TEXT_BYTES + 1u];
     uint32_t params;
     float *values;            /* before: the base; after: what training made of it */
+    float *correction;        /* SCAFFOLD: added to every gradient; NULL: nothing is */
     struct attacker attacker; /* attacker.spec NULL: honest */
     struct mycel_train_result result;
     int status;

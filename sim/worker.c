@@ -123,7 +123,8 @@ static struct piece *free_piece(struct serving *s)
     return &s->pieces[i];
 }
 
-static int on_work(struct serving *s, const struct worker_message *message, const char *model)
+static int on_work(struct serving *s, const struct worker_message *message, const char *model,
+                   size_t bytes)
 {
     const float *base = s->bases[message->place];
     MYCEL_ASSERT(s->trainers != NULL && base != NULL);
@@ -144,6 +145,11 @@ static int on_work(struct serving *s, const struct worker_message *message, cons
                                                .round = message->attack_round};
     }
     memcpy(training->values, base, message->params * sizeof(float));
+    if (training->correction != NULL) {
+        MYCEL_ASSERT(bytes == sizeof training->model + message->params * sizeof(float));
+        memcpy(training->correction, model + sizeof training->model,
+               message->params * sizeof(float));
+    }
     trainers_start(s->trainers, training);
     return MYCEL_OK;
 }
@@ -191,7 +197,7 @@ static int take_message(struct serving *s, const struct worker_message *message,
     case WORKER_BASE:
         return on_base(s, message, body, bytes);
     case WORKER_WORK:
-        return on_work(s, message, body);
+        return on_work(s, message, body, bytes);
     case WORKER_END:
         end_run(s);
         return MYCEL_OK;

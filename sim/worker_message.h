@@ -6,7 +6,8 @@
  *   SCENARIO  the scenario  ->   build the same fleet
  *                           <-   READY, or FAILED with words
  *   BASE      parameters    ->   keep them in a place
- *   WORK      model's text  ->   train one device from the parameters in a place
+ *   WORK      the model's text, then SCAFFOLD's correction if there is one
+ *                           ->   train one device from the parameters in a place
  *                           <-   DONE, trained parameters
  *   END                     ->   forget the fleet; another SCENARIO may come
  *   QUIT                    ->   leave

@@ -120,8 +120,12 @@ static int send_work(struct workers *w, uint32_t rank, const struct training *tr
     if (training->attacker.spec != NULL) {
         message.attack = *training->attacker.spec;
     }
-    return worker_message_send(w->peers, rank, &message, training->model,
-                               strlen(training->model) + 1u);
+    const struct peers_part parts[] = {{&message, sizeof message},
+                                       {training->model, sizeof training->model},
+                                       {training->correction, training->correction != NULL
+                                                                  ? training->params * sizeof(float)
+                                                                  : 0}};
+    return w->peers->send(w->peers, rank, parts, sizeof parts / sizeof parts[0]);
 }
 
 static uint32_t free_errand(const struct workers *w)

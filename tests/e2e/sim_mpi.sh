@@ -19,6 +19,8 @@ model = 12x12x1 > dense 24 relu > dense 6 softmax
 epochs = 50
 batch = 5
 [run]
+strategy = scaffold
+codec = sign
 goal = 10
 rounds = 3
 pace_s = 1

@@ -67,6 +67,19 @@ static const struct command table[] = {
      .summary = "Print a shipped scenario, to start one of your own from",
      .help = "  mycel sim show streetlights > mine.ini",
      .run = sim_show_run},
+    {.name = "sim check",
+     .arguments = "",
+     .group = "Simulate",
+     .summary = "Try coordinator and clients on thousands of small, hostile simulations",
+     .help = "One scenario from each seed: small fleets, three modes, loss, duplicates, crashes, "
+             "reboots, attackers, clocks that go wrong. After every event, books of its own are "
+             "compared with what engine, store and radio have. A failure is told with its seed and "
+             "written as the shortest scenario that still fails; the exit code is 1 then.\n\n"
+             "  mycel sim check\n"
+             "  mycel sim check --seeds 100000 --json\n"
+             "  mycel sim check --scenario sim-check-17.ini",
+     .settings = &sim_check_settings,
+     .run = sim_check_run},
     {.name = "sim keys",
      .arguments = "",
      .group = "Simulate",

@@ -202,7 +202,7 @@ static void judge_end(struct check *check, const struct scenario *scenario, int 
     }
 }
 
-bool check_run(const struct scenario *scenario, struct check_result *result)
+bool checked_run(const struct scenario *scenario, struct check_result *result)
 {
     struct check check = {.result = result};
     const struct world_watch watch = {

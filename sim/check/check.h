@@ -67,6 +67,6 @@ struct check_result {
 
 /* Runs the scenario in this process. True: all checks held. Blocks. A failed assertion ends the process:
  * check_isolated() in jobs.h survives that. */
-bool check_run(const struct scenario *scenario, struct check_result *result);
+bool checked_run(const struct scenario *scenario, struct check_result *result);
 
 #endif

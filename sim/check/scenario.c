@@ -4,6 +4,7 @@
 #include "common/rng.h"
 #include "sim/chance.h"
 
+#include <math.h>
 #include <mycel/error.h>
 #include <string.h>
 
@@ -115,7 +116,7 @@ static void draw_clock(struct scenario *s, struct dice *dice, uint32_t round_s)
     s->hard_s = percent(dice, 50) ? 0 : real(dice, s->soft_s, 3 * s->soft_s);
     s->lease_s = percent(dice, 60) ? 0 : real(dice, unit, 2 * unit);
     s->select_s = percent(dice, 60) ? 0 : real(dice, unit / 4, s->soft_s);
-    s->pace_s = real(dice, 0.1, 20);
+    s->pace_s = real(dice, 0.5, 20);
     s->window_max_s = real(dice, 30, 300);
 }
 
@@ -123,8 +124,8 @@ static void draw_run(struct scenario *s, struct dice *dice, uint32_t round_s)
 {
     static const char *const strategies[] = {"fedavg",  "fedavg",  "fedavg", "fedavgm", "fedadam",
                                              "fedprox", "fednova", "median", "rfa",     "fedyogi"};
-    static const char *const codecs[] = {"f32",  "f32",   "f32",    "f16",       "int8",
-                                         "int4", "eden2", "drive1", "drive1,f32"};
+    static const char *const codecs[] = {"f32",   "f32",    "f32",  "f16",     "int8",    "int4",
+                                         "eden2", "drive1", "sign", "ternary", "topk,f32"};
     static const char *const modes[] = {"sync", "semi", "async"};
     uint32_t most = s->devices / 2u < 8u ? s->devices / 2u : 8u;
     set_text(s->strategy, PICK(dice, strategies));
@@ -199,6 +200,21 @@ static void draw_faults(struct scenario *s, struct dice *dice)
     s->skew_ppm = percent(dice, 30) ? (double)between(dice, 1, 50000) : 0;
 }
 
+/* A minority; those that send nonsense are found out and quarantined, and then missing. */
+static void draw_attackers(struct scenario *s, struct dice *dice)
+{
+    static const char *const attacks[] = {"nan",    "nan",         "sign", "scale:100",
+                                          "replay", "freerider:1", "alie"};
+    uint32_t needed = (s->spacing > 0 ? 4u : 1u) * s->goal;
+    uint32_t most = s->devices > needed ? s->devices - needed : 0;
+    if (most == 0 || !percent(dice, 25)) {
+        return;
+    }
+    most = most < s->devices / 3u ? most : s->devices / 3u;
+    set_text(s->attack, PICK(dice, attacks));
+    s->attackers = most > 0 ? floor(1000.0 * between(dice, 1, most) / s->devices) / 1000.0 : 0;
+}
+
 static void draw_coordinator(struct scenario *s, struct dice *dice)
 {
     static const double disks[] = {0, 2, 2, 50, 500, 5000};
@@ -216,7 +232,7 @@ static void draw_hurry(struct scenario *s, struct dice *dice)
     s->lease_s = real(dice, 0.05, 5);
     s->select_s = 0;
     s->window_max_s = real(dice, 1, 20);
-    s->pace_s = real(dice, 0.01, 1);
+    s->pace_s = real(dice, 0.1, 2);
     s->heal_s = 0;
     s->virtual_max_s = real(dice, 30, 400);
 }
@@ -231,6 +247,7 @@ void check_scenario_draw(struct scenario *s, uint64_t seed)
     draw_run(s, &dice, round_s);
     draw_network(s, &dice);
     draw_faults(s, &dice);
+    draw_attackers(s, &dice);
     draw_coordinator(s, &dice);
     s->heal_s = real(&dice, 1, 3.0 * round_s * s->rounds);
     /* Whoever vanished is back within a day; a round in which too few are idle is tried again. */
@@ -240,18 +257,26 @@ void check_scenario_draw(struct scenario *s, uint64_t seed)
     }
 }
 
+bool check_scenario_is_sound(const struct scenario *s)
+{
+    uint32_t attackers = (uint32_t)(s->attackers * s->devices + 0.5);
+    uint32_t honest = s->devices - (attackers < s->devices ? attackers : s->devices);
+    return s->minimum <= s->goal && honest >= (s->spacing > 0 ? 4u : 1u) * s->goal &&
+           (s->hard_s <= 0 || s->hard_s >= s->soft_s);
+}
+
 /* ---- its text ----------------------------------------------------------------------------- */
 
 int check_scenario_write(const struct scenario *s, FILE *out)
 {
     const char *section = "";
+    struct scenario standard;
+    scenario_init(&standard);
     for (size_t i = 0; i < scenario_key_count(); i++) {
         const struct scenario_key *key = &scenario_keys[i];
         char text[SCENARIO_TEXT_BYTES];
-        scenario_text(s, key, text, sizeof text);
-        struct scenario standard;
         char usual[SCENARIO_TEXT_BYTES];
-        scenario_init(&standard);
+        scenario_text(s, key, text, sizeof text);
         scenario_text(&standard, key, usual, sizeof usual);
         if (strcmp(text, usual) == 0) {
             continue;

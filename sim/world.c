@@ -9,7 +9,8 @@
 #include <string.h>
 
 #define POLLS_MAX 1000000u /* in one moment: a client that wants more is broken */
-#define PARK_MS 500u       /* a device that sleeps for less stays as it is */
+#define HANDSHAKE_LOOK_MS 1000u
+#define PARK_MS 500u /* a device that sleeps for less stays as it is */
 
 void world_fail(struct world *world, int status, const char *problem)
 {
@@ -82,6 +83,9 @@ static uint32_t run_client(struct world *world, struct live *live)
 static uint64_t next_turn_us(struct world *world, const struct live *live, uint32_t wait_ms)
 {
     uint64_t end_us = port_training_end_us(live);
+    if (live->handshake != TRIP_NONE && wait_ms < HANDSHAKE_LOOK_MS) {
+        wait_ms = HANDSHAKE_LOOK_MS; /* offers its request again and again: its end wakes it */
+    }
     uint64_t next_us = world_after_local_ms(world, live->device, wait_ms);
     if (end_us == UINT64_MAX) {
         return next_us;

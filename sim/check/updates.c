@@ -93,6 +93,11 @@ static void check_order(struct check *check, const struct engine_action_aggregat
 {
     uint64_t weight;
     uint32_t count = count_round(check, order->round, false, &weight);
+    uint32_t minimum = coordinator_ledger(check->world->coordinator)->spec.minimum;
+    if (order->accepted < minimum) {
+        check_fail(check, "quorum", "round %u is to be summed with %u updates; the minimum is %u",
+                   order->round, order->accepted, minimum);
+    }
     if (count != order->accepted || weight != order->weight) {
         check_fail(check, "weight",
                    "round %u: the sum is to have %u updates of weight %llu, %u of weight %llu were "

@@ -131,14 +131,16 @@ void updates_stepped(struct check *check, const struct engine_event *event,
                    mycel_error_text(event->u.aggregated.status));
     }
     for (uint32_t i = 0; i < actions->count; i++) {
-        const struct engine_action *action = &actions->list[i];
-        if (action->type == ENGINE_ACTION_STORE_UPDATE) {
-            add_update(check, &action->u.update_row);
-        } else if (action->type == ENGINE_ACTION_AGGREGATE) {
-            check_order(check, &action->u.aggregate);
+        if (actions->list[i].type == ENGINE_ACTION_STORE_UPDATE) {
+            add_update(check, &actions->list[i].u.update_row);
         }
     }
     check_tally(check);
+    for (uint32_t i = 0; i < actions->count; i++) {
+        if (actions->list[i].type == ENGINE_ACTION_AGGREGATE) {
+            check_order(check, &actions->list[i].u.aggregate);
+        }
+    }
 }
 
 /* ---- the disk ----------------------------------------------------------------------------- */

@@ -70,6 +70,7 @@ struct round {
     struct tally tally;
     uint32_t granted;
     uint32_t rejected;
+    uint32_t outliers; /* of these: for their norm, since the norms were last forgotten */
     uint32_t expired;
     uint32_t plain_seats[2]; /* seats given beside the fairness [0] and utility [1] quotas */
     uint64_t opened_ms;

@@ -177,7 +177,7 @@ static int restore_update(struct engine *e, const struct engine_event_restore_up
         restore_tally(run, receipt->counted_round, weight);
         update_learn(e, device_slot, run_slot, receipt, &row->report, row->norm);
     } else if (!receipt->late && receipt->round == run->round.number) {
-        run->round.rejected++;
+        round_reject(run, receipt->status);
     }
     return MYCEL_OK;
 }

@@ -54,6 +54,7 @@ static void open(struct engine *e, struct run *run)
     set_state(round, ENGINE_ROUND_SELECT);
     round->number++;
     round->rejected = 0;
+    round->outliers = 0;
     round->attempt = 0;
     begin_attempt(e, round);
     round->tally = run->carry;
@@ -149,6 +150,22 @@ static void freeze(struct engine *e, struct run *run)
     ask_for_sum(e, run);
 }
 
+void round_reject(struct run *run, int32_t status)
+{
+    run->round.rejected++;
+    run->round.outliers += status == MYCEL_E_NORM;
+}
+
+/* When more updates were refused for their norm than were taken, it is the median that is wrong: one
+ * poisoned version would have everybody's honest updates refused for ever. */
+static void forget_norms(struct run *run)
+{
+    if (run->round.outliers > run->round.tally.accepted) {
+        memset(&run->norms, 0, sizeof run->norms);
+        run->round.outliers = 0;
+    }
+}
+
 /* Below the minimum at the last deadline: the same round once more, with what it has. Nothing that
  * was acknowledged is thrown away. */
 static void retry(struct engine *e, struct run *run)
@@ -158,6 +175,7 @@ static void retry(struct engine *e, struct run *run)
     if (run->learned.report_ms < run->spec.soft_max_ms) {
         run->learned.report_ms *= 2u;
     }
+    forget_norms(run);
     emit_audit(e, ENGINE_AUDIT_ROUND_ABANDONED, run, 0, MYCEL_E_TIMEOUT);
     set_state(&run->round, ENGINE_ROUND_ABANDONED);
     set_state(&run->round, ENGINE_ROUND_SELECT);

@@ -21,6 +21,9 @@ void round_poll(struct engine *e, uint32_t run_slot);
 /* Starts the clock of the attempt, if it does not run yet: the first lease or update is there. */
 void round_start(struct engine *e, struct run *run);
 
+/* An update of this round was refused for good, for this reason. */
+void round_reject(struct run *run, int32_t status);
+
 /* The round whose sum an update that comes in now would be part of. */
 uint32_t round_counting(const struct run *run);
 

@@ -255,7 +255,7 @@ static void book(struct engine *e, uint32_t device_slot, const struct engine_rec
         share->accepted++;
         run->accepted++;
     } else if (!receipt->late && receipt->round == run->round.number) {
-        run->round.rejected++;
+        round_reject(run, receipt->status);
     }
 }
 

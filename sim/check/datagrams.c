@@ -137,14 +137,20 @@ static void check_totals(struct check *check)
     }
 }
 
+static uint32_t count_datagrams(const struct queue_event *events, size_t first, size_t end)
+{
+    uint32_t datagrams = 0;
+    for (size_t i = first; i < end; i++) {
+        datagrams += events[i].kind == WORLD_UP || events[i].kind == WORLD_DOWN;
+    }
+    return datagrams;
+}
+
 static uint32_t queued(const struct world *world)
 {
-    uint32_t count = 0;
-    for (size_t i = 0; i < world->queue.count; i++) {
-        uint32_t kind = world->queue.heap[i].kind;
-        count += kind == WORLD_UP || kind == WORLD_DOWN;
-    }
-    return count;
+    const struct queue *queue = &world->queue;
+    return count_datagrams(queue->heap, 0, queue->count) +
+           count_datagrams(queue->soon, queue->soon_first, queue->soon_end);
 }
 
 void datagrams_ended(struct check *check)

@@ -121,19 +121,19 @@ static json_t *head_json(const struct store_run *run)
 {
     const struct store_run_config *c = &run->config;
     const char *codec = codec_name((int)c->codec);
-    return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, "
-                     "s:f, s:s, s:o, s:o, s:o, s:o}",
-                     "id", (json_int_t)run->id, "name", c->name, "state",
-                     store_run_state_name(run->state), "reason", run->reason, "model", c->model,
-                     "strategy", c->strategy, "params", (json_int_t)c->params, "seed",
-                     (json_int_t)c->seed, "round_limit", (json_int_t)c->rounds, "goal",
-                     (json_int_t)c->goal, "minimum", (json_int_t)c->minimum, "staleness_max",
-                     (json_int_t)c->staleness_max, "epochs", (json_int_t)c->epochs, "batch",
-                     (json_int_t)c->batch, "learning_rate", (double)c->learning_rate,
-                     "target_accuracy", (double)c->target_accuracy, "codec", codec ? codec : "?",
-                     "codecs", codecs_json(c->codecs ? c->codecs : 1u << c->codec), "version",
-                     run->has_version ? json_integer(run->version) : json_null(), "created",
-                     time_json(run->created_ms), "ended", time_json(run->ended_ms));
+    return json_pack(
+        "{s:I, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:f, "
+        "s:f, s:s, s:o, s:o, s:o, s:o}",
+        "id", (json_int_t)run->id, "name", c->name, "state", store_run_state_name(run->state),
+        "reason", run->reason, "model", c->model, "strategy", c->strategy, "params",
+        (json_int_t)c->params, "seed", (json_int_t)c->seed, "round_limit", (json_int_t)c->rounds,
+        "goal", (json_int_t)c->goal, "minimum", (json_int_t)c->minimum, "staleness_max",
+        (json_int_t)c->staleness_max, "interval_s", c->interval_ms / 1000.0, "epochs",
+        (json_int_t)c->epochs, "batch", (json_int_t)c->batch, "learning_rate",
+        (double)c->learning_rate, "target_accuracy", (double)c->target_accuracy, "codec",
+        codec ? codec : "?", "codecs", codecs_json(c->codecs ? c->codecs : 1u << c->codec),
+        "version", run->has_version ? json_integer(run->version) : json_null(), "created",
+        time_json(run->created_ms), "ended", time_json(run->ended_ms));
 }
 
 json_t *run_json(struct store *store, const struct store_run *run)
@@ -196,8 +196,12 @@ static void print_run(const struct store_run *run, const json_t *json)
                  store_run_state_name(run->state), run->reason[0] ? ": " : "", run->reason);
     (void)printf("model     %s (%" PRIu32 " parameters)\n", c->model, c->params);
     (void)printf("rounds    %" PRIu32 " of %" PRIu32 ", each with %" PRIu32
-                 " updates (at least %" PRIu32 ")\n",
+                 " updates (at least %" PRIu32 ")",
                  run->round, c->rounds, c->goal, c->minimum);
+    if (c->interval_ms > 0) {
+        (void)printf(", no sooner than %.6g s after the one before", c->interval_ms / 1000.0);
+    }
+    (void)putchar('\n');
     (void)printf("devices   %" PRIu32 " epochs, batch %" PRIu32 ", learning rate %.4g\n", c->epochs,
                  c->batch, (double)c->learning_rate);
     (void)printf("updates   %s for most, of %s\n", codec_name((int)c->codec),

@@ -25,7 +25,7 @@ struct create_options {
     double over_selection;
     uint64_t epochs, batch, steps_max;
     double learning_rate, momentum, prox_mu, clip_norm, target;
-    uint64_t staleness_max, samples_min, patience, pace_ms;
+    uint64_t staleness_max, samples_min, patience, pace_ms, interval_ms;
     bool json;
 };
 
@@ -173,6 +173,12 @@ static const struct setting rows[] = {
      .max = 86400e3,
      AT(pace_ms),
      .help = "Over how long the devices' check-ins are spread"},
+    {.name = "interval",
+     .type = SETTING_DURATION,
+     .argument = "TIME",
+     .max = 7.0 * 86400e3,
+     AT(interval_ms),
+     .help = "A round opens no sooner than this after the one before (default: at once)"},
     {.name = "target-accuracy",
      REAL(0, 1),
      .fallback = "0",
@@ -241,6 +247,7 @@ static void fill_config(const struct create_options *o, const struct codecs *cod
     c->soft_min_ms = (uint32_t)o->deadline_min_ms;
     c->soft_max_ms = (uint32_t)o->deadline_max_ms;
     c->pace_ms = (uint32_t)o->pace_ms;
+    c->interval_ms = (uint32_t)o->interval_ms;
     c->staleness_max = (uint32_t)o->staleness_max;
     c->samples_min = (uint32_t)o->samples_min;
     c->codec = codecs->codec;

@@ -18,7 +18,7 @@
 
 #include <stddef.h>
 
-#define RECORD_VERSION 3u
+#define RECORD_VERSION 4u
 #define RECORD_HASH_BYTES 8u
 
 /* --- writing; one thread at a time, NULL is a log that is not kept ---------------------------- */

@@ -122,7 +122,7 @@ static void spec_numbers(struct fields *f, struct engine_spec *s)
                              &s->battery_min,   &s->spacing_rounds,   &s->cap,
                              &s->fair_permille, &s->utility_permille, &s->codecs,
                              &s->round_limit,   &s->patience,         &s->soft_min_ms,
-                             &s->soft_max_ms};
+                             &s->soft_max_ms,   &s->interval_ms};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         fields_u32(f, all[i]);
     }

@@ -171,6 +171,7 @@ static void copy_buffer(const struct store_run_config *config, struct engine_spe
     out->soft_min_ms = config->soft_min_ms;
     out->soft_max_ms = config->soft_max_ms;
     out->pace_ms = config->pace_ms;
+    out->interval_ms = config->interval_ms;
 }
 
 static void copy_selection(const struct store_run_config *config, struct engine_spec *out)

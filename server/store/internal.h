@@ -43,6 +43,7 @@ int store_migrate(struct store *store, int target);
 extern const char *const store_migration_001;
 extern const char *const store_migration_002;
 extern const char *const store_migration_003;
+extern const char *const store_migration_004;
 
 /*
  * One execution of a prepared statement. Parameters are bound, and columns read, from left to right.

@@ -18,7 +18,8 @@
     " epochs, batch, concurrency, staleness_max, over_permille, weighting, select_ms, soft_ms,"    \
     " hard_ms, lease_ms, pace_ms, samples_min, samples_max, battery_min, spacing_rounds, cap,"     \
     " fair_permille, utility_permille, codec, codecs, steps_max, rounds, patience,"                \
-    " soft_min_ms, soft_max_ms, staleness_discount, over_learn, soft_learn, busy_allowed,"         \
+    " soft_min_ms, soft_max_ms, interval_ms, staleness_discount, over_learn, soft_learn, "         \
+    "busy_allowed,"                                                                                \
     " clip_norm, learning_rate, momentum, prox_mu, target_accuracy"
 
 #define SQL_RUN_SELECT                                                                             \
@@ -92,7 +93,7 @@
     \
     X(RUN_ADD, "INSERT INTO runs(" SQL_RUN_CONFIG ", created_ms, state) VALUES(?, ?, ?, ?, ?, ?," \
         " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?," \
-        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)") \
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)") \
     X(RUN_STATE, "UPDATE runs SET state = ?, ended_ms = ?, reason = ? WHERE id = ?") \
     X(RUN_PROGRESS, "UPDATE runs SET drop_permille = ?, drop_rounds = ?, round_ms = ?," \
         " gap_ms = ?, report_ms = ?, best = ?, best_version = ?, evaluated = ?," \

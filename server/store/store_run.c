@@ -110,7 +110,8 @@ static const char *broken_rule(const struct store_run_config *c)
     X(rounds)                                                                                      \
     X(patience)                                                                                    \
     X(soft_min_ms)                                                                                 \
-    X(soft_max_ms)
+    X(soft_max_ms)                                                                                 \
+    X(interval_ms)
 
 #define RUN_FLAGS(X)                                                                               \
     X(staleness_discount)                                                                          \

@@ -62,6 +62,7 @@ struct store_run_config {
     uint32_t soft_min_ms;
     uint32_t soft_max_ms;
     uint32_t pace_ms;
+    uint32_t interval_ms; /* from one round's opening to the next one's at least */
     /* What is sent, and how the device trains. */
     uint32_t codec;  /* of mycel.proto */
     uint32_t codecs; /* bit mask of those allowed */

@@ -148,7 +148,8 @@ run 2 run create --state "$state" --model "$model" --codecs f32,
 run 2 run create --state "$state" --model "$model" --codec int4 --codecs f32,int8
 says err '--codec int4 is not among --codecs f32,int8'
 run 2 run create --state "$state" --model "$model" --name 'Not This'
-run 0 run create --state "$state" --model "$model" --seed 7 --name first --rounds 3 --goal 4 --json
+run 0 run create --state "$state" --model "$model" --seed 7 --name first --rounds 3 --goal 4 \
+    --interval 90s --json
 json 'j["id"] == 1 and j["params"] == 25450 and j["seed"] == 7'
 run 4 run create --state "$state" --model "$model" --name first
 run 0 run create --state "$state" --model "$model" --seed 7
@@ -161,6 +162,10 @@ run 0 run list --state "$state" --json
 json '[r["name"] for r in j] == ["first", "run-2", "tiny"]'
 run 0 run show first --state "$state" --json
 json 'j["goal"] == 4 and j["minimum"] == 4 and j["round_limit"] == 3 and j["rounds"] == []'
+json 'j["interval_s"] == 90'
+run 0 run show first --state "$state"
+says out "no sooner than 90 s after the one before"
+run 2 run create --state "$state" --model "$model" --interval 8d
 run 3 run show frist --state "$state"
 says err "did you mean 'first'?"
 run 0 run stop tiny --state "$state"

@@ -280,6 +280,11 @@ static void init_refuses(void **state)
     config.window_ms_min = 10;
     config.window_ms_max = 9;
     assert_int_equal(engine_bytes(&config), 0);
+    config.window_ms_max = 10;
+    config.hold_permille = 1001;
+    assert_int_equal(engine_bytes(&config), 0);
+    config.hold_permille = 1000;
+    assert_true(engine_bytes(&config) > 0);
     config = (struct engine_config){.device_max = ENGINE_DEVICES_MAX,
                                     .run_max = ENGINE_RUNS_MAX,
                                     .receipt_max = ENGINE_RECEIPTS_MAX,

@@ -21,7 +21,7 @@ static void test_config_comes_back(void **state)
         &config.codec,          &config.codecs,        &config.epochs,
         &config.batch,          &config.steps_max,     &config.rounds,
         &config.patience,       &config.params,        &config.soft_min_ms,
-        &config.soft_max_ms};
+        &config.soft_max_ms,    &config.interval_ms};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         *numbers[i] = next++;
     }

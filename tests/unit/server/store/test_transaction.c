@@ -97,17 +97,19 @@ static void start_at(struct fixture *f, int schema)
     assert_int_equal(fixture_number(f, "PRAGMA user_version"), schema);
 }
 
-static void test_migration_from_2(void **state)
+static void test_migration_from_each(void **state)
 {
     struct fixture *f = *state;
     long long fresh = 0;
     long long migrated = 0;
     schema_of(f, &fresh);
-    start_at(f, 2);
-    fixture_reopen(f);
-    schema_of(f, &migrated);
-    assert_true(fresh == migrated);
-    assert_int_equal(fixture_number(f, "PRAGMA user_version"), STORE_SCHEMA);
+    for (int schema = 1; schema < STORE_SCHEMA; schema++) {
+        start_at(f, schema);
+        fixture_reopen(f);
+        schema_of(f, &migrated);
+        assert_true(fresh == migrated);
+        assert_int_equal(fixture_number(f, "PRAGMA user_version"), STORE_SCHEMA);
+    }
 }
 
 static void test_migration_from_1(void **state)
@@ -148,6 +150,11 @@ static void test_migration_from_1(void **state)
     assert_int_equal(version.kind, STORE_VERSION_INITIAL);
     assert_int_equal(store_version_get(f->store, run, 1, &version), 0);
     assert_int_equal(version.kind, STORE_VERSION_ROUND);
+    struct store_run old;
+    assert_int_equal(store_run_get(f->store, run, &old), 0);
+    assert_int_equal(old.config.goal, 4);
+    assert_false(old.config.soft_learn);
+    assert_int_equal(old.config.interval_ms, 0);
     assert_int_equal(store_tag_set(f->store, run, "kept", 1, "cli", 5), 0);
 }
 
@@ -219,7 +226,7 @@ int main(void)
         WITH_STORE(test_marks),
         WITH_STORE(test_busy),
         WITH_STORE(test_migration_from_1),
-        WITH_STORE(test_migration_from_2),
+        WITH_STORE(test_migration_from_each),
         WITH_STORE(test_migration_is_all_or_nothing),
         WITH_STORE(test_backup),
     };

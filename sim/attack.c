@@ -43,6 +43,10 @@ static void report_alie(const struct attacker *a, const float *base, float *weig
 static void report_noise(const struct attacker *a, const float *base, float *weights, uint32_t n)
 {
     uint64_t first = (uint64_t)a->round << 32;
+    if (a->spec->noise == 0.0f) {
+        memcpy(weights, base, n * sizeof *weights);
+        return;
+    }
     for (uint32_t i = 0; i < n; i++) {
         uint64_t bits = rng_u64(a->seed, RNG_STREAM_FREERIDER + a->device, first + i);
         uint32_t sum = (uint32_t)(bits & 0xFFFFu) + (uint32_t)(bits >> 16 & 0xFFFFu) +

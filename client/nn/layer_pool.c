@@ -70,11 +70,36 @@ static void spread(float *raw, const struct nn_pool *w, const float gradient[4])
     }
 }
 
+/* Whether the kernels take whole rows of a maximum's windows. */
+static bool goes_by_rows(const struct mycel_nn *nn, const struct mycel_layer *l)
+{
+    return NN_HAS_VECTORS && l->kind == MYCEL_LAYER_MAXPOOL && nn->kernels->largest_row != NULL;
+}
+
+static void forward_by_rows(const struct mycel_nn *nn, uint32_t i, const struct nn_pool *window)
+{
+    const struct mycel_layer *l = nn_layer(nn, i);
+    uint32_t line = l->out.width * window->lanes;
+    float *y = nn_out(nn, i);
+    for (uint32_t s = 0; s < nn->samples; s++) {
+        const float *x = nn_in(nn, i) + (size_t)s * nn_values(&l->in);
+        for (uint32_t row = 0; row < l->out.height; row++, y += line) {
+            nn->kernels->largest_row(x + start_of(l, row * l->out.width), window,
+                                     l->stride_w * window->lanes, l->out.width, y);
+        }
+    }
+}
+
 static void pool_forward(struct mycel_nn *nn, uint32_t i)
 {
     const struct mycel_layer *l = nn_layer(nn, i);
     const struct nn_pool window = window_of(l);
     float *y = nn_out(nn, i);
+    if (goes_by_rows(nn, l)) {
+        forward_by_rows(nn, i, &window);
+        nn_activate(nn, i);
+        return;
+    }
     for (uint32_t s = 0; s < nn->samples; s++) {
         const float *x = nn_in(nn, i) + (size_t)s * nn_values(&l->in);
         for (uint32_t p = 0; p < nn_pixels_of(&l->out); p++) {
@@ -108,16 +133,31 @@ static void pass_back(const struct mycel_nn *nn, const struct mycel_layer *l,
     }
 }
 
+static void back_by_rows(const struct mycel_nn *nn, const struct mycel_layer *l,
+                         const struct nn_pool *window, const float *x, const float *d, float *raw)
+{
+    for (uint32_t row = 0; row < l->out.height; row++, d += l->out.width * window->lanes) {
+        uint32_t at = start_of(l, row * l->out.width);
+        nn->kernels->spread_row(x + at, window, l->stride_w * window->lanes, l->out.width, d,
+                                raw + at);
+    }
+}
+
 static void pool_backward(struct mycel_nn *nn, uint32_t i)
 {
     const struct mycel_layer *l = nn_layer(nn, i);
     const struct nn_pool window = window_of(l);
     float *raw = nn_scratch(nn, i, NN_BACKWARD_INPUT);
     const float *d = nn_out(nn, i);
+    bool by_rows = goes_by_rows(nn, l);
     for (uint32_t s = 0; s < nn->samples; s++) {
         const float *x = nn_in(nn, i) + (size_t)s * nn_values(&l->in);
         memset(raw, 0, (size_t)nn_values(&l->in) * 4u);
-        for (uint32_t p = 0; p < nn_pixels_of(&l->out); p++) {
+        if (by_rows) {
+            back_by_rows(nn, l, &window, x, d, raw);
+            d += nn_values(&l->out);
+        }
+        for (uint32_t p = 0; !by_rows && p < nn_pixels_of(&l->out); p++) {
             uint32_t at = start_of(l, p);
             for (uint32_t c = 0; c < window.lanes; c += 4, d += 4) {
                 pass_back(nn, l, &window, x + at + c, d, raw + at + c);

@@ -68,7 +68,7 @@
 #define MYCEL_NN_WITH_INPUTS MYCEL_NN_WITH_DEFAULT
 #endif
 #ifndef MYCEL_NN_WITH_HOST /* what trades memory or code for speed, for processors with caches */
-#if (defined(__x86_64__) || defined(__aarch64__)) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#if defined(__x86_64__) || defined(__aarch64__)
 #define MYCEL_NN_WITH_HOST 1
 #else
 #define MYCEL_NN_WITH_HOST 0

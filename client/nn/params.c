@@ -181,9 +181,10 @@ static int write_int8(struct mycel_nn *nn, const struct tensor_view *view, uint3
 static bool is_plain_matrix(const struct mycel_nn *nn, const struct tensor_view *v,
                             const float *values, uint32_t count, const void *bytes)
 {
+    bool little_endian = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
     bool in_order = v->pixels == 1 || (v->channels == 1 && v->pixel_step == 1);
-    return MYCEL_NN_WITH_HOST && values != NULL && v->tensor.rank > 1 && in_order &&
-           count == v->tensor.count && !nn_is_int8(nn->plan, v->index) &&
+    return MYCEL_NN_WITH_HOST && little_endian && values != NULL && v->tensor.rank > 1 &&
+           in_order && count == v->tensor.count && !nn_is_int8(nn->plan, v->index) &&
            (uintptr_t)bytes % sizeof(float) == 0;
 }
 

@@ -126,8 +126,14 @@ struct nn_kernels {
     void (*pass)(float *y, const float *raw, const float *skip, uint32_t count,
                  const struct nn_slope *slope);
     /* The largest of four channels under a window at x, and at which offset from x each is, the
-     * first where several are. */
+     * first where several are. NULL: the set has the next two. */
     void (*largest)(const float *x, const struct nn_pool *window, float best[4], uint32_t where[4]);
+    /* A row of `count` windows, each `step` floats after the one before: their largest values, y
+     * being a row of pixels; and d, such a row, added to raw (laid out as x) where those are. */
+    void (*largest_row)(const float *x, const struct nn_pool *window, uint32_t step, uint32_t count,
+                        float *y);
+    void (*spread_row)(const float *x, const struct nn_pool *window, uint32_t step, uint32_t count,
+                       const float *d, float *raw);
     void (*update)(const struct nn_update *job);
     /* Softmax of each row of `classes` values, ld floats apart (a multiple of four); the values
      * behind the classes become 0. */
@@ -135,6 +141,13 @@ struct nn_kernels {
     /* value = raw x scale + shift */
     void (*widen_u8)(const uint8_t *raw, uint32_t count, float scale, float shift, float *value);
 };
+
+/* Whether this machine has a set besides the scalar one. */
+#if defined(__x86_64__) || defined(__aarch64__)
+#define NN_HAS_VECTORS 1
+#else
+#define NN_HAS_VECTORS 0
+#endif
 
 extern const struct nn_kernels nn_kernels_scalar;
 #if defined(__x86_64__)

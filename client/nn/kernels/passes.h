@@ -83,24 +83,81 @@ static void pass_pass(float *y, const float *raw, const float *skip, uint32_t co
     }
 }
 
-static void pass_largest(const float *x, const struct nn_pool *window, float best[4],
-                         uint32_t where[4])
+/* The largest of four channels under a window at x, and the first place where it is, counting the
+ * window's pixels. height and width may be constants. */
+NN_INLINE quad_vector largest_of(const float *x, const struct nn_pool *window,
+                                 const uint32_t height, const uint32_t width, quad_ints *place)
 {
-    quad_ints offset = {0, 1, 2, 3};
-    quad_ints place = offset;
     quad_vector most = quad_load(x);
-    for (uint32_t r = 0; r < window->height; r++) {
-        int32_t at = (int32_t)(r * window->line);
-        for (uint32_t c = 0; c < window->width; c++, at += (int32_t)window->lanes) {
-            quad_vector value = quad_load(x + at);
+    *place = (quad_ints){0};
+    int32_t at = 0;
+    for (uint32_t r = 0; r < height; r++) {
+        for (uint32_t c = 0; c < width; c++, at++) {
+            quad_vector value = quad_load(x + (size_t)r * window->line + c * window->lanes);
             quad_ints larger = value > most;
             most = quad_choose(larger, value, most);
-            place = (larger & (offset + at)) | (~larger & place);
+            *place = (larger & at) | (~larger & *place);
         }
     }
-    *(quad_unaligned *)best = most;
-    for (uint32_t k = 0; k < 4; k++) {
-        where[k] = (uint32_t)place[k];
+    return most;
+}
+
+NN_INLINE void largest_row(const float *x, const struct nn_pool *window, const uint32_t height,
+                           const uint32_t width, uint32_t step, uint32_t count, float *y)
+{
+    for (; count > 0; count--, x += step, y += window->lanes) {
+        for (uint32_t lane = 0; lane < window->lanes; lane += 4) {
+            quad_ints place;
+            quad_vector most = largest_of(x + lane, window, height, width, &place);
+            *(quad_unaligned *)(y + lane) = most;
+        }
+    }
+}
+
+static void pass_largest_row(const float *x, const struct nn_pool *window, uint32_t step,
+                             uint32_t count, float *y)
+{
+    if (window->height == 2 && window->width == 2) {
+        largest_row(x, window, 2, 2, step, count, y);
+    } else {
+        largest_row(x, window, window->height, window->width, step, count, y);
+    }
+}
+
+/* Adds d to raw at each channel's place in the window. */
+NN_INLINE void spread_to(float *raw, const struct nn_pool *window, const uint32_t height,
+                         const uint32_t width, quad_ints place, quad_vector d)
+{
+    int32_t at = 0;
+    for (uint32_t r = 0; r < height; r++) {
+        for (uint32_t c = 0; c < width; c++, at++) {
+            float *to = raw + (size_t)r * window->line + c * window->lanes;
+            quad_vector part = (quad_vector)((place == at) & (quad_ints)d);
+            *(quad_unaligned *)to = quad_load(to) + part;
+        }
+    }
+}
+
+NN_INLINE void spread_row(const float *x, const struct nn_pool *window, const uint32_t height,
+                          const uint32_t width, uint32_t step, uint32_t count, const float *d,
+                          float *raw)
+{
+    for (; count > 0; count--, x += step, raw += step, d += window->lanes) {
+        for (uint32_t lane = 0; lane < window->lanes; lane += 4) {
+            quad_ints place;
+            (void)largest_of(x + lane, window, height, width, &place);
+            spread_to(raw + lane, window, height, width, place, quad_load(d + lane));
+        }
+    }
+}
+
+static void pass_spread_row(const float *x, const struct nn_pool *window, uint32_t step,
+                            uint32_t count, const float *d, float *raw)
+{
+    if (window->height == 2 && window->width == 2) {
+        spread_row(x, window, 2, 2, step, count, d, raw);
+    } else {
+        spread_row(x, window, window->height, window->width, step, count, d, raw);
     }
 }
 

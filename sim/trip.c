@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define CHUNK 256u
-#define ACK_S 2.0 /* RFC 7252 §4.8: who asks for more patience means it */
+#define ACK_S 2.0       /* RFC 7252 §4.8: who asks for more patience means it */
 #define FLIGHT_SHARE 2u /* RFC 6347 §4.2.4.1: half of CoAP's patience, 1 s by default */
 #define RETRANSMITS_MAX 4u
 

@@ -16,19 +16,20 @@ static void keep_last(void *user, const struct world *world, const struct run_fi
     *(struct run_figures *)user = *figures;
 }
 
-/* Forty devices with few classes each, ten a round; `changes` ends with NULL. */
+/* Thirty devices with few classes each, six a round; `changes` ends with NULL. */
 static int simulate(const char *const *changes, struct run_figures *figures, char *problem)
 {
-    static const char *const settings[] = {"data=blobs:4000,16,10",
-                                           "model=16x16x1 > dense 64 relu > dense 10 softmax",
-                                           "partition=dirichlet:0.3",
+    static const char *const settings[] = {"data=blobs:2000,12,8",
+                                           "model=12x12x1 > dense 32 relu > dense 8 softmax",
+                                           "partition=dirichlet:0.2",
                                            "batch=10",
-                                           "epochs=2",
+                                           "epochs=3",
                                            "rate=0.05",
-                                           "devices=40",
-                                           "goal=10",
+                                           "devices=30",
+                                           "goal=6",
                                            "pace_s=1",
-                                           "rounds=15"};
+                                           "rounds=15",
+                                           "evaluate_every=15"};
     struct scenario scenario;
     const struct run_observer observer = {.user = figures, .ended = keep_last};
     scenario_init(&scenario);
@@ -67,7 +68,7 @@ static void scaffold_corrects_the_drift(void **state)
 static void scaffold_survives_crashes_and_reboots(void **state)
 {
     (void)state;
-    assert_true(ACCURACY("strategy=scaffold", "crashes=10000", "reboots=1000") > 0.85);
+    assert_true(ACCURACY("strategy=scaffold", "crashes=10000", "reboots=1000") > 0.75);
 }
 
 static void scaffold_is_for_plain_sgd(void **state)
@@ -86,8 +87,8 @@ static void fltrust_knows_whom_to_trust(void **state)
 #define HOSTILE "attack=scale:-5", "attackers=0.3"
     double average = ACCURACY("strategy=fedavg", HOSTILE);
     double trust = ACCURACY("strategy=fltrust", HOSTILE);
-    assert_true(average < 0.6);
-    assert_true(trust > 0.8);
+    assert_true(average < 0.45);
+    assert_true(trust > 0.6);
     /* Fifty samples of its own are another reference. */
     assert_true(ACCURACY("strategy=fltrust", HOSTILE, "root_samples=50") != trust);
 }

@@ -122,8 +122,14 @@ static void draw_clock(struct scenario *s, struct dice *dice, uint32_t round_s)
 
 static void draw_run(struct scenario *s, struct dice *dice, uint32_t round_s)
 {
-    static const char *const strategies[] = {"fedavg",  "fedavg",  "fedavg", "fedavgm", "fedadam",
-                                             "fedprox", "fednova", "median", "rfa",     "fedyogi"};
+    static const char *const strategies[] = {
+        "fedavg",    "fedavg",      "fedavg",
+        "fedavgm",   "fedadam",     "fedprox",
+        "fednova",   "median",      "rfa",
+        "fedyogi",   "krum",        "multikrum",
+        "trimmed",   "centredclip", "qfedavg",
+        "scaffold",  "fltrust",     "clip adaptive > fedadam lr=0.01",
+        "fedadagrad"};
     static const char *const codecs[] = {"f32",   "f32",    "f32",  "f16",     "int8",    "int4",
                                          "eden2", "drive1", "sign", "ternary", "topk,f32"};
     static const char *const modes[] = {"sync", "semi", "async"};
@@ -195,7 +201,7 @@ static void draw_faults(struct scenario *s, struct dice *dice)
     s->reboots = percent(dice, 40) ? (double)between(dice, 10, 1000) : 0;
     s->vanish = percent(dice, 20) ? real(dice, 0, 0.3) : 0;
     s->slow = percent(dice, 20) ? real(dice, 0, 0.5) : 0;
-    s->slow_factor = s->slow > 0 ? (double)between(dice, 2, 100000) : s->slow_factor;
+    s->slow_factor = s->slow > 0 ? (double)between(dice, 2, 1000) : s->slow_factor;
     s->lying = percent(dice, 20) ? real(dice, 0, 0.5) : 0;
     s->skew_ppm = percent(dice, 30) ? (double)between(dice, 1, 50000) : 0;
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `mycel sim run|list|show|keys|classes` from outside: small fleets, real training.
+# `mycel sim run|check|list|show|keys|classes` from outside: small fleets, real training.
 # Usage: MYCEL_BIN=… tests/e2e/cli_sim.sh
 # shellcheck source=tests/e2e/checks.sh
 . "$(dirname "${BASH_SOURCE[0]}")/checks.sh"
@@ -89,6 +89,17 @@ run 0 sim keys --json
 json 'len(j) > 60 and all(k["help"] for k in j)'
 run 0 sim classes --json
 json 'any(c["name"] == "nrf52840" for c in j)'
+
+# --- checks -------------------------------------------------------------------------------------
+run 0 sim check --seeds 20 --jobs 2 --json
+cp out check.jsonl
+events check.jsonl 'd["event"] == "check" and d["seeds"] == 20 and d["violations"] == 0'
+events check.jsonl 'd["crashes"] > 0 and d["lost"] > 0 and d["late"] > 0 and d["versions"] > 20'
+run 0 sim check --scenario toy.ini
+says out 'all checks held'
+run 1 sim check --scenario toy.ini --set heal_s=1 --set goal=13 --set virtual_max_s=5000
+says out 'progress: faults stopped at 1 s'
+run 3 sim check --scenario nothing.ini
 
 # --- mistakes -----------------------------------------------------------------------------------
 run 3 sim run nothing.ini

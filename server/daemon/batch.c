@@ -24,6 +24,14 @@ struct batch {
 
 /* --- on the store's thread -------------------------------------------------------------------- */
 
+/* Undone alone if it fails: the version counts for more, and the next one tries again. */
+static void drop_old(struct store *store, uint32_t keep)
+{
+    if (store_mark(store) == 0 && (store_retain(store, keep) < 0 || store_release(store) < 0)) {
+        store_undo(store);
+    }
+}
+
 static int write_batch(struct store *store, struct store_job *job)
 {
     const struct batch *batch = (const struct batch *)(void *)job;
@@ -35,8 +43,7 @@ static int write_batch(struct store *store, struct store_job *job)
                               .sum = &batch->sum};
     int rc = rows_write(store, &rows);
     if (rc == 0 && batch->sum.model && batch->keep > 0) {
-        /* Undone alone if it fails: the version counts for more, and the next one tries again. */
-        (void)store_retain(store, batch->keep);
+        drop_old(store, batch->keep);
     }
     return rc;
 }

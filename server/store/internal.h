@@ -16,6 +16,8 @@ struct store {
     bool read_only;
     bool in_transaction; /* between store_begin and store_commit */
     int lost;            /* why SQLite undid that transaction by itself, 0: it is alive */
+    uint32_t marks;      /* savepoints of the caller that are open */
+    int spoiled;         /* why the innermost of them can only be undone, 0: it can be kept */
     char problem[STORE_PROBLEM_BYTES];
 };
 
@@ -87,9 +89,11 @@ int query_close(struct query *q);
 /* Runs a statement without rows and closes it. */
 int query_run(struct query *q);
 
-/* A transaction of the call's own, or a savepoint inside the caller's. Every writing call has one. */
+/* A transaction of the call's own, or a savepoint inside the caller's. Every writing call has one. Inside
+ * a mark of the caller's that mark is enough: a call that fails spoils it. */
 struct scope {
     bool owns;
+    bool marks;
 };
 int scope_begin(struct store *store, struct scope *scope);
 

@@ -147,6 +147,8 @@
         " WHERE state <> 2 AND device = excluded.device AND run = excluded.run" \
         " AND round = excluded.round AND base_version = excluded.base_version") \
     X(LEASE_STATE, "UPDATE leases SET state = ? WHERE key = ? AND state <> 2") \
+    X(LEASE_USE, "UPDATE leases SET state = 2 WHERE key = ? AND state <> 2 AND device = ?" \
+        " AND run = ? AND round = ?") \
     X(LEASE_GET, SQL_LEASE_SELECT "WHERE key = ?") \
     X(LEASE_UNDECIDED, SQL_LEASE_SELECT "WHERE l.run = ? AND l.round >= ? AND state <> 2" \
         " ORDER BY issued_ms, l.round, attempt, device") \

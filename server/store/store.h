@@ -77,7 +77,9 @@ int store_commit(struct store *store);
 void store_rollback(struct store *store);
 
 /* Savepoints inside a transaction, to undo a part of it; they nest like parentheses. The store thread
- * uses them to keep one bad job from spoiling its group. STATE: no transaction is open. */
+ * uses them to keep one bad job from spoiling its group. A call that fails inside a mark does not undo
+ * its own part: it spoils the innermost mark, which can then only be undone. Until then, every writing
+ * call and release return that error. STATE: no transaction is open. */
 int store_mark(struct store *store);
 int store_release(struct store *store);
 void store_undo(struct store *store);

@@ -116,13 +116,12 @@ static void run_write(struct store_thread *thread, struct group *group, struct s
         return;
     }
     job->result = job->run(thread->store, job);
+    if (job->result >= 0) {
+        code = store_release(thread->store);
+        job->result = code != MYCEL_OK ? code : job->result;
+    }
     if (job->result < 0) {
         store_undo(thread->store);
-        return;
-    }
-    code = store_release(thread->store);
-    if (code != MYCEL_OK) {
-        job->result = code;
     }
 }
 

@@ -110,19 +110,31 @@ static int insert(struct store *store, const struct store_update *update)
     return query_run(&q);
 }
 
-static int add(struct store *store, const struct store_update *update)
+/* Why the lease could not be used up. */
+static int explain(struct store *store, const struct store_update *update)
 {
     int code = check_undecided(store, update);
     if (code == MYCEL_OK) {
         code = check_lease(store, update);
     }
-    if (code == MYCEL_OK) {
-        code = insert(store, update);
+    return code != MYCEL_OK ? code : store_fail(store, MYCEL_E_STATE, "this lease was used");
+}
+
+/* Nearly always the lease fits and is open, and an update exists for each lease that was used: the
+ * questions are asked only if that one change finds no row. */
+static int add(struct store *store, const struct store_update *update)
+{
+    struct query q;
+    query_open(&q, store, SQL_LEASE_USE);
+    query_bytes(&q, update->key, sizeof update->key);
+    query_u64(&q, update->device);
+    query_u64(&q, update->run);
+    query_u64(&q, update->round);
+    int code = query_run(&q);
+    if (code != MYCEL_OK) {
+        return code;
     }
-    if (code == MYCEL_OK) {
-        code = store_lease_set_state(store, update->key, STORE_LEASE_USED);
-    }
-    return code;
+    return sqlite3_changes(store->db) == 0 ? explain(store, update) : insert(store, update);
 }
 
 int store_update_add(struct store *store, const struct store_update *update)

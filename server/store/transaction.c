@@ -38,6 +38,8 @@ static int begin(struct store *store, enum statement statement)
     int code = run(store, statement);
     store->in_transaction = code == MYCEL_OK;
     store->lost = MYCEL_OK;
+    store->marks = 0;
+    store->spoiled = MYCEL_OK;
     return code;
 }
 
@@ -100,19 +102,23 @@ static int inside(struct store *store)
         return store_fail(store, MYCEL_E_STATE, "no transaction is open");
     }
     notice_loss(store, MYCEL_E_IO);
-    return store->lost;
+    return store->lost != MYCEL_OK ? store->lost : store->spoiled;
 }
 
 int store_mark(struct store *store)
 {
     int code = inside(store);
-    return code != MYCEL_OK ? code : run(store, SQL_MARK);
+    code = code != MYCEL_OK ? code : run(store, SQL_MARK);
+    store->marks += code == MYCEL_OK;
+    return code;
 }
 
 int store_release(struct store *store)
 {
     int code = inside(store);
-    return code != MYCEL_OK ? code : run(store, SQL_RELEASE);
+    code = code != MYCEL_OK ? code : run(store, SQL_RELEASE);
+    store->marks -= code == MYCEL_OK;
+    return code;
 }
 
 void store_undo(struct store *store)
@@ -124,32 +130,41 @@ void store_undo(struct store *store)
     if (!run_quietly(store, SQL_UNDO) || !run_quietly(store, SQL_RELEASE)) {
         /* A part that cannot be undone alone takes the whole with it. */
         store->lost = MYCEL_E_NO_MEMORY;
+        return;
     }
+    store->marks -= store->marks > 0;
+    store->spoiled = MYCEL_OK;
 }
 
 int scope_begin(struct store *store, struct scope *scope)
 {
     scope->owns = !store->in_transaction;
+    scope->marks = !scope->owns && store->marks == 0;
     if (store->read_only) {
         return store_fail(store, MYCEL_E_PERMISSION, "the store was opened for reading only");
     }
-    return scope->owns ? store_begin(store) : store_mark(store);
+    if (scope->owns) {
+        return store_begin(store);
+    }
+    return scope->marks ? store_mark(store) : inside(store);
 }
 
 int scope_end(struct store *store, struct scope *scope, int result)
 {
     int code = result;
-    if (code >= 0) {
+    if (code >= 0 && (scope->owns || scope->marks)) {
         int kept = scope->owns ? store_commit(store) : store_release(store);
         code = kept == MYCEL_OK ? code : kept;
-    } else {
+    } else if (code < 0) {
         notice_loss(store, code);
         if (scope->owns) {
             store_rollback(store);
         }
     }
-    if (code < 0 && !scope->owns) {
+    if (code < 0 && scope->marks) {
         store_undo(store);
+    } else if (code < 0 && !scope->owns) {
+        store->spoiled = code;
     }
     return code;
 }

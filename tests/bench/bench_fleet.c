@@ -42,6 +42,7 @@ struct scenario {
 };
 
 static const struct scenario scenarios[] = {
+    {1000, "99 > dense 10 softmax", 1000, 4, 200, 0}, /* few blocks: the rest of an update's cost */
     {10000, "100 > dense 90 relu > dense 10 softmax", 1000, 4, 200, 750},
     {25450, "28x28x1 > dense 32 relu > dense 10 softmax", 128, 4, 500, 0},
     {100000, "1100 > dense 90 relu > dense 10 softmax", 256, 3, 500, 1600},
@@ -272,8 +273,9 @@ static int one_case(int count, char **words)
     const struct scenario *known = scenario_of((uint32_t)strtoul(words[1], NULL, 10));
     int codec = codec_from_name(words[2]);
     if (known == NULL || codec < 0) {
-        (void)fprintf(stderr, "bench_fleet: 10000, 25450, 100000 or 1000000 parameters, and a "
-                              "codec such as drive1\n");
+        (void)fprintf(stderr,
+                      "bench_fleet: 1000, 10000, 25450, 100000 or 1000000 parameters, and a "
+                      "codec such as drive1\n");
         return 2;
     }
     struct scenario scenario = *known;

@@ -51,6 +51,32 @@ static void test_marks(void **state)
                      22);
 }
 
+/* A call that fails inside a mark takes with it what the mark holds, and nothing else. */
+static void test_spoiled_mark(void **state)
+{
+    const struct fixture *f = *state;
+    uint8_t psk[16] = {0};
+    uint32_t id = 0;
+    assert_int_equal(store_begin(f->store), 0);
+    (void)fixture_device(f->store, 1);
+    assert_int_equal(store_mark(f->store), 0);
+    (void)fixture_device(f->store, 2);
+    assert_int_equal(store_device_enroll(f->store, "device-1", "", psk, 16, 1, &id),
+                     MYCEL_E_EXISTS);
+    assert_int_equal(store_device_enroll(f->store, "device-3", "", psk, 16, 1, &id),
+                     MYCEL_E_EXISTS);
+    assert_int_equal(store_mark(f->store), MYCEL_E_EXISTS);
+    assert_int_equal(store_release(f->store), MYCEL_E_EXISTS);
+    store_undo(f->store);
+    assert_int_equal(store_mark(f->store), 0);
+    (void)fixture_device(f->store, 4);
+    assert_int_equal(store_release(f->store), 0);
+    assert_int_equal(store_commit(f->store), 0);
+    assert_int_equal(fixture_number(f, "SELECT SUM(identity IN ('device-1', 'device-4')) * 10 +"
+                                       " COUNT(*) FROM devices"),
+                     22);
+}
+
 /* Two writers: the second waits, and gives up with BUSY when told not to wait for long. */
 static void test_busy(void **state)
 {
@@ -224,6 +250,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_STORE(test_commit_and_rollback),
         WITH_STORE(test_marks),
+        WITH_STORE(test_spoiled_mark),
         WITH_STORE(test_busy),
         WITH_STORE(test_migration_from_1),
         WITH_STORE(test_migration_from_each),

@@ -14,6 +14,7 @@
 #define PROTO_PATH_CHECKIN "c"
 #define PROTO_PATH_MODEL "m"
 #define PROTO_PATH_UPDATE "u"
+#define PROTO_PATH_ENROL "e"
 #define PROTO_PATH_WELL_KNOWN ".well-known"
 #define PROTO_PATH_CORE "core"
 
@@ -34,6 +35,9 @@
 #define PROTO_IDENTITY_BYTES_MAX 64u /* DTLS PSK identity: printable ASCII without spaces */
 #define PROTO_PSK_BYTES 16u          /* lengths accepted for a device key */
 #define PROTO_PSK_BYTES_MAX 32u
+
+#define PROTO_TOKEN_BYTES 16u /* a one-time enrolment token */
+#define PROTO_SHARE_BYTES 32u /* what each side adds to a key made at enrolment */
 
 #define PROTO_BLOCK_SZX_MAX 6u /* 1024-byte blocks */
 #define PROTO_BLOCK_BYTES_MAX 1024u

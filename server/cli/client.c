@@ -2,6 +2,7 @@
 #include "server/cli/client.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <mycel/error.h>
 
@@ -30,8 +31,8 @@ static int check_given(const struct config_client *c)
     const struct {
         const char *value, *flag, *what;
     } needed[] = {
-        {c->identity, "--identity", "the name under which this device was enrolled"},
-        {c->key_file, "--key-file", "the file that 'mycel device enroll' has written"},
+        {c->key_file, "--key-file",
+         "the file that 'mycel device enroll' has written, or where one made with a token goes"},
         {c->directory, "--directory", "a folder for this device's state"},
         {c->data, "--data", "what to train on"},
     };
@@ -48,12 +49,12 @@ static int check_given(const struct config_client *c)
     return MYCEL_OK;
 }
 
-/* The commonest mistake with keys deserves the way out of it. */
-static int check_key_file(const char *path)
+/* The commonest mistake with secrets deserves the way out of it. */
+static int check_secret_file(const char *path, const char *what)
 {
     struct stat info;
     if (stat(path, &info) != 0) {
-        say_error("%s: there is no such key file", path);
+        say_error("%s: there is no such %s file", path, what);
         return MYCEL_E_NOT_FOUND;
     }
     if ((info.st_mode & 077) != 0) {
@@ -65,13 +66,22 @@ static int check_key_file(const char *path)
     return MYCEL_OK;
 }
 
+/* A token is looked at only as long as there is no key. */
+static int check_secrets(const struct config_client *c)
+{
+    if (c->token_file != NULL && access(c->key_file, F_OK) != 0) {
+        return check_secret_file(c->token_file, "token");
+    }
+    return check_secret_file(c->key_file, "key");
+}
+
 int client_run(const struct invocation *call)
 {
     const struct config_client *c = &call->config->client;
     const struct client_flags *flags = call->options;
     int result = check_given(c);
     if (result == MYCEL_OK) {
-        result = check_key_file(c->key_file);
+        result = check_secrets(c);
     }
     if (result < 0) {
         return exit_of_error(result);
@@ -80,6 +90,7 @@ int client_run(const struct invocation *call)
         .coordinator = c->coordinator,
         .identity = c->identity,
         .key_file = c->key_file,
+        .token_file = c->token_file,
         .directory = c->directory,
         .data = c->data,
         .labels = c->labels,

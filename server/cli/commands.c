@@ -147,6 +147,23 @@ static const struct command table[] = {
      .config = CONFIG_GROUP_STATE,
      .settings = &device_enroll_settings,
      .run = device_enroll_run},
+    {.name = "device token",
+     .arguments = "NAME",
+     .words_min = 1,
+     .words_max = 1,
+     .group = "Devices",
+     .summary = "Print a one-time token with which a device enrols itself",
+     .help =
+         "A device that is started with the token ('mycel client --enroll-token-file FILE') makes "
+         "a "
+         "key of its own together with the coordinator; the token is spent when it comes with that "
+         "key. Another token for the same name takes the place of the first. The token is a "
+         "secret: "
+         "rather than on the terminal it belongs into a file that only its owner reads.\n\n"
+         "  mycel device token pump-17 --expires 24h --token-out pump-17.token",
+     .config = CONFIG_GROUP_STATE,
+     .settings = &device_token_settings,
+     .run = device_token_run},
     {.name = "device list",
      .arguments = "",
      .group = "Devices",

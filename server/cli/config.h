@@ -67,6 +67,7 @@ struct config_client {
     const char *coordinator;
     const char *identity;
     const char *key_file;
+    const char *token_file;
     const char *directory;
     const char *data;
     const char *labels;

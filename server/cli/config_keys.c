@@ -80,10 +80,15 @@ static const struct config_key keys[] = {
            .help = "Where the coordinator listens"),
     CLIENT(.name = "identity", .letter = 'i', .type = SETTING_TEXT, .argument = "NAME", .min = 1,
            .max = PROTO_IDENTITY_BYTES_MAX, IN(client.identity),
-           .help = "Name under which this device was enrolled"),
+           .help = "Name under which this device was enrolled, unless the key file says it"),
     CLIENT(.name = "key-file", .letter = 'k', .type = SETTING_TEXT, .argument = "FILE", .min = 1,
            .max = PATH_MAX - 1, IN(client.key_file),
            .help = "File with the device's key, readable by its owner only"),
+    CLIENT(.name = "enroll-token-file", .type = SETTING_TEXT, .argument = "FILE", .min = 1,
+           .max = PATH_MAX - 1, IN(client.token_file),
+           .help =
+               "File with a one-time token ('mycel device token'), to get a key with as long as "
+               "--key-file does not exist"),
     CLIENT(.name = "directory", .type = SETTING_TEXT, .argument = "DIR", .min = 1,
            .max = PATH_MAX - 64, IN(client.directory),
            .help = "Folder where the device keeps its model and unfinished upload"),

@@ -11,7 +11,7 @@
 #include <string.h>
 
 struct batch {
-    struct store_job job; /* first: the store hands back a pointer to it */
+    struct shell_write write; /* first: the store hands back a pointer to it */
     uint64_t number;
     uint64_t wall_ms;
     uint8_t *body; /* of the update in this step */
@@ -78,7 +78,7 @@ static void attach(struct shell *shell, struct batch *batch, const struct engine
         if (ticket && !batch->body) {
             batch->body = ticket_move_body(&shell->tickets, ticket, &batch->body_bytes);
         }
-        batch->job.weight++;
+        batch->write.job.weight++;
     } else if (action->type == ENGINE_ACTION_PUBLISH) {
         const struct engine_action_publish *publish = &action->u.publish;
         struct run_entry *entry = run_table_find(&shell->runs, publish->run);
@@ -87,31 +87,6 @@ static void attach(struct shell *shell, struct batch *batch, const struct engine
         }
         batch->keep = versions_kept(shell);
     }
-}
-
-int batch_submit(struct shell *shell, const struct engine_actions *actions)
-{
-    struct batch *batch = calloc(1, sizeof *batch + (size_t)actions->count * sizeof batch->rows[0]);
-    if (!batch) {
-        return MYCEL_E_NO_MEMORY;
-    }
-    batch->job.run = write_batch;
-    batch->job.writes = true;
-    batch->number = actions->batch;
-    batch->wall_ms = shell_wall_ms();
-    for (uint32_t i = 0; i < actions->count; i++) {
-        if (rows_is_row(&actions->list[i])) {
-            batch->rows[batch->count++] = actions->list[i];
-            attach(shell, batch, &actions->list[i]);
-        }
-    }
-    int rc = store_thread_submit(shell->store, &batch->job);
-    if (rc < 0) {
-        batch_free(batch);
-    } else {
-        shell->batches++;
-    }
-    return rc;
 }
 
 /* The new version is what everybody will ask for next: it goes straight into memory. With SCAFFOLD the
@@ -158,11 +133,12 @@ static void keep_body(struct shell *shell, struct batch *batch)
     }
 }
 
-static void finish(struct shell *shell, struct batch *batch)
+static void finish(struct shell *shell, struct shell_write *write)
 {
+    struct batch *batch = (struct batch *)(void *)write;
     shell->batches--;
-    if (batch->job.result < 0) {
-        shell_rebuild(shell, batch->job.result);
+    if (batch->write.job.result < 0) {
+        shell_rebuild(shell, batch->write.job.result);
     } else {
         keep_versions(shell, batch);
         keep_body(shell, batch);
@@ -177,23 +153,34 @@ static void finish(struct shell *shell, struct batch *batch)
     batch_free(batch);
 }
 
-void batch_collect(struct shell *shell)
+static void drop(struct shell_write *write)
 {
-    struct store_news news;
-    store_thread_take(shell->store, &news);
-    for (struct store_job *job = news.done, *next; job; job = next) {
-        next = job->next;
-        finish(shell, (struct batch *)(void *)job);
-    }
-    if (news.changed && !shell->closing) {
-        job_reload(shell);
-    }
+    batch_free((struct batch *)(void *)write);
 }
 
-void batch_drop(struct store_job *jobs)
+int batch_submit(struct shell *shell, const struct engine_actions *actions)
 {
-    for (struct store_job *job = jobs, *next; job; job = next) {
-        next = job->next;
-        batch_free((struct batch *)(void *)job);
+    struct batch *batch = calloc(1, sizeof *batch + (size_t)actions->count * sizeof batch->rows[0]);
+    if (!batch) {
+        return MYCEL_E_NO_MEMORY;
     }
+    batch->write.job.run = write_batch;
+    batch->write.job.writes = true;
+    batch->write.finish = finish;
+    batch->write.drop = drop;
+    batch->number = actions->batch;
+    batch->wall_ms = shell_wall_ms();
+    for (uint32_t i = 0; i < actions->count; i++) {
+        if (rows_is_row(&actions->list[i])) {
+            batch->rows[batch->count++] = actions->list[i];
+            attach(shell, batch, &actions->list[i]);
+        }
+    }
+    int rc = shell_write(shell, &batch->write);
+    if (rc < 0) {
+        batch_free(batch);
+    } else {
+        shell->batches++;
+    }
+    return rc;
 }

@@ -26,14 +26,9 @@ static int psk_lookup(void *user, const char *identity, struct net_psk keys[NET_
 {
     struct shell *shell = user;
     uv_rwlock_rdlock(&shell->roster_lock);
-    const struct roster_entry *entry = roster_find(shell->roster, identity);
-    bool known = entry && entry->device.state == STORE_DEVICE_ACTIVE;
-    if (known) {
-        memcpy(keys[0].key, entry->psk, entry->psk_bytes);
-        keys[0].bytes = entry->psk_bytes;
-    }
+    keys[0].bytes = roster_key(shell->roster, identity, shell_wall_ms(), keys[0].key);
     uv_rwlock_rdunlock(&shell->roster_lock);
-    return known ? 1 : 0;
+    return keys[0].bytes > 0 ? 1 : 0;
 }
 
 struct roster *shell_set_roster(struct shell *shell, struct roster *roster)
@@ -68,9 +63,34 @@ int shell_reader(const struct shell *shell, struct store **out)
     return rc;
 }
 
+int shell_write(struct shell *shell, struct shell_write *write)
+{
+    return store_thread_submit(shell->store, &write->job);
+}
+
 static void on_store_news(uv_async_t *async)
 {
-    batch_collect(async->data);
+    struct shell *shell = async->data;
+    struct store_news news;
+    store_thread_take(shell->store, &news);
+    for (struct store_job *job = news.done, *next; job; job = next) {
+        next = job->next;
+        struct shell_write *write = (struct shell_write *)(void *)job;
+        write->finish(shell, write);
+    }
+    if (news.changed && !shell->closing) {
+        job_reload(shell);
+    }
+}
+
+/* Frees finished writes unseen, when the daemon ends. */
+static void drop_writes(struct store_job *jobs)
+{
+    for (struct store_job *job = jobs, *next; job; job = next) {
+        next = job->next;
+        struct shell_write *write = (struct shell_write *)(void *)job;
+        write->drop(write);
+    }
 }
 
 static void wake_loop(void *user)
@@ -294,8 +314,9 @@ static void shell_close(struct shell *shell)
     if (shell->store) {
         struct store_news news;
         store_thread_stop(shell->store, &news);
-        batch_drop(news.done);
+        drop_writes(news.done);
     }
+    enrol_drop(shell);
     held_clear(&shell->held);
     blob_cache_clear(&shell->blobs);
     body_cache_clear(&shell->bodies);

@@ -74,6 +74,13 @@ static void device_lost(void *user, const struct roster_entry *entry)
     }
 }
 
+/* Spent, replaced or taken back: nobody goes on with its session. */
+static void token_lost(void *user, const char *identity)
+{
+    struct shell *shell = user;
+    (void)net_kick(shell->net, identity);
+}
+
 /* An operator's change of a run that the engine knows. */
 static void follow_run(struct shell *shell, struct run_entry *entry, const struct store_run *run)
 {
@@ -167,6 +174,7 @@ static void done(struct job *base)
 {
     struct reload_job *job = (struct reload_job *)base;
     struct shell *shell = base->shell;
+    bool loaded = false;
     shell->reloading = false;
     if (base->status < 0) {
         LOG(&shell->log, LOG_WARN, "reload_failed",
@@ -175,9 +183,12 @@ static void done(struct job *base)
         struct roster *before = shell_set_roster(shell, job->roster);
         job->roster = NULL;
         roster_lost(before, shell->roster, device_lost, shell);
+        roster_lost_tokens(before, shell->roster, token_lost, shell);
         roster_free(before);
         follow_all(shell, job);
+        loaded = true;
     }
+    enrol_reload_ended(shell, loaded);
     roster_free(job->roster);
     free(job);
     if (shell->reload_again && !shell->closing) {
@@ -203,6 +214,7 @@ int job_reload(struct shell *shell)
         free(job);
     } else {
         shell->reloading = true;
+        enrol_reload_begins(shell);
     }
     return rc;
 }

@@ -50,6 +50,7 @@ static void handle_check_in(struct shell *shell, const struct net_request *reque
         refuse_check_in(shell, request->reply, rc);
         return;
     }
+    enrol_confirm(shell, entry);
     uint64_t tag;
     struct ticket *ticket = ticket_take(&shell->tickets, &tag);
     if (!ticket || shell->rebuilding) {
@@ -273,6 +274,7 @@ static const struct route routes[] = {
     {PROTO_PATH_MODEL, 2, NET_GET, -1, handle_model},
     {PROTO_PATH_UPDATE, 2, NET_PUT, PROTO_FORMAT_UPDATE, handle_body},
     {PROTO_PATH_UPDATE, 2, NET_GET, -1, handle_status},
+    {PROTO_PATH_ENROL, 1, NET_POST, PROTO_FORMAT_MESSAGE, enrol_handle},
 };
 
 /* Which refusal fits best: a known path with another method is 4.05, else 4.04. */

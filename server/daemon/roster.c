@@ -1,4 +1,5 @@
-/* The devices in memory: an array in order of id, and an index of it in order of identity. */
+/* The devices in memory: an array in order of id, and an index of it in order of identity; and the tokens
+ * in order of identity. */
 #include "server/daemon/roster.h"
 
 #include <stdlib.h>
@@ -9,6 +10,9 @@ struct roster {
     uint32_t *by_identity;        /* positions in entries */
     size_t count;
     size_t capacity;
+    struct store_token *tokens; /* by identity */
+    size_t token_count;
+    size_t token_capacity;
 };
 
 /* The compiler may not remove the wipe of memory that is freed next. */
@@ -28,26 +32,30 @@ void roster_free(struct roster *roster)
     if (roster->entries) {
         wipe(roster->entries, roster->capacity * sizeof *roster->entries);
     }
+    if (roster->tokens) {
+        wipe(roster->tokens, roster->token_capacity * sizeof *roster->tokens);
+    }
+    free(roster->tokens);
     free(roster->entries);
     free(roster->by_identity);
     free(roster);
 }
 
 /* Grows by copying instead of realloc, which would leave keys behind in freed memory. */
-static int grow(struct roster *roster)
+static int grow(void **array, size_t item_bytes, size_t count, size_t *capacity)
 {
-    size_t capacity = roster->capacity ? roster->capacity * 2 : 64;
-    struct roster_entry *entries = calloc(capacity, sizeof *entries);
-    if (!entries) {
+    size_t larger = *capacity ? *capacity * 2 : 64;
+    void *grown = calloc(larger, item_bytes);
+    if (!grown) {
         return MYCEL_E_NO_MEMORY;
     }
-    if (roster->entries) {
-        memcpy(entries, roster->entries, roster->count * sizeof *entries);
-        wipe(roster->entries, roster->count * sizeof *entries);
-        free(roster->entries);
+    if (*array) {
+        memcpy(grown, *array, count * item_bytes);
+        wipe(*array, count * item_bytes);
+        free(*array);
     }
-    roster->entries = entries;
-    roster->capacity = capacity;
+    *array = grown;
+    *capacity = larger;
     return MYCEL_OK;
 }
 
@@ -58,12 +66,56 @@ static int collect(void *user, const struct store_device *device)
         return MYCEL_E_TOO_LARGE;
     }
     if (roster->count == roster->capacity) {
-        int rc = grow(roster);
+        void *entries = roster->entries;
+        int rc = grow(&entries, sizeof *roster->entries, roster->count, &roster->capacity);
         if (rc < 0) {
             return rc;
         }
+        roster->entries = entries;
     }
     roster->entries[roster->count++].device = *device;
+    return MYCEL_OK;
+}
+
+static struct roster_entry *find_id(const struct roster *roster, uint32_t device)
+{
+    size_t low = 0;
+    size_t high = roster->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        struct roster_entry *entry = &roster->entries[middle];
+        if (entry->device.id == device) {
+            return entry;
+        }
+        if (device < entry->device.id) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return NULL;
+}
+
+static int collect_token(void *user, const struct store_token *token)
+{
+    struct roster *roster = user;
+    if (roster->token_count == ROSTER_DEVICES_MAX) {
+        return MYCEL_E_TOO_LARGE;
+    }
+    if (roster->token_count == roster->token_capacity) {
+        void *tokens = roster->tokens;
+        int rc =
+            grow(&tokens, sizeof *roster->tokens, roster->token_count, &roster->token_capacity);
+        if (rc < 0) {
+            return rc;
+        }
+        roster->tokens = tokens;
+    }
+    roster->tokens[roster->token_count++] = *token;
+    struct roster_entry *entry = find_id(roster, token->device);
+    if (entry) {
+        entry->unconfirmed = true;
+    }
     return MYCEL_OK;
 }
 
@@ -122,6 +174,9 @@ int roster_load(struct store *reader, struct roster **out)
         if (rc == 0) {
             rc = load_keys(reader, roster);
         }
+        if (rc == 0) {
+            rc = store_tokens(reader, collect_token, roster);
+        }
         store_rollback(reader);
     }
     if (rc == 0) {
@@ -157,21 +212,42 @@ const struct roster_entry *roster_find(const struct roster *roster, const char *
 
 const struct roster_entry *roster_get(const struct roster *roster, uint32_t device)
 {
+    return find_id(roster, device);
+}
+
+static const struct store_token *find_token(const struct roster *roster, const char *identity)
+{
     size_t low = 0;
-    size_t high = roster->count;
+    size_t high = roster->token_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        const struct roster_entry *entry = &roster->entries[middle];
-        if (entry->device.id == device) {
-            return entry;
+        int order = strcmp(identity, roster->tokens[middle].identity);
+        if (order == 0) {
+            return &roster->tokens[middle];
         }
-        if (device < entry->device.id) {
+        if (order < 0) {
             high = middle;
         } else {
             low = middle + 1;
         }
     }
     return NULL;
+}
+
+size_t roster_key(const struct roster *roster, const char *identity, uint64_t wall_ms,
+                  uint8_t key[PROTO_PSK_BYTES_MAX])
+{
+    const struct roster_entry *entry = roster_find(roster, identity);
+    const struct store_token *token = entry ? NULL : find_token(roster, identity);
+    if (entry && entry->device.state == STORE_DEVICE_ACTIVE) {
+        memcpy(key, entry->psk, entry->psk_bytes);
+        return entry->psk_bytes;
+    }
+    if (token && wall_ms < token->expires_ms) {
+        memcpy(key, token->psk, sizeof token->psk);
+        return sizeof token->psk;
+    }
+    return 0;
 }
 
 size_t roster_count(const struct roster *roster)
@@ -193,6 +269,16 @@ void roster_lost(const struct roster *before, const struct roster *now,
         if (entry->device.state == STORE_DEVICE_ACTIVE &&
             !same_access(entry, roster_get(now, entry->device.id))) {
             lost(user, entry);
+        }
+    }
+}
+
+void roster_lost_tokens(const struct roster *before, const struct roster *now,
+                        void (*lost)(void *user, const char *identity), void *user)
+{
+    for (size_t i = 0; i < before->token_count; i++) {
+        if (!find_token(now, before->tokens[i].identity)) {
+            lost(user, before->tokens[i].identity);
         }
     }
 }

@@ -35,6 +35,15 @@ struct batch_facts {
     size_t body_bytes;
 };
 
+struct shell;
+
+/* A write of the shell's on the store's thread: whoever submits it embeds this struct first. */
+struct shell_write {
+    struct store_job job;                                           /* first */
+    void (*finish)(struct shell *shell, struct shell_write *write); /* on the loop; frees it */
+    void (*drop)(struct shell_write *write); /* frees it unseen, when the daemon ends */
+};
+
 struct shell {
     const struct daemon_options *options;
     struct log log;
@@ -65,11 +74,12 @@ struct shell {
     struct blob_cache blobs;
     struct body_cache bodies;
     struct receipt_cache receipts;
-    uint32_t jobs;     /* on the pool or waiting for it */
-    uint32_t batches;  /* on their way to the disk */
-    bool reloading;    /* a reload job is under way … */
-    bool reload_again; /* … and something changed meanwhile */
-    bool rebuilding;   /* the engine is being built anew from the store */
+    uint32_t jobs;              /* on the pool or waiting for it */
+    uint32_t batches;           /* on their way to the disk */
+    bool reloading;             /* a reload job is under way … */
+    bool reload_again;          /* … and something changed meanwhile */
+    struct enrolment *enrolled; /* answered when their devices' keys can be used (enrol.c) */
+    bool rebuilding;            /* the engine is being built anew from the store */
     uv_timer_t rebuild;
     uint32_t rebuild_failures; /* in a row */
     uint64_t durable;          /* newest batch on disk */
@@ -93,6 +103,16 @@ void request_handle(void *user, const struct net_request *request);
 int request_admit(void *user, const struct net_request *request, uint64_t bytes,
                   struct net_response *refusal);
 
+/* --- enrol.c: one-time tokens become devices --------------------------------------------------- */
+void enrol_handle(struct shell *shell, const struct net_request *request);
+/* A device has come with its own key: the token that made it, if there is one, is spent. */
+void enrol_confirm(struct shell *shell, const struct roster_entry *entry);
+/* A reload begins, and has ended: what was enrolled before it began is answered. */
+void enrol_reload_begins(struct shell *shell);
+void enrol_reload_ended(struct shell *shell, bool loaded);
+/* Frees what waits, when the daemon ends. */
+void enrol_drop(struct shell *shell);
+
 /* --- reply.c: what a device is told; these take the ticket's reply id ------------------------- */
 void reply_action(struct shell *shell, const struct engine_action *action);
 void reply_problem(struct shell *shell, net_reply_id id, uint8_t code, int reason,
@@ -106,9 +126,10 @@ void reply_fill_problem(struct net_response *response, const struct engine_actio
 
 /* --- batch.c: rows of one step, one transaction ----------------------------------------------- */
 int batch_submit(struct shell *shell, const struct engine_actions *actions);
-void batch_collect(struct shell *shell);
-/* Frees finished batches unseen, when the daemon ends. */
-void batch_drop(struct store_job *jobs);
+
+/* --- daemon.c ---------------------------------------------------------------------------------- */
+/* Queues a write; on an error it is still the caller's. */
+int shell_write(struct shell *shell, struct shell_write *write);
 
 /* --- narrate.c: tells the log what has become durable ------------------------------------------- */
 void narrate(struct shell *shell, const struct engine_action *row, const struct batch_facts *facts);

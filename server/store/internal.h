@@ -46,6 +46,7 @@ extern const char *const store_migration_001;
 extern const char *const store_migration_002;
 extern const char *const store_migration_003;
 extern const char *const store_migration_004;
+extern const char *const store_migration_005;
 
 /*
  * One execution of a prepared statement. Parameters are bound, and columns read, from left to right.
@@ -103,6 +104,9 @@ int scope_end(struct store *store, struct scope *scope, int result);
 /* Undoes a transaction that an earlier call had to leave open because undoing it failed. NO_MEMORY: it
  * fails again. */
 int transaction_settle(struct store *store);
+
+/* Whether a new device may have this name and class; INVALID with words. */
+int store_device_check(struct store *store, const char *identity, const char *device_class);
 
 /* Appends an audit entry in the caller's scope. */
 int store_audit_note(struct store *store, uint64_t at_ms, const char *actor, const char *action,

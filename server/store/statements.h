@@ -12,6 +12,10 @@
     " (SELECT IFNULL(MAX(issued_ms), 0) FROM leases l WHERE l.device = d.id)"                      \
     " FROM devices d "
 
+#define SQL_TOKEN_SELECT                                                                           \
+    "SELECT identity, name, class, psk, created_ms, expires_ms, IFNULL(device, 0), proof, share"   \
+    " FROM tokens "
+
 /* The columns of struct store_run_config, in the order in which store_run.c binds and reads them. */
 #define SQL_RUN_CONFIG                                                                             \
     "name, model, strategy, device_class, tags, seed, update_bytes_max, params, goal, minimum,"    \
@@ -90,6 +94,18 @@
     X(DEVICE_WHYS, "SELECT device, run, why, at_ms FROM whys WHERE device = ?" \
         " ORDER BY at_ms DESC, run") \
     X(DEVICE_KEY, "SELECT id, state, psk FROM devices WHERE identity = ?") \
+    \
+    X(DEVICE_REKEY, "UPDATE devices SET psk = ? WHERE id = ? AND state = 1 AND psk <> ?") \
+    \
+    X(TOKEN_ADD, "INSERT INTO tokens(identity, name, class, psk, proof, share, created_ms," \
+        " expires_ms, device) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)") \
+    X(TOKEN_DISCARD, "DELETE FROM tokens WHERE name = ? OR (device IS NULL AND expires_ms <= ?)") \
+    X(TOKEN_FIND, SQL_TOKEN_SELECT "WHERE identity = ?") \
+    X(TOKEN_LIST, SQL_TOKEN_SELECT "ORDER BY identity") \
+    X(TOKEN_OF_DEVICE, "SELECT 1 FROM tokens WHERE device = ?") \
+    X(TOKEN_LINK, "UPDATE tokens SET device = ? WHERE identity = ?") \
+    X(TOKEN_SPEND, "DELETE FROM tokens WHERE device = ?") \
+    X(TOKEN_REVOKE, "DELETE FROM tokens WHERE name = ?") \
     \
     X(RUN_ADD, "INSERT INTO runs(" SQL_RUN_CONFIG ", created_ms, state) VALUES(?, ?, ?, ?, ?, ?," \
         " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?," \

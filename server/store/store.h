@@ -31,7 +31,7 @@
 
 #define STORE_FILE "mycel.db"        /* name of the database in the state folder */
 #define STORE_APPLICATION 0x4D59434C /* PRAGMA application_id: "MYCL" */
-#define STORE_SCHEMA 4               /* PRAGMA user_version that this build writes */
+#define STORE_SCHEMA 5               /* PRAGMA user_version that this build writes */
 #define STORE_BUSY_MS_DEFAULT 5000u
 #define STORE_PROBLEM_BYTES 256 /* a message for a person, with its NUL */
 
@@ -105,6 +105,7 @@ int store_backup(struct store *store, const char *path);
 #include "server/store/store_device.h"
 #include "server/store/store_model.h"
 #include "server/store/store_run.h"
+#include "server/store/store_token.h"
 #include "server/store/store_update.h"
 
 #endif

@@ -38,8 +38,7 @@ static int insert(struct store *store, const char *identity, const char *device_
     return store_audit_note(store, now_ms, "store", "device.enroll", identity, device_class);
 }
 
-int store_device_enroll(struct store *store, const char *identity, const char *device_class,
-                        const uint8_t *psk, size_t psk_bytes, uint64_t now_ms, uint32_t *id)
+int store_device_check(struct store *store, const char *identity, const char *device_class)
 {
     if (store_identity_check(identity) != MYCEL_OK) {
         return store_fail(store, MYCEL_E_INVALID,
@@ -50,12 +49,26 @@ int store_device_enroll(struct store *store, const char *identity, const char *d
         return store_fail(store, MYCEL_E_INVALID, "a device class has at most %d characters",
                           STORE_CLASS_BYTES - 1);
     }
+    if (enrol_is_token(identity)) {
+        return store_fail(store, MYCEL_E_INVALID, "names that begin with %s are those of tokens",
+                          ENROL_PREFIX);
+    }
+    return MYCEL_OK;
+}
+
+int store_device_enroll(struct store *store, const char *identity, const char *device_class,
+                        const uint8_t *psk, size_t psk_bytes, uint64_t now_ms, uint32_t *id)
+{
+    int code = store_device_check(store, identity, device_class);
+    if (code != MYCEL_OK) {
+        return code;
+    }
     if (psk_bytes < PROTO_PSK_BYTES || psk_bytes > PROTO_PSK_BYTES_MAX) {
         return store_fail(store, MYCEL_E_INVALID, "a device key has %u to %u bytes",
                           PROTO_PSK_BYTES, PROTO_PSK_BYTES_MAX);
     }
     struct scope scope;
-    int code = scope_begin(store, &scope);
+    code = scope_begin(store, &scope);
     if (code != MYCEL_OK) {
         return code;
     }
@@ -83,9 +96,15 @@ static int revoke(struct store *store, const char *identity, uint64_t now_ms)
     if (code != MYCEL_OK) {
         return code;
     }
-    if (sqlite3_changes(store->db) == 0) {
+    bool revoked = sqlite3_changes(store->db) > 0;
+    int token =
+        store_token_revoke(store, identity, now_ms); /* that would make it, or has made it */
+    if (token < 0) {
+        return token;
+    }
+    if (!revoked) {
         struct store_device device;
-        return store_device_find(store, identity, &device);
+        return token > 0 ? MYCEL_OK : store_device_find(store, identity, &device);
     }
     return store_audit_note(store, now_ms, "store", "device.revoke", identity, "");
 }

@@ -61,7 +61,7 @@ int store_identity_check(const char *identity);
 int store_device_enroll(struct store *store, const char *identity, const char *device_class,
                         const uint8_t *psk, size_t psk_bytes, uint64_t now_ms, uint32_t *id);
 
-/* Revokes it and writes an audit entry. Revoking twice is fine. NOT_FOUND. */
+/* Revokes it and the token that makes it, and writes an audit entry. Revoking twice is fine. NOT_FOUND. */
 int store_device_revoke(struct store *store, const char *identity, uint64_t now_ms);
 
 /* By identity or by id. NOT_FOUND. */

@@ -5,6 +5,7 @@
 #include "client/port/linux/run.h"
 
 #include "client/port/linux/coap_transport.h"
+#include "client/port/linux/enrol.h"
 #include "client/port/linux/file_store.h"
 #include "client/port/linux/host_platform.h"
 #include "client/port/linux/key_file.h"
@@ -17,6 +18,7 @@
 #include <mycel/error.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -27,6 +29,7 @@
 struct runner {
     const struct client_options *options;
     struct progress progress;
+    struct key_file key; /* until the transport has it; its name stays */
     struct dataset data;
     struct nn_trainer trainer;
     struct file_store store;
@@ -66,22 +69,53 @@ static int open_data(struct runner *r)
     return MYCEL_OK;
 }
 
-static int open_transport(struct runner *r)
+static int enrol(struct runner *r)
 {
-    uint8_t key[PROTO_PSK_BYTES_MAX];
-    size_t key_bytes = 0;
-    int rc = key_file_read(r->options->key_file, key, &key_bytes);
+    int rc = enrol_device(r->options, &r->progress, &r->key);
+    if (rc == MYCEL_E_REVOKED) {
+        return fail(r, rc, "the coordinator does not take the token (any more)");
+    }
+    return rc < 0 ? fail(r, rc, "enrolment with the token failed") : MYCEL_OK;
+}
+
+/* The key file, made with the token if there is none yet. */
+static int open_key(struct runner *r)
+{
+    const struct client_options *o = r->options;
+    int rc = key_file_read(o->key_file, &r->key);
+    if (rc == MYCEL_E_NOT_FOUND && o->token_file != NULL) {
+        rc = enrol(r);
+        if (rc < 0) {
+            return rc;
+        }
+    }
     if (rc < 0) {
         return fail(r, rc,
                     rc == MYCEL_E_PERMISSION ? "the key file must be readable by its owner only"
                                              : "the key file cannot be read");
     }
-    struct coap_transport_config config = {.coordinator = r->options->coordinator,
-                                           .identity = r->options->identity,
-                                           .key = key,
-                                           .key_bytes = key_bytes};
-    rc = coap_transport_open(&r->transport, &config);
-    explicit_bzero(key, sizeof key);
+    if (o->identity != NULL && r->key.identity[0] != '\0' &&
+        strcmp(o->identity, r->key.identity) != 0) {
+        return fail(r, MYCEL_E_INVALID, "the key file is another device's");
+    }
+    if (o->identity != NULL) {
+        (void)snprintf(r->key.identity, sizeof r->key.identity, "%s", o->identity);
+    }
+    if (r->key.identity[0] == '\0') {
+        return fail(r, MYCEL_E_INVALID, "the key file does not say whose it is: give an identity");
+    }
+    r->progress.device = r->key.identity;
+    return MYCEL_OK;
+}
+
+static int open_transport(struct runner *r)
+{
+    const struct coap_transport_config config = {.coordinator = r->options->coordinator,
+                                                 .identity = r->key.identity,
+                                                 .key = r->key.key,
+                                                 .key_bytes = r->key.key_bytes};
+    int rc = coap_transport_open(&r->transport, &config);
+    explicit_bzero(r->key.key, sizeof r->key.key);
     return rc < 0 ? fail(r, rc, "the coordinator's address cannot be used") : MYCEL_OK;
 }
 
@@ -178,6 +212,9 @@ static int open_and_run(struct runner *r)
         rc = open_data(r);
     }
     if (rc == MYCEL_OK) {
+        rc = open_key(r);
+    }
+    if (rc == MYCEL_OK) {
         rc = open_transport(r);
     }
     if (rc == MYCEL_OK) {
@@ -199,16 +236,16 @@ int client_main(const struct client_options *options)
     r->progress = progress;
     r->store = (struct file_store){.folder = -1, .lock = -1, .areas = {-1, -1, -1}};
     int rc = MYCEL_E_INVALID;
-    if (options->coordinator == NULL || options->identity == NULL || options->key_file == NULL ||
-        options->directory == NULL || options->data == NULL) {
-        progress_failure(&progress, rc,
-                         "coordinator, identity, key file, directory and data are needed");
+    if (options->coordinator == NULL || options->key_file == NULL || options->directory == NULL ||
+        options->data == NULL) {
+        progress_failure(&progress, rc, "coordinator, key file, directory and data are needed");
     } else {
         rc = open_and_run(r);
     }
     coap_transport_close(r->transport);
     file_store_close(&r->store);
     dataset_free(&r->data);
+    explicit_bzero(&r->key, sizeof r->key);
     free(r);
     return rc;
 }

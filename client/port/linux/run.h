@@ -11,8 +11,9 @@
 /* Texts are kept by pointer during the call. 0 or NULL means the default. */
 struct client_options {
     const char *coordinator; /* HOST[:PORT], default port 5684; needed */
-    const char *identity;    /* needed */
-    const char *key_file;    /* hexadecimal, readable by its owner only; needed */
+    const char *identity;    /* NULL: as the key file says */
+    const char *key_file;    /* see key_file.h; needed */
+    const char *token_file;  /* when there is no key file: a token to get one with; or NULL */
     const char *directory;   /* state folder, made with mode 0700; needed */
     const char *data;        /* IDX images (.gz too) or CSV; needed */
     const char *labels;      /* IDX labels; NULL: data is CSV, the last column is the label */
@@ -42,7 +43,7 @@ struct client_options {
  * Runs until SIGTERM or SIGINT, or until `rounds` receipts came. Events go to stderr. Blocks. The
  * signal mask is restored at the end.
  * 0: ended as asked, whatever is under way goes on at the next start. <0: could not begin, and a line
- * on stderr says why: MYCEL_E_INVALID (options), MYCEL_E_NOT_FOUND, MYCEL_E_PERMISSION,
+ * on stderr says why: MYCEL_E_INVALID (options), MYCEL_E_REVOKED (token), MYCEL_E_NOT_FOUND, MYCEL_E_PERMISSION,
  * MYCEL_E_MALFORMED (key or data), MYCEL_E_SHAPE, MYCEL_E_BUSY (folder in use), MYCEL_E_UNREACHABLE
  * (name not found), MYCEL_E_NO_MEMORY, MYCEL_E_IO, MYCEL_E_DISK_FULL.
  */

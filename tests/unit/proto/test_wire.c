@@ -131,6 +131,22 @@ static mycel_Problem sample_problem(void)
     return m;
 }
 
+static mycel_Enrol sample_enrol(void)
+{
+    mycel_Enrol m = mycel_Enrol_init_zero;
+    fill(m.token, sizeof m.token, 0x30);
+    fill(m.share, sizeof m.share, 0xA0);
+    return m;
+}
+
+static mycel_Enrolled sample_enrolled(void)
+{
+    mycel_Enrolled m = mycel_Enrolled_init_zero;
+    strncpy(m.identity, "pump-17", sizeof m.identity - 1);
+    fill(m.share, sizeof m.share, 0xC0);
+    return m;
+}
+
 static void vector_path(char *path, size_t cap, const char *name)
 {
     snprintf(path, cap, "%s/proto/vectors/%s.hex", MYCEL_SOURCE_DIR, name);
@@ -219,6 +235,10 @@ static void test_golden_bytes(void **state)
     check_vector("receipt", mycel_Receipt_fields, &receipt, sizeof receipt);
     check_vector("upload_status", mycel_UploadStatus_fields, &status, sizeof status);
     check_vector("problem", mycel_Problem_fields, &problem, sizeof problem);
+    mycel_Enrol enrol = sample_enrol();
+    mycel_Enrolled enrolled = sample_enrolled();
+    check_vector("enrol", mycel_Enrol_fields, &enrol, sizeof enrol);
+    check_vector("enrolled", mycel_Enrolled_fields, &enrolled, sizeof enrolled);
 }
 
 static void test_decode_refuses_garbage(void **state)

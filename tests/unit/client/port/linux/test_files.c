@@ -138,24 +138,48 @@ static void test_store_refuses(void **state)
 static void test_key_file(void **state)
 {
     (void)state;
-    uint8_t key[PROTO_PSK_BYTES_MAX];
-    size_t bytes = 0;
+    struct key_file file;
     write_file("key", "000102030405060708090a0B0c0D0e0f\n", 0600);
-    assert_int_equal(key_file_read(in_folder("key"), key, &bytes), 0);
-    assert_int_equal(bytes, 16);
+    assert_int_equal(key_file_read(in_folder("key"), &file), 0);
+    assert_int_equal(file.key_bytes, 16);
     for (uint8_t i = 0; i < 16; i++) {
-        assert_int_equal(key[i], i);
+        assert_int_equal(file.key[i], i);
     }
     write_file("key", "000102030405060708090a0b0c0d0e0f000102030405060708090a0b0c0d0e0f", 0400);
-    assert_int_equal(key_file_read(in_folder("key"), key, &bytes), 0);
-    assert_int_equal(bytes, 32);
+    assert_int_equal(key_file_read(in_folder("key"), &file), 0);
+    assert_int_equal(file.key_bytes, 32);
+    assert_string_equal(file.identity, "");
+}
+
+/* What is written is read again, replaces what was there, and is nobody else's to read. */
+static void test_key_file_written(void **state)
+{
+    (void)state;
+    struct key_file file = {.key_bytes = PROTO_PSK_BYTES, .identity = "pump-17"}, again;
+    for (uint8_t i = 0; i < PROTO_PSK_BYTES; i++) {
+        file.key[i] = (uint8_t)(0xF0 + i);
+    }
+    write_file("key", "000102030405060708090a0b0c0d0e0f\n", 0644);
+    write_file("key.new", "left by a crash", 0644);
+    assert_int_equal(key_file_write(in_folder("key"), &file), 0);
+    assert_int_equal(key_file_read(in_folder("key"), &again), 0);
+    assert_memory_equal(&again, &file, sizeof file);
+    struct stat status;
+    assert_int_equal(stat(in_folder("key"), &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+    assert_int_equal(stat(in_folder("key.new"), &status), -1);
+    assert_int_equal(key_file_write(in_folder("none/key"), &file), MYCEL_E_NOT_FOUND);
+    memset(file.identity, 'x', PROTO_IDENTITY_BYTES_MAX); /* the longest name and key */
+    file.key_bytes = PROTO_PSK_BYTES_MAX;
+    assert_int_equal(key_file_write(in_folder("key"), &file), 0);
+    assert_int_equal(key_file_read(in_folder("key"), &again), 0);
+    assert_memory_equal(&again, &file, sizeof file);
 }
 
 static void test_key_file_refuses(void **state)
 {
     (void)state;
-    uint8_t key[PROTO_PSK_BYTES_MAX];
-    size_t bytes = 0;
+    struct key_file file;
     static const char *const texts[] = {
         "",
         "\n",
@@ -164,18 +188,22 @@ static void test_key_file_refuses(void **state)
         "000102030405060708090a0b0c0d0e0",
         "000102030405060708090a0b0c0d0e0g",
         "000102030405060708090a0b0c0d0e0f\n\n",
+        "000102030405060708090a0b0c0d0e0f\na b\n",
+        "000102030405060708090a0b0c0d0e0f\na\nb\n",
+        "000102030405060708090a0b0c0d0e0f\n"
+        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n",
         "000102030405060708090a0b0c0d0e0f000102030405060708090a0b0c0d0e0f00"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         write_file("key", texts[i], 0600);
-        assert_int_equal(key_file_read(in_folder("key"), key, &bytes), MYCEL_E_MALFORMED);
+        assert_int_equal(key_file_read(in_folder("key"), &file), MYCEL_E_MALFORMED);
     }
     static const mode_t modes[] = {0640, 0604, 0644, 0610};
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
         write_file("key", "000102030405060708090a0b0c0d0e0f\n", modes[i]);
-        assert_int_equal(key_file_read(in_folder("key"), key, &bytes), MYCEL_E_PERMISSION);
+        assert_int_equal(key_file_read(in_folder("key"), &file), MYCEL_E_PERMISSION);
     }
-    assert_int_equal(key_file_read(in_folder("none"), key, &bytes), MYCEL_E_NOT_FOUND);
-    assert_int_equal(key_file_read(folder, key, &bytes), MYCEL_E_PERMISSION);
+    assert_int_equal(key_file_read(in_folder("none"), &file), MYCEL_E_NOT_FOUND);
+    assert_int_equal(key_file_read(folder, &file), MYCEL_E_PERMISSION);
 }
 
 /* ---- idle policy */
@@ -332,11 +360,17 @@ static void test_lines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_store_areas),           TEST(test_store_journal),
-        TEST(test_store_refuses),         TEST(test_key_file),
-        TEST(test_key_file_refuses),      TEST(test_load_policy),
-        TEST(test_power_policy),          cmocka_unit_test(test_clock_and_chance),
-        cmocka_unit_test(test_addresses), cmocka_unit_test(test_lines),
+        TEST(test_store_areas),
+        TEST(test_store_journal),
+        TEST(test_store_refuses),
+        TEST(test_key_file),
+        TEST(test_key_file_written),
+        TEST(test_key_file_refuses),
+        TEST(test_load_policy),
+        TEST(test_power_policy),
+        cmocka_unit_test(test_clock_and_chance),
+        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

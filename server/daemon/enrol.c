@@ -1,0 +1,209 @@
+/*
+ * One-time tokens become devices: POST /e in a token's session is a write on the store's thread, which
+ * decides; its answer waits until a reload has made the device's key known, so that the device gets in
+ * at its first try. The device's first check-in spends the token. It must never log a secret.
+ *
+ *   enrol_handle -> write -> finish -> shell->enrolled -> reload -> enrol_reload_ended -> answer
+ *
+ * A crash in between costs the device a repetition: the same request has the same effect again.
+ */
+#include "server/daemon/shell.h"
+
+#include "proto/enrol.h"
+#include "proto/wire.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct enrolment {
+    struct shell_write write; /* first */
+    struct enrolment *next;   /* in shell->enrolled */
+    bool seen;                /* a reload has begun since the write was committed */
+    net_reply_id reply;
+    uint64_t wall_ms;
+    char identity[PROTO_IDENTITY_BYTES_MAX + 1];
+    mycel_Enrol request;
+    struct store_enrolment result;
+};
+
+static void wipe(void *memory, size_t bytes)
+{
+    explicit_bzero(memory, bytes);
+}
+
+static void enrolment_free(struct enrolment *enrolment)
+{
+    wipe(enrolment, sizeof *enrolment);
+    free(enrolment);
+}
+
+static void drop_enrolment(struct shell_write *write)
+{
+    enrolment_free((struct enrolment *)(void *)write);
+}
+
+/* --- the token's session ------------------------------------------------------------------------ */
+
+static int run_enrolment(struct store *store, struct store_job *job)
+{
+    struct enrolment *e = (struct enrolment *)(void *)job;
+    return store_token_use(store, e->identity, e->request.token, e->request.share, e->wall_ms,
+                           &e->result);
+}
+
+static void answer(struct shell *shell, const struct enrolment *e)
+{
+    uint8_t payload[PROTO_MESSAGE_BYTES_MAX];
+    mycel_Enrolled message = mycel_Enrolled_init_zero;
+    memcpy(message.identity, e->result.name, sizeof e->result.name);
+    memcpy(message.share, e->result.share, sizeof message.share);
+    int n = WIRE_ENCODE(mycel_Enrolled, &message, payload, sizeof payload);
+    if (n < 0) {
+        reply_busy(shell, e->reply);
+    } else {
+        struct net_response response = NET_RESPONSE(NET_CODE(2, 4));
+        response.content_format = PROTO_FORMAT_MESSAGE;
+        response.payload = payload;
+        response.payload_bytes = (size_t)n;
+        net_reply(shell->net, e->reply, &response);
+    }
+    wipe(payload, sizeof payload);
+    wipe(&message, sizeof message);
+}
+
+static void finish_enrolment(struct shell *shell, struct shell_write *write)
+{
+    struct enrolment *e = (struct enrolment *)(void *)write;
+    if (write->job.result == MYCEL_OK && !shell->closing) {
+        LOG(&shell->log, LOG_INFO, "device_enrolled", log_text("device", e->result.name),
+            log_text("token", e->identity));
+        e->next = shell->enrolled;
+        shell->enrolled = e;
+        if (job_reload(shell) == MYCEL_OK) {
+            return;
+        }
+        shell->enrolled = e->next;
+    }
+    if (!shell->closing && write->job.result == MYCEL_E_NOT_FOUND) {
+        LOG(&shell->log, LOG_WARN, "token_refused", log_text("token", e->identity));
+        reply_problem(shell, e->reply, NET_CODE(4, 3), MYCEL_E_REVOKED, NULL);
+    } else if (!shell->closing) {
+        reply_busy(shell, e->reply);
+    }
+    enrolment_free(e);
+}
+
+void enrol_handle(struct shell *shell, const struct net_request *request)
+{
+    mycel_Enrol message;
+    if (!enrol_is_token(request->identity)) {
+        reply_problem(shell, request->reply, NET_CODE(4, 3), MYCEL_E_PERMISSION, NULL);
+        return;
+    }
+    if (WIRE_DECODE(mycel_Enrol, &message, request->payload, request->payload_bytes) < 0) {
+        reply_problem(shell, request->reply, NET_CODE(4, 0), MYCEL_E_MALFORMED, NULL);
+        return;
+    }
+    struct enrolment *e = calloc(1, sizeof *e);
+    if (!e) {
+        reply_busy(shell, request->reply);
+        return;
+    }
+    e->write.job.run = run_enrolment;
+    e->write.job.writes = true;
+    e->write.finish = finish_enrolment;
+    e->write.drop = drop_enrolment;
+    e->reply = request->reply;
+    e->wall_ms = shell_wall_ms();
+    e->request = message;
+    memcpy(e->identity, request->identity, strlen(request->identity) + 1u);
+    wipe(&message, sizeof message);
+    if (shell_write(shell, &e->write) < 0) {
+        reply_busy(shell, e->reply);
+        enrolment_free(e);
+    }
+}
+
+void enrol_reload_begins(struct shell *shell)
+{
+    for (struct enrolment *e = shell->enrolled; e; e = e->next) {
+        e->seen = true;
+    }
+}
+
+void enrol_reload_ended(struct shell *shell, bool loaded)
+{
+    struct enrolment **at = &shell->enrolled;
+    while (*at) {
+        struct enrolment *e = *at;
+        if (!e->seen) {
+            at = &e->next;
+            continue;
+        }
+        *at = e->next;
+        if (!shell->closing && loaded) {
+            answer(shell, e);
+        } else if (!shell->closing) {
+            reply_busy(shell, e->reply);
+        }
+        enrolment_free(e);
+    }
+}
+
+void enrol_drop(struct shell *shell)
+{
+    while (shell->enrolled) {
+        struct enrolment *e = shell->enrolled;
+        shell->enrolled = e->next;
+        enrolment_free(e);
+    }
+}
+
+/* --- the device's own session ------------------------------------------------------------------- */
+
+struct confirmation {
+    struct shell_write write; /* first */
+    uint32_t device;
+    uint64_t wall_ms;
+};
+
+static int run_confirmation(struct store *store, struct store_job *job)
+{
+    const struct confirmation *c = (const struct confirmation *)(void *)job;
+    return store_token_spend(store, c->device, c->wall_ms);
+}
+
+static void finish_confirmation(struct shell *shell, struct shell_write *write)
+{
+    const struct confirmation *c = (const struct confirmation *)(void *)write;
+    if (write->job.result == MYCEL_OK && !shell->closing) {
+        LOG(&shell->log, LOG_INFO, "token_spent", log_uint("device", c->device));
+        job_reload(shell);
+    }
+    free(write);
+}
+
+static void drop_confirmation(struct shell_write *write)
+{
+    free(write);
+}
+
+void enrol_confirm(struct shell *shell, const struct roster_entry *entry)
+{
+    if (!entry->unconfirmed) {
+        return;
+    }
+    struct confirmation *c = calloc(1, sizeof *c);
+    if (!c) {
+        return; /* the next check-in tries again */
+    }
+    c->write.job.run = run_confirmation;
+    c->write.job.writes = true;
+    c->write.finish = finish_confirmation;
+    c->write.drop = drop_confirmation;
+    c->device = entry->device.id;
+    c->wall_ms = shell_wall_ms();
+    if (shell_write(shell, &c->write) < 0) {
+        free(c);
+    }
+}

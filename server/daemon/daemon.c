@@ -12,7 +12,7 @@
 
 #define HEAP_LARGE_BYTES (256 * 1024) /* from here on a block is a mapping of its own */
 #define HEAP_BLOCK_BYTES (128 * 1024)
-#define HEAP_ROOM_BLOCKS 32
+#define HEAP_ROOM_BLOCKS 24
 #define PAGE_BYTES 4096u
 
 static const char well_known[] = "</" PROTO_PATH_CHECKIN ">;ct=65100,"
@@ -330,18 +330,25 @@ static void shell_close(struct shell *shell)
 }
 
 /*
- * The heap's working room is taken at the start and kept, so that a coordinator that starts also has what it
- * needs a week later: caches and queues fill into it. Beyond it, what a burst took goes back: a heap for each
- * thread, and a threshold that grows with the largest block ever freed, would keep most of it. A request
- * takes few blocks, so that the threads can share one heap.
+ * One heap for all threads: a request takes few blocks, so that they can share it. What a burst took beyond
+ * the working room goes back; with a heap for each thread, and a threshold that grows with the largest block
+ * ever freed, most of it would stay.
  */
-static void settle_heap(void)
+static void heap_settle(void)
 {
 #if defined(__GLIBC__)
-    uint8_t *volatile room[HEAP_ROOM_BLOCKS];
     (void)mallopt(M_ARENA_MAX, 1);
     (void)mallopt(M_MMAP_THRESHOLD, HEAP_LARGE_BYTES);
     (void)mallopt(M_TRIM_THRESHOLD, 2 * HEAP_ROOM_BLOCKS * HEAP_BLOCK_BYTES);
+#endif
+}
+
+/* Working room above what the open coordinator occupies is taken now and kept: caches and queues fill into it,
+ * so that a coordinator that starts also has what it needs a week later. */
+static void heap_take_room(void)
+{
+#if defined(__GLIBC__)
+    uint8_t *volatile room[HEAP_ROOM_BLOCKS];
     for (size_t i = 0; i < HEAP_ROOM_BLOCKS; i++) {
         room[i] = malloc(HEAP_BLOCK_BYTES);
         for (size_t at = 0; room[i] && at < HEAP_BLOCK_BYTES; at += PAGE_BYTES) {
@@ -356,7 +363,7 @@ static void settle_heap(void)
 
 int daemon_run(const struct daemon_options *options)
 {
-    settle_heap();
+    heap_settle();
     struct shell *shell = calloc(1, sizeof *shell);
     if (!shell) {
         return MYCEL_E_NO_MEMORY;
@@ -374,6 +381,7 @@ int daemon_run(const struct daemon_options *options)
         rc = shell_open(shell);
     }
     if (rc == 0) {
+        heap_take_room();
         LOG(&shell->log, LOG_INFO, "serving", log_uint("port", net_port(shell->net)),
             log_uint("workers", options->workers > 1 ? options->workers : 1),
             log_uint("devices", roster_count(shell->roster)),

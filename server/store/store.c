@@ -17,7 +17,8 @@
 #define OTHERS (S_IRWXG | S_IRWXO)
 
 /* WAL with FULL: a commit is on the disk when it returns. The log is copied into the database every
- * 4,000 pages (16 MiB) and cut back to 64 MiB after a large transaction. Temporary tables stay in
+ * 3,500 pages (14 MiB), so that with a commit on top its index stays within the 4,062 frames of one mapping
+ * of 32 KiB, and cut back to 64 MiB after a large transaction. Temporary tables stay in
  * memory, since files of SQLite's own would lie outside the private folder. */
 static const char *const settings = "PRAGMA journal_mode = WAL;"
                                     "PRAGMA synchronous = FULL;"
@@ -26,7 +27,7 @@ static const char *const settings = "PRAGMA journal_mode = WAL;"
                                     "PRAGMA cell_size_check = ON;"
                                     "PRAGMA secure_delete = FAST;"
                                     "PRAGMA temp_store = MEMORY;"
-                                    "PRAGMA wal_autocheckpoint = 4000;"
+                                    "PRAGMA wal_autocheckpoint = 3500;"
                                     "PRAGMA journal_size_limit = 67108864;"
                                     "PRAGMA cache_size = -512;"; /* KiB */
 

@@ -205,6 +205,12 @@ int codec_term_check(const struct codec_term *term);
 void codec_accumulate(const struct codec_frame *frame, const struct codec_term *term,
                       uint32_t first, uint32_t count, int64_t *acc);
 
+/* The same for up to CODEC_ROWS_MAX frames with a term each, all with these parameters; faster than one after
+ * the other, and the same sum. */
+#define CODEC_ROWS_MAX 4u
+void codec_accumulate_rows(const struct codec_frame *const *frames, const struct codec_term *terms,
+                           uint32_t rows, uint32_t first, uint32_t count, int64_t *acc);
+
 /* The same for values that are decoded already. */
 void codec_accumulate_values(const float *values, const struct codec_term *term, uint32_t count,
                              int64_t *acc);

@@ -3,6 +3,8 @@
  * is a function of that term alone; everything after it is integer and therefore exact.
  */
 #include <math.h>
+#include <stdbool.h>
+
 #include <mycel/error.h>
 
 #include "common/assert.h"
@@ -76,18 +78,23 @@ static void block_accumulate(const struct codec_ops *ops, const struct codec_blo
     kernel_accumulate(values + skip, term, count, acc);
 }
 
+/* Codes that are the values, as floats of this machine. */
+static bool is_plain(const struct codec_frame *frame)
+{
+    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ &&
+           codec_ops_of((int)frame->header.codec) == &codec_ops_f32;
+}
+
 void codec_accumulate(const struct codec_frame *frame, const struct codec_term *term,
                       uint32_t first, uint32_t count, int64_t *acc)
 {
     const struct codec_ops *ops = codec_ops_of((int)frame->header.codec);
     MYCEL_ASSERT(ops && first <= frame->header.params && count <= frame->header.params - first);
     struct kernel_term scaled = term_scale(term);
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    if (ops == &codec_ops_f32) { /* the codes are the values */
+    if (is_plain(frame)) {
         kernel_accumulate(frame->codes + 4u * (size_t)first, &scaled, count, acc);
         return;
     }
-#endif
     while (count > 0) {
         struct codec_block block = codec_frame_block(frame, first >> frame->block_log2);
         uint32_t skip = first - block.first;
@@ -97,4 +104,25 @@ void codec_accumulate(const struct codec_frame *frame, const struct codec_term *
         count -= take;
         acc += take;
     }
+}
+
+void codec_accumulate_rows(const struct codec_frame *const *frames, const struct codec_term *terms,
+                           uint32_t rows, uint32_t first, uint32_t count, int64_t *acc)
+{
+    _Static_assert(CODEC_ROWS_MAX == KERNEL_ROWS_MAX, "rows are alike");
+    const void *values[CODEC_ROWS_MAX];
+    struct kernel_term scaled[CODEC_ROWS_MAX];
+    uint32_t plain = 0;
+    MYCEL_ASSERT(rows <= CODEC_ROWS_MAX);
+    for (uint32_t r = 0; r < rows; r++) {
+        const struct codec_frame *frame = frames[r];
+        if (!is_plain(frame)) {
+            codec_accumulate(frame, &terms[r], first, count, acc);
+            continue;
+        }
+        MYCEL_ASSERT(first <= frame->header.params && count <= frame->header.params - first);
+        values[plain] = frame->codes + 4u * (size_t)first;
+        scaled[plain++] = term_scale(&terms[r]);
+    }
+    kernel_accumulate_rows(values, scaled, plain, count, acc);
 }

@@ -20,11 +20,14 @@ struct kernel_stats {
     int finite;
 };
 
+#define KERNEL_ROWS_MAX 4u
+
 /*
- * X(result, name, parameters, arguments):
+ * X(result, name, parameters, arguments); those of KERNEL_SUM_TABLE have a variant for AVX-512 as well:
  *
  * accumulate  acc[i] += (weight · round(multiplier · values[i])) << shift, to nearest, ties to even. Terms
  *             beyond ±2^30 give something, but nothing undefined. `values` are floats of any alignment.
+ * accumulate_rows  The same for 1 … KERNEL_ROWS_MAX updates at once.
  * accumulate_int8  The same for the values scale · codes[i].
  * scan        Sum of squares in a fixed order (16 lanes, then halves), largest magnitude, and whether
  *             all are finite.
@@ -32,14 +35,20 @@ struct kernel_stats {
  * negate      x[i] := −x[i] where bit i % 32 of words[i / 32] is clear; count a multiple of 32.
  * spread      x[i] := value where that bit is set, −value where it is clear.
  */
+#define KERNEL_SUM_TABLE(X)                                                                        \
+    X(void, accumulate_rows,                                                                       \
+      (const void *const *values, const struct kernel_term *terms, uint32_t rows, uint32_t count,  \
+       int64_t *acc),                                                                              \
+      (values, terms, rows, count, acc))                                                           \
+    X(void, accumulate_int8,                                                                       \
+      (const uint8_t *codes, float scale, const struct kernel_term *term, uint32_t count,          \
+       int64_t *acc),                                                                              \
+      (codes, scale, term, count, acc))
+
 #define KERNEL_TABLE(X)                                                                            \
     X(void, accumulate,                                                                            \
       (const void *values, const struct kernel_term *term, uint32_t count, int64_t *acc),          \
       (values, term, count, acc))                                                                  \
-    X(void, accumulate_int8,                                                                       \
-      (const uint8_t *codes, float scale, const struct kernel_term *term, uint32_t count,          \
-       int64_t *acc),                                                                              \
-      (codes, scale, term, count, acc))                                                            \
     X(struct kernel_stats, scan, (const float *values, uint32_t count), (values, count))           \
     X(void, hadamard, (float *x, uint32_t size), (x, size))                                        \
     X(void, negate, (float *x, const uint32_t *words, uint32_t count), (x, words, count))          \
@@ -50,16 +59,23 @@ struct kernel_stats {
     result kernel_##name parameters;                                                               \
     result kernel_##name##_base parameters;                                                        \
     result kernel_##name##_avx2 parameters;
+#define KERNEL_DECLARE_WIDE(result, name, parameters, arguments)                                   \
+    KERNEL_DECLARE(result, name, parameters, arguments)                                            \
+    result kernel_##name##_avx512 parameters;
 KERNEL_TABLE(KERNEL_DECLARE)
+KERNEL_SUM_TABLE(KERNEL_DECLARE_WIDE)
 #undef KERNEL_DECLARE
+#undef KERNEL_DECLARE_WIDE
 
-/* Whether this build has the second variant; whether this processor can run it. */
+/* Whether this build has the other variants; whether this processor can run them. */
 #if defined(__x86_64__)
-#define KERNEL_HAS_AVX2 1
+#define KERNEL_HAS_X86 1
 #define KERNEL_CAN_AVX2 __builtin_cpu_supports("avx2")
+#define KERNEL_CAN_AVX512 (KERNEL_CAN_AVX2 && __builtin_cpu_supports("avx512f"))
 #else
-#define KERNEL_HAS_AVX2 0
+#define KERNEL_HAS_X86 0
 #define KERNEL_CAN_AVX2 0
+#define KERNEL_CAN_AVX512 0
 #endif
 
 #endif

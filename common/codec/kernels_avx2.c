@@ -4,7 +4,7 @@
  */
 #include "common/codec/kernels.h"
 
-#if KERNEL_HAS_AVX2
+#if KERNEL_HAS_X86
 #include <immintrin.h>
 
 #define KERNEL_NAME(name) kernel_##name##_avx2

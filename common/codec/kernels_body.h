@@ -16,6 +16,14 @@ typedef float f32x8 __attribute__((vector_size(32)));
 typedef int32_t s32x8 __attribute__((vector_size(32)));
 typedef uint32_t u32x8 __attribute__((vector_size(32)));
 
+void KERNEL_NAME(accumulate_rows)(const void *const *values, const struct kernel_term *terms,
+                                  uint32_t rows, uint32_t count, int64_t *acc)
+{
+    for (uint32_t r = 0; r < rows; r++) {
+        KERNEL_NAME(accumulate)(values[r], &terms[r], count, acc);
+    }
+}
+
 struct kernel_stats KERNEL_NAME(scan)(const float *values, uint32_t count)
 {
     f32x8 sums[2] = {{0}, {0}};

@@ -19,7 +19,7 @@
 #define SMALL 100000u
 #define RUNS 5
 #define LARGE_PAGE ((size_t)2 << 20)
-#define BATCH 25u /* updates that a worker holds in memory at once */
+#define BATCH RULE_BATCH_MAX /* updates that a worker holds in memory at once */
 
 static double now_ms(void)
 {
@@ -151,9 +151,14 @@ static double fixed_ms(const struct fleet *fleet)
         for (uint32_t first = 0; first < fleet->params; first += RULE_TILE) {
             uint32_t left = fleet->params - first;
             uint32_t count = left < RULE_TILE ? left : RULE_TILE;
-            for (uint32_t u = 0; u < UPDATES; u++) {
-                struct codec_term term = {1, 600, fleet->updates[u].stats.max_abs, 24};
-                codec_accumulate(&fleet->frames[u], &term, first, count, acc);
+            for (uint32_t u = 0; u < UPDATES; u += CODEC_ROWS_MAX) {
+                const struct codec_frame *frames[CODEC_ROWS_MAX];
+                struct codec_term terms[CODEC_ROWS_MAX];
+                for (uint32_t r = 0; r < CODEC_ROWS_MAX; r++) {
+                    frames[r] = &fleet->frames[u + r];
+                    terms[r] = (struct codec_term){1, 600, fleet->updates[u + r].stats.max_abs, 24};
+                }
+                codec_accumulate_rows(frames, terms, CODEC_ROWS_MAX, first, count, acc);
             }
         }
         double took = now_ms() - start;
@@ -222,7 +227,8 @@ static void print_case(const char *name, double ms, const char *reference)
     }
     printf("{\"bench\":\"aggregate\",\"case\":\"%s\",\"value\":%.3f,\"unit\":\"ms\",", name, ms);
     if (reference_ms > 0) {
-        printf("\"reference\":%.3f,\"ratio\":%.3f}\n", reference_ms, reference_ms / ms);
+        printf("\"reference\":%.3f,\"ratio\":%.3f,\"blas\":\"%s\"}\n", reference_ms,
+               reference_ms / ms, references[0].name);
     } else {
         printf("\"reference\":null,\"ratio\":null}\n");
     }

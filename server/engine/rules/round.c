@@ -253,16 +253,26 @@ static void update_count(struct rule_round *round, const struct rule_update *upd
     round->clipped += (uint32_t)is_clipped(round, update);
 }
 
-/* Adds all terms of one update to the sums of coordinates first … first + count − 1. */
-static void terms_add(struct rule_round *round, const struct rule_update *update,
-                      const struct rule_terms *terms, uint32_t first, uint32_t count)
+/* Adds the terms of all updates that were taken to the sums of coordinates first … first + width − 1. */
+static void tile_add(struct rule_round *round, const struct rule_update *updates,
+                     const struct rule_terms *terms, const int *status, uint32_t count,
+                     uint32_t first, uint32_t width)
 {
     for (uint32_t i = 0; i < round->setup.strategy->rule->ops->sums; i++) {
-        if (terms->sum[i].weight > 0) {
-            struct codec_term term =
-                term_of(round, update, terms->sum[i].weight, terms->sum[i].gain);
-            int64_t *sum = round->sums + (size_t)i * round->setup.params + first;
-            codec_accumulate(update->frame, &term, first, count, sum);
+        const struct codec_frame *frames[CODEC_ROWS_MAX];
+        struct codec_term rows[CODEC_ROWS_MAX];
+        int64_t *sum = round->sums + (size_t)i * round->setup.params + first;
+        uint32_t some = 0;
+        for (uint32_t u = 0; u < count; u++) {
+            if (status[u] == 0 && terms[u].sum[i].weight > 0) {
+                frames[some] = updates[u].frame;
+                rows[some++] =
+                    term_of(round, &updates[u], terms[u].sum[i].weight, terms[u].sum[i].gain);
+            }
+            if (some == CODEC_ROWS_MAX || u + 1u == count) {
+                codec_accumulate_rows(frames, rows, some, first, width, sum);
+                some = 0;
+            }
         }
     }
 }
@@ -283,12 +293,7 @@ int rule_add_batch(struct rule_round *round, const struct rule_update *updates, 
     /* Tile by tile, so that the sums stay in the cache while the updates pass through. */
     for (uint32_t first = 0; first < round->setup.params; first += RULE_TILE) {
         uint32_t left = round->setup.params - first;
-        for (uint32_t u = 0; u < count; u++) {
-            if (status[u] == 0) {
-                terms_add(round, &updates[u], &terms[u], first,
-                          left < RULE_TILE ? left : RULE_TILE);
-            }
-        }
+        tile_add(round, updates, terms, status, count, first, left < RULE_TILE ? left : RULE_TILE);
     }
     return taken;
 }

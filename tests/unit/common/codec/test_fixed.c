@@ -160,7 +160,7 @@ static void unscanned_values_do_no_harm(void **state)
     assert_int_equal(sum[9], 0);
 }
 
-#if KERNEL_HAS_AVX2
+#if KERNEL_HAS_X86
 static void variants_agree(void **state)
 {
     (void)state;
@@ -211,6 +211,42 @@ static void variants_agree(void **state)
 }
 #endif
 
+#if KERNEL_HAS_X86
+/* Several updates at once, and with AVX-512: the same sums as one after the other, also where a weight is too
+ * heavy for 32 bits with its shift. */
+static void rows_agree(void **state)
+{
+    (void)state;
+    vector_fill(values, PARAMS, 5, 0.05f);
+    for (uint32_t count = 0; count <= 1024u; count += 1u + count / 7u) {
+        for (uint32_t rows = 1; rows <= KERNEL_ROWS_MAX; rows++) {
+            const void *row[KERNEL_ROWS_MAX];
+            struct kernel_term terms[KERNEL_ROWS_MAX];
+            for (uint32_t r = 0; r < rows; r++) {
+                row[r] = values + 16u * r + r;
+                terms[r] =
+                    (struct kernel_term){0x1.3p24f / (float)(r + 1u), 600 + (int32_t)r, (int)r % 3};
+            }
+            terms[0].weight = count % 2u ? 600 : (int32_t)CODEC_WEIGHT_MAX;
+            terms[0].shift = count % 2u ? 0 : 2;
+            memset(sum, 0, sizeof sum);
+            for (uint32_t r = 0; r < rows; r++) {
+                kernel_accumulate_base(row[r], &terms[r], count, sum);
+            }
+            memset(other, 0, sizeof other);
+            kernel_accumulate_rows(row, terms, rows, count, other);
+            assert_memory_equal(sum, other, sizeof sum);
+        }
+        struct kernel_term term = {0x1.3p20f, 12345, count % 3u ? 1 : 20};
+        memset(sum, 0, sizeof sum);
+        memset(other, 0, sizeof other);
+        kernel_accumulate_int8_base((const uint8_t *)values, 0.37f, &term, count, sum);
+        kernel_accumulate_int8((const uint8_t *)values, 0.37f, &term, count, other);
+        assert_memory_equal(sum, other, sizeof sum);
+    }
+}
+#endif
+
 /* The transform by its definition: entry (i, j) of H is −1 where i & j has odd parity. */
 static void hadamard_is_hadamard(void **state)
 {
@@ -241,8 +277,9 @@ int main(void)
         cmocka_unit_test(heaviest_sums_fit),
         cmocka_unit_test(unscanned_values_do_no_harm),
         cmocka_unit_test(hadamard_is_hadamard),
-#if KERNEL_HAS_AVX2
+#if KERNEL_HAS_X86
         cmocka_unit_test(variants_agree),
+        cmocka_unit_test(rows_agree),
 #endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,8 @@
 #include <mycel/error.h>
 #include <string.h>
 
+#define LOOKED_AT 64u /* leases of the ledger after each commit */
+
 static struct seen_lease *find_key(struct check *check, const uint8_t key[PROTO_KEY_BYTES])
 {
     for (uint32_t i = check->lease_count; i > 0; i--) {
@@ -154,11 +156,13 @@ void leases_told(struct check *check, const struct engine_lease *lease)
     }
 }
 
-/* granted = answered + open, on the disk as in the books. */
+/* granted = answered + open, on the disk as in the books: the newest, since a run that stands still has
+ * thousands. */
 void leases_committed(struct check *check)
 {
     const struct ledger *ledger = coordinator_ledger(check->world->coordinator);
-    for (uint32_t i = 0; i < ledger->lease_count; i++) {
+    uint32_t first = ledger->lease_count > LOOKED_AT ? ledger->lease_count - LOOKED_AT : 0;
+    for (uint32_t i = first; i < ledger->lease_count; i++) {
         const struct engine_lease *lease = &ledger->leases[i].lease;
         const struct seen_lease *seen = find_key(check, lease->key);
         if (seen == NULL || seen->answer_stored || seen->lease.device != lease->device) {

@@ -163,7 +163,7 @@ static void draw_network(struct scenario *s, struct dice *dice)
     s->duplicates = percent(dice, 40) ? real(dice, 0, 0.3) : 0;
     s->delays = percent(dice, 40) ? real(dice, 0, 0.5) : 0;
     s->delay_s = s->delays > 0 || s->duplicates > 0 ? real(dice, 0.01, 20) : s->delay_s;
-    s->backhaul_ms = percent(dice, 30) ? real(dice, 1, 2000) : 0;
+    s->backhaul_ms = percent(dice, 30) ? real(dice, 1, 400) : 0; /* leases allow for no more */
     if (percent(dice, 30)) {
         uint32_t from = below(dice, 200);
         (void)snprintf(s->outages, SCENARIO_TEXT_BYTES, "%u:%u-%u", below(dice, s->gateways), from,

@@ -1,6 +1,8 @@
 /* See script.h. */
 #include "script.h"
 
+#include "enrol_script.h"
+
 #include "common/crypto/sha256.h"
 #include "common/rng.h"
 #include "server/store/internal.h"
@@ -74,7 +76,8 @@ static int ensure_devices(struct script *s)
         uint32_t id = 0;
         identity_of(i, identity);
         memset(psk, (int)i, sizeof psk);
-        int code = store_device_find(s->store, identity, &device);
+        int code = i == SCRIPT_SELF_ENROLLED ? enrol_script_run(s, identity, i)
+                                             : store_device_find(s->store, identity, &device);
         if (code == MYCEL_E_NOT_FOUND) {
             code = store_device_enroll(s->store, identity, "", psk, sizeof psk, i, &id);
         }
@@ -369,6 +372,11 @@ int script_check(struct script *s)
         if (code == MYCEL_OK && s->published[round]) {
             code = check_published(s, round);
         }
+    }
+    if (code == MYCEL_OK) {
+        char identity[16];
+        identity_of(SCRIPT_SELF_ENROLLED, identity);
+        code = enrol_script_check(s, identity);
     }
     return code != MYCEL_OK ? code : store_verify(s->store);
 }

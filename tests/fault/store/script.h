@@ -10,6 +10,10 @@
 
 #define SCRIPT_ROUNDS 3
 #define SCRIPT_DEVICES 4
+#define SCRIPT_SELF_ENROLLED 2 /* the one that comes with a token */
+
+/* How far the device that enrols itself was told that it is. */
+enum script_enrolment { SCRIPT_NOTHING, SCRIPT_TOKEN, SCRIPT_ENROLLED, SCRIPT_SPENT };
 
 struct script {
     const char *folder;
@@ -18,6 +22,7 @@ struct script {
     /* What devices and operators were told: it must never be taken back. */
     bool acknowledged[SCRIPT_ROUNDS + 1][SCRIPT_DEVICES + 1];
     bool published[SCRIPT_ROUNDS + 1];
+    enum script_enrolment enrolment;
     /* Findings. */
     unsigned lost;
     unsigned doubled;

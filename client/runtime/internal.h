@@ -59,6 +59,7 @@ struct client_pace {
     uint16_t slow_ms;    /* time to the slowest of the latest answers */
     uint8_t window;      /* block requests in flight, in sixteenths */
     uint8_t loss;        /* share of tries without an answer, in 256ths */
+    uint8_t loss_small;  /* … of check-ins */
     uint8_t loss_before; /* … with the larger blocks, during a trial */
     uint8_t blocks;      /* answers, most of them blocks, since the block size changed */
     uint8_t szx : 3;     /* block size to use */

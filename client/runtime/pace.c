@@ -8,7 +8,7 @@
  * Window: additive increase, multiplicative decrease (RFC 5681): one more request for each window of
  *   clean answers, half of them, but at least two, at most once for each round trip with a loss.
  * Block size: a datagram that a mesh cuts into ten frames needs all ten (RFC 4944). When a third of the
- *   blocks are lost, a quarter of the size is tried, and kept only if it costs fewer bytes for each byte that
+ *   blocks are lost, and twice as many as of small messages arrive, a quarter of the size is tried, and kept only if it costs fewer bytes for each byte that
  *   arrives, headers included: where datagrams are lost whatever their size, it would cost more.
  */
 #include "client/runtime/internal.h"
@@ -25,21 +25,23 @@
 #define WINDOW_LEAST (2u * WINDOW_ONE) /* one request alone waits out each of its losses */
 #define WINDOW_MOST (MYCEL_REQUEST_SLOTS * WINDOW_ONE)
 
-#define SHARE_ONE 256u    /* shares of lost tries count 256ths */
-#define LOSS_DIVISOR 16u  /* weight of one try in the mean */
-#define TRIES_SEEN_MAX 8u /* of one request */
-#define LOSS_HIGH 77u     /* 30 % */
-#define LOSS_LOW 13u      /* 5 % */
-#define TRIAL_BLOCKS 24u  /* to judge a size by */
-#define CLEAN_BLOCKS 96u  /* before a larger one is tried */
-#define HEADERS_BYTES 80u /* UDP, IP, DTLS and CoAP around a block */
-#define SZX_STEP 2u       /* a quarter */
-#define SZX_MIN 2u        /* 64 bytes */
+#define SHARE_ONE 256u      /* shares of lost tries count 256ths */
+#define LOSS_DIVISOR 16u    /* weight of one try in the mean */
+#define TRIES_SEEN_MAX 8u   /* of one request */
+#define TRIES_FIRST_MAX 24u /* of the first one of a session, and of its handshake */
+#define LOSS_HIGH 77u       /* 30 % */
+#define LOSS_LOW 13u        /* 5 % */
+#define TRIAL_BLOCKS 24u    /* to judge a size by */
+#define CLEAN_BLOCKS 96u    /* before a larger one is tried */
+#define HEADERS_BYTES 80u   /* UDP, IP, DTLS and CoAP around a block */
+#define SZX_STEP 2u         /* a quarter */
+#define SZX_MIN 2u          /* 64 bytes */
 
-#define GIVE_UP_SHARE 2u /* of 256: silence so unlikely means that nobody is there */
+#define GIVE_UP_ONE 65536u
+#define GIVE_UP_SHARE 64u /* silence as unlikely as 1 in 1,000 means that nobody is there */
 #define GIVE_UP_TRIES_MIN 3u
 #define GIVE_UP_TRIES_MAX 24u
-#define GROWTH_MAX 8u      /* of a transport's pauses: <mycel/port.h> */
+#define GROWTH_MAX 2u      /* of a transport's pauses: <mycel/port.h> */
 #define LOSS_BELIEVED 192u /* silence beyond that says nothing about the link */
 #define HANDSHAKE_TRY_MS 1500u
 #define GIVE_UP_MIN_MS 3000u /* a coordinator answers within 1.5 s, or says that it is busy */
@@ -117,8 +119,12 @@ static void take_elapsed(struct client_pace *p, uint32_t ms)
     p->slow_ms = (uint16_t)(slow < UINT16_MAX ? slow : UINT16_MAX);
 }
 
-static void take_repeated(struct client_pace *p)
+/* An answer as soon after a repetition as the round trip takes says that the tries before were lost. */
+static void take_repeated(struct client_pace *p, uint32_t since_ms)
 {
+    if (since_ms > 0 && since_ms <= 2u * p->srtt_ms) {
+        return;
+    }
     p->repeated++;
     if (p->repeated < REPEATED_IN_A_ROW) {
         return;
@@ -128,14 +134,26 @@ static void take_repeated(struct client_pace *p)
     p->repeated = REPEATED_IN_A_ROW / 2u;
 }
 
-static void take_tries(struct client_pace *p, unsigned lost, bool answered)
+static uint8_t with_tries(uint8_t loss, unsigned lost, bool answered)
 {
-    for (unsigned i = 0; i < lost && i < TRIES_SEEN_MAX; i++) {
-        p->loss = (uint8_t)(p->loss + (SHARE_ONE - 1u - p->loss) / LOSS_DIVISOR);
+    for (unsigned i = 0; i < lost; i++) {
+        loss = (uint8_t)(loss + (SHARE_ONE - 1u - loss) / LOSS_DIVISOR);
     }
-    if (answered) {
-        p->loss = (uint8_t)(p->loss - (p->loss + LOSS_DIVISOR - 1u) / LOSS_DIVISOR);
+    return answered ? (uint8_t)(loss - (loss + LOSS_DIVISOR - 1u) / LOSS_DIVISOR) : loss;
+}
+
+/* Check-ins are small: what they lose does not depend on the size of blocks. */
+static void take_tries(struct client *c, unsigned lost, bool answered)
+{
+    c->pace.loss = with_tries(c->pace.loss, lost, answered);
+    if (c->state == MYCEL_CLIENT_CHECKIN) {
+        c->pace.loss_small = with_tries(c->pace.loss_small, lost, answered);
     }
+}
+
+static unsigned at_most(unsigned count, unsigned most)
+{
+    return count < most ? count : most;
 }
 
 static void open_window(struct client_pace *p)
@@ -173,6 +191,12 @@ static void set_szx(struct client_pace *p, uint8_t szx, enum client_trial trial)
     p->blocks = 0;
 }
 
+/* Small datagrams arrive at least twice as often as blocks do. */
+static bool size_matters(const struct client_pace *p)
+{
+    return 2u * (SHARE_ONE - p->loss) < SHARE_ONE - p->loss_small;
+}
+
 static void judge_size(struct client_pace *p)
 {
     p->blocks = client_count_up(p->blocks);
@@ -187,7 +211,8 @@ static void judge_size(struct client_pace *p)
         }
         p->trial = CLIENT_TRIAL_NONE;
     }
-    if (p->trial == CLIENT_TRIAL_NONE && p->loss >= LOSS_HIGH && p->szx > SZX_MIN) {
+    if (p->trial == CLIENT_TRIAL_NONE && p->loss >= LOSS_HIGH && p->szx > SZX_MIN &&
+        size_matters(p)) {
         p->loss_before = p->loss;
         set_szx(p, (uint8_t)(p->szx - SZX_STEP > SZX_MIN ? p->szx - SZX_STEP : SZX_MIN),
                 CLIENT_TRIAL_SMALLER);
@@ -211,13 +236,14 @@ void pace_answered(struct client *c, const struct client_slot *slot, unsigned re
         guess_timeout(p, since_ms > 0 ? since_ms : elapsed);
     }
     if (!slot->is_timed) {
-        /* The handshake is in it, and says by its length how often it was repeated. */
-        take_tries(p, lost + elapsed / HANDSHAKE_TRY_MS, true);
+        /* The handshake is in it. Where its repetitions are not counted, its length tells of them. */
+        unsigned tries = repeats > 0 ? repeats : lost + elapsed / HANDSHAKE_TRY_MS;
+        take_tries(c, at_most(tries, TRIES_FIRST_MAX), true);
         return;
     }
-    take_tries(p, lost, true);
+    take_tries(c, at_most(lost, TRIES_SEEN_MAX), true);
     if (lost > 0) {
-        take_repeated(p);
+        take_repeated(p, since_ms);
         close_window(c, slot);
     } else {
         take_round_trip(p, elapsed);
@@ -229,7 +255,7 @@ void pace_answered(struct client *c, const struct client_slot *slot, unsigned re
 void pace_lost(struct client *c, const struct client_slot *slot)
 {
     if (slot->is_timed) {
-        take_tries(&c->pace, TRIES_SEEN_MAX, false);
+        take_tries(c, TRIES_SEEN_MAX, false);
         close_window(c, slot);
         judge_size(&c->pace);
     }
@@ -238,14 +264,14 @@ void pace_lost(struct client *c, const struct client_slot *slot)
 void pace_silent(struct client *c)
 {
     if (c->pace.loss < LOSS_BELIEVED) {
-        take_tries(&c->pace, TRIES_SEEN_MAX, false);
+        take_tries(c, TRIES_SEEN_MAX, false);
     }
 }
 
 /* So many tries that silence is as good as impossible, with pauses as transports make them. */
 static uint32_t tries_ms(uint32_t timeout_ms, uint8_t loss)
 {
-    uint32_t silence = SHARE_ONE;
+    uint32_t silence = GIVE_UP_ONE;
     uint32_t wait = timeout_ms;
     uint32_t sum = 0;
     for (unsigned i = 0; i < GIVE_UP_TRIES_MAX; i++) {

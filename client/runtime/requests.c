@@ -96,6 +96,7 @@ void requests_collect(struct client *c, const struct client_state_ops *table)
         struct mycel_response r = {0};
         int rc = transport(c)->receive(c->port->transport_ctx, &r);
         if (rc == 0) {
+            c->heard_ms = r.heard ? c->now_ms : c->heard_ms;
             return;
         }
         if (rc < 0) {
@@ -118,23 +119,26 @@ void requests_collect(struct client *c, const struct client_state_ops *table)
     }
 }
 
-/* Nothing was heard since the request left. */
+/* Nothing was heard since the request left, or for a while in the handshake that it waits for. */
 static bool is_silent_since(const struct client *c, const struct client_slot *slot)
 {
-    return c->now_ms - c->heard_ms >= requests_age_ms(c, slot);
+    return !c->session_proven || c->now_ms - c->heard_ms >= requests_age_ms(c, slot);
 }
 
 /* When an answer is overdue. A peer that has answered in this session and does not any more was most
- * likely restarted and has forgotten it: a handshake costs less than listening for long. */
+ * likely restarted and has forgotten it: a handshake costs less than listening for long. One that still
+ * answers in the handshake is given its time. */
 static uint64_t due_ms(const struct client *c, const struct client_slot *slot)
 {
     uint32_t limit = answer_ms(c);
+    uint64_t since_ms = requests_age_ms(c, slot);
     if (is_silent_since(c, slot)) {
         uint32_t patience = c->session_proven ? pace_patience_ms(c, slot->timeout_ms)
                                               : pace_handshake_patience_ms(c);
         limit = patience < limit ? patience : limit;
+        since_ms = c->now_ms - c->heard_ms < since_ms ? c->now_ms - c->heard_ms : since_ms;
     }
-    return c->now_ms - requests_age_ms(c, slot) + limit;
+    return c->now_ms - since_ms + limit;
 }
 
 /* A transport may refuse requests until its handshake is done, and with a wrong key that never is. */

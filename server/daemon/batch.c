@@ -89,6 +89,20 @@ static void attach(struct shell *shell, struct batch *batch, const struct engine
     }
 }
 
+/* The store has refused it: the ticket has its body back, and with the 5.03 the endpoint. */
+static void give_back(struct shell *shell, struct batch *batch)
+{
+    for (uint32_t i = 0; i < batch->count && batch->body; i++) {
+        struct ticket *ticket = batch->rows[i].type == ENGINE_ACTION_STORE_UPDATE
+                                    ? ticket_get(&shell->tickets, batch->rows[i].tag)
+                                    : NULL;
+        if (ticket && !ticket->body) {
+            ticket_set_body(&shell->tickets, ticket, batch->body, batch->body_bytes);
+            batch->body = NULL;
+        }
+    }
+}
+
 /* The new version is what everybody will ask for next: it goes straight into memory. With SCAFFOLD the
  * rule's state does, too. */
 static void keep_version(struct shell *shell, struct run_sum *sum,
@@ -138,6 +152,7 @@ static void finish(struct shell *shell, struct shell_write *write)
     struct batch *batch = (struct batch *)(void *)write;
     shell->batches--;
     if (batch->write.job.result < 0) {
+        give_back(shell, batch);
         shell_rebuild(shell, batch->write.job.result);
     } else {
         keep_versions(shell, batch);
@@ -178,6 +193,7 @@ int batch_submit(struct shell *shell, const struct engine_actions *actions)
     }
     int rc = shell_write(shell, &batch->write);
     if (rc < 0) {
+        give_back(shell, batch);
         batch_free(batch);
     } else {
         shell->batches++;

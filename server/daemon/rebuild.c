@@ -85,8 +85,8 @@ static void done(struct job *base)
 static void refuse_ticket(void *user, uint64_t tag, const struct ticket *ticket)
 {
     struct shell *shell = user;
-    reply_busy(shell, ticket->reply);
-    ticket_drop(&shell->tickets, tag);
+    net_reply_id id = ticket->reply;
+    reply_busy_body(shell, id, ticket_end(&shell->tickets, tag));
 }
 
 static void on_timer(uv_timer_t *timer)

@@ -22,8 +22,14 @@ static void send_message(struct shell *shell, net_reply_id id, uint8_t code, int
 
 void reply_busy(struct shell *shell, net_reply_id id)
 {
+    reply_busy_body(shell, id, NULL);
+}
+
+void reply_busy_body(struct shell *shell, net_reply_id id, uint8_t *body)
+{
     struct net_response response = NET_RESPONSE(NET_CODE(5, 3));
     response.max_age_s = BUSY_MAX_AGE_S;
+    response.body = body;
     net_reply(shell->net, id, &response);
 }
 
@@ -129,6 +135,9 @@ void reply_action(struct shell *shell, const struct engine_action *action)
     default: {
         struct net_response response;
         reply_fill_problem(&response, &action->u.problem, payload, sizeof payload);
+        if (response.code == NET_CODE(5, 3)) {
+            response.body = ticket_end(&shell->tickets, action->tag);
+        }
         net_reply(shell->net, id, &response);
         break;
     }

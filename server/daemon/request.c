@@ -112,8 +112,7 @@ static void handle_body(struct shell *shell, const struct net_request *request)
         ticket = ticket_take(&shell->tickets, &tag);
     }
     if (!ticket) {
-        free(request->body);
-        reply_busy(shell, request->reply);
+        reply_busy_body(shell, request->reply, request->body);
         return;
     }
     ticket->reply = request->reply;
@@ -121,8 +120,7 @@ static void handle_body(struct shell *shell, const struct net_request *request)
     memcpy(ticket->key, key, sizeof key);
     ticket_set_body(&shell->tickets, ticket, request->body, request->body_bytes);
     if (job_verify(shell, tag) < 0) {
-        ticket_drop(&shell->tickets, tag);
-        reply_busy(shell, request->reply);
+        reply_busy_body(shell, request->reply, ticket_end(&shell->tickets, tag));
     }
 }
 

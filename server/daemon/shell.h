@@ -118,6 +118,9 @@ void reply_action(struct shell *shell, const struct engine_action *action);
 void reply_problem(struct shell *shell, net_reply_id id, uint8_t code, int reason,
                    const char *text);
 void reply_busy(struct shell *shell, net_reply_id id);
+/* The same to an upload, whose body (from malloc, may be NULL) goes back to the endpoint: the device
+ * sends its last block again, and no other. */
+void reply_busy_body(struct shell *shell, net_reply_id id, uint8_t *body);
 void reply_receipt_bytes(struct shell *shell, net_reply_id id, uint8_t code, const void *receipt,
                          size_t bytes);
 /* Code and payload for a refusal; the payload is written to `out`. */

@@ -76,17 +76,23 @@ uint8_t *ticket_move_body(struct ticket_table *table, struct ticket *ticket, siz
     return body;
 }
 
-void ticket_drop(struct ticket_table *table, uint64_t tag)
+uint8_t *ticket_end(struct ticket_table *table, uint64_t tag)
 {
     struct ticket *ticket = ticket_get(table, tag);
     if (!ticket) {
-        return;
+        return NULL;
     }
     size_t bytes;
-    free(ticket_move_body(table, ticket, &bytes));
+    uint8_t *body = ticket_move_body(table, ticket, &bytes);
     ticket->used = false;
     ticket->next_free = table->first_free;
     table->first_free = (uint32_t)(ticket - table->tickets);
+    return body;
+}
+
+void ticket_drop(struct ticket_table *table, uint64_t tag)
+{
+    free(ticket_end(table, tag));
 }
 
 bool ticket_has_body(const struct ticket_table *table, uint32_t device,

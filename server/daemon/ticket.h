@@ -55,6 +55,9 @@ uint8_t *ticket_move_body(struct ticket_table *table, struct ticket *ticket, siz
 /* Gives the ticket back and frees its body. An old tag is harmless. */
 void ticket_drop(struct ticket_table *table, uint64_t tag);
 
+/* Gives the ticket back. Its body is the caller's; NULL: there is none, or the tag is old. */
+uint8_t *ticket_end(struct ticket_table *table, uint64_t tag);
+
 /* Whether a body with this key is being looked at. */
 bool ticket_has_body(const struct ticket_table *table, uint32_t device,
                      const uint8_t key[PROTO_KEY_BYTES]);

@@ -76,6 +76,13 @@ void bodies_remove(struct bodies *bodies, struct body *body)
     bodies_unlock(bodies, table);
 }
 
+void bodies_return(struct bodies *bodies, struct body *body, uint8_t *data, uint64_t now_ms)
+{
+    struct body_table *table = bodies_lock(bodies, body->identity);
+    body_return(table, body, data, now_ms);
+    bodies_unlock(bodies, table);
+}
+
 void bodies_forget(struct bodies *bodies, const char *identity)
 {
     struct body_table *table = bodies_lock(bodies, identity);

@@ -22,6 +22,7 @@ void bodies_unlock(struct bodies *bodies, struct body_table *table);
 
 /* As in body.h, for all tables, with the locks taken. */
 void bodies_remove(struct bodies *bodies, struct body *body);
+void bodies_return(struct bodies *bodies, struct body *body, uint8_t *data, uint64_t now_ms);
 void bodies_forget(struct bodies *bodies, const char *identity);
 unsigned bodies_expire(struct bodies *bodies, uint64_t now_ms);
 void bodies_gauge(struct bodies *bodies, uint32_t *partial, uint64_t *reserved_bytes);

@@ -340,6 +340,20 @@ unsigned body_missing(struct body *body, uint32_t block_bytes, uint32_t out[BODY
     return found;
 }
 
+void body_return(struct body_table *table, struct body *body, uint8_t *data, uint64_t now_ms)
+{
+    MYCEL_ASSERT(body->state == BODY_HANDED_OVER && body_is_complete(body));
+    body->data = data;
+    if (!body_reserve(table, body_cost(body->size))) {
+        body_table_remove(table, body);
+        return;
+    }
+    body->state = BODY_PARTIAL;
+    body->active_ms = now_ms;
+    queue_append(table, body);
+    table->partial++;
+}
+
 uint8_t *body_take(struct body_table *table, struct body *body)
 {
     MYCEL_ASSERT(body->state == BODY_PARTIAL && body_is_complete(body));

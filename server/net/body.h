@@ -5,8 +5,9 @@
  *
  *             body_table_add              body_take                     body_table_remove
  *  (nothing) ----------------> PARTIAL -----------------> HANDED_OVER ------------------> (nothing)
- *                                 |                                          ^
- *                                 +---- expiry, eviction, kick --------------+
+ *                               | ^                            |             ^
+ *                               | +------- body_return --------+             |
+ *                               +------ expiry, eviction, kick --------------+
  *
  * PARTIAL:     `data` holds `size` bytes, of which `have` says the present ones; counted in both
  *              budgets; in the idle queue, longest idle first.
@@ -110,5 +111,9 @@ unsigned body_missing(struct body *body, uint32_t block_bytes, uint32_t out[BODY
 /* Hands the bytes of a complete body over: PARTIAL -> HANDED_OVER. The caller frees them. Never NULL,
  * also for an empty body. */
 uint8_t *body_take(struct body_table *table, struct body *body);
+
+/* The bytes come back: HANDED_OVER -> PARTIAL, complete. The table owns them in any case; when the total budget is
+ * used up by now, the body is forgotten. */
+void body_return(struct body_table *table, struct body *body, uint8_t *data, uint64_t now_ms);
 
 #endif

@@ -106,7 +106,7 @@ static void configure(struct dtls *dtls)
     mbedtls_ssl_conf_dtls_cookies(config, on_cookie_write, on_cookie_check, dtls);
     mbedtls_ssl_conf_dtls_anti_replay(config, MBEDTLS_SSL_ANTI_REPLAY_ENABLED);
     mbedtls_ssl_conf_dtls_badmac_limit(config, 0); /* forged records must not end a session */
-    mbedtls_ssl_conf_handshake_timeout(config, DTLS_RETRANSMIT_MIN_MS, DTLS_RETRANSMIT_MAX_MS);
+    mbedtls_ssl_conf_handshake_timeout(config, DTLS_RETRANSMIT_MIN_MS, DTLS_RETRANSMIT_LIMIT_MS);
 }
 
 int dtls_open(struct dtls *dtls, struct endpoint *endpoint)

@@ -21,8 +21,9 @@
 #include "server/net/key_choice.h"
 
 #define DTLS_RETRANSMIT_MIN_MS 1000u /* RFC 6347 §4.2.4.1 */
-#define DTLS_RETRANSMIT_MAX_MS 8000u
-#define DTLS_MTU_BYTES 1280u /* what every IPv6 path carries */
+#define DTLS_RETRANSMIT_MAX_MS 3000u /* so often until net_config.handshake_timeout_ms ends it */
+#define DTLS_RETRANSMIT_LIMIT_MS (1u << 31) /* the library doubles up to this, then it gives up */
+#define DTLS_MTU_BYTES 1280u                /* what every IPv6 path carries */
 
 struct endpoint;
 

@@ -172,14 +172,27 @@ void exchange_finish(struct endpoint *endpoint, struct pending *pending)
     pending_remove(&endpoint->pending, pending);
 }
 
+/* What the shell could not look at now waits for the last block to be sent again. */
+static void give_back(struct endpoint *endpoint, struct pending *pending, uint8_t *bytes)
+{
+    if (bytes != NULL && pending->body != NULL) {
+        bodies_return(endpoint->bodies, pending->body, bytes, endpoint_now_ms(endpoint));
+        pending->body = NULL;
+    } else {
+        free(bytes);
+    }
+}
+
 int endpoint_reply(struct endpoint *endpoint, net_reply_id id, const struct net_response *response)
 {
     MYCEL_ASSERT(response->payload_bytes <= NET_PAYLOAD_BYTES_MAX);
     MYCEL_ASSERT(response->blob == NULL || response->payload_bytes == 0);
     struct pending *pending = endpoint->closing ? NULL : pending_find(&endpoint->pending, id);
     if (pending == NULL) {
+        free(response->body);
         return MYCEL_E_CLOSED;
     }
+    give_back(endpoint, pending, response->body);
     bool late = pending->state == PENDING_EXPIRED;
     struct exchange exchange = pending->exchange;
     exchange_finish(endpoint, pending);

@@ -103,6 +103,7 @@ void letter_free(struct letter *letter)
         free(((struct letter_request *)letter)->request.body);
     } else if (letter->type == LETTER_REPLY || letter->type == LETTER_VERDICT) {
         net_blob_unref(((struct letter_reply *)letter)->response.blob);
+        free(((struct letter_reply *)letter)->response.body);
     }
     free(letter);
 }

@@ -321,10 +321,12 @@ int net_reply(struct net *net, net_reply_id id, const struct net_response *respo
     }
     unsigned worker = (unsigned)((id & WORKER_REPLY_MASK) >> WORKER_REPLY_SHIFT);
     if (net->closing || worker >= net->opened) {
+        free(response->body);
         return MYCEL_E_CLOSED;
     }
     struct letter *letter = letter_reply(LETTER_REPLY, id & ~WORKER_REPLY_MASK, response);
     if (letter == NULL) {
+        free(response->body);
         return MYCEL_E_NO_MEMORY;
     }
     siblings_write(net->siblings, net->siblings->workers, worker, letter);

@@ -99,6 +99,8 @@ struct net_response {
     size_t payload_bytes;
     struct net_blob *blob; /* instead of a payload: the block that the request asked for is sent,
                               with ETag, Block2 and, on block 0, Size2. Borrowed for the call */
+    uint8_t *body; /* of the request, given back with a 5.03: the endpoint owns it again, whatever
+                      net_reply returns, and the last block sent anew finds a complete body */
     bool
         for_all; /* with a blob, to a GET: for a second every device that asks for the same path gets
                      it too, without a call of the handler */

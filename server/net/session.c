@@ -55,7 +55,7 @@ static void on_set_timer(void *user, uint32_t intermediate_ms, uint32_t final_ms
     struct session *session = user;
     session->timer_start_ms = endpoint_now_ms(session->endpoint);
     session->timer_intermediate_ms = intermediate_ms;
-    session->timer_final_ms = final_ms;
+    session->timer_final_ms = final_ms < DTLS_RETRANSMIT_MAX_MS ? final_ms : DTLS_RETRANSMIT_MAX_MS;
 }
 
 /* -1 not running, 0 running, 1 intermediate delay passed, 2 final delay passed. */

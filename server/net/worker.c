@@ -116,8 +116,9 @@ static void read_letter(struct worker *worker, struct letter *letter)
     struct endpoint *endpoint = worker->endpoint;
     switch ((enum letter_type)letter->type) {
     case LETTER_REPLY: {
-        const struct letter_reply *reply = (const struct letter_reply *)letter;
+        struct letter_reply *reply = (struct letter_reply *)letter;
         (void)endpoint_reply(endpoint, reply->id, &reply->response);
+        reply->response.body = NULL; /* the endpoint's */
         break;
     }
     case LETTER_VERDICT: {

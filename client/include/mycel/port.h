@@ -41,7 +41,8 @@ struct mycel_block {
 };
 
 /* One request. The transport repeats it, with the same message id and token, until an answer comes or
- * the slot is cancelled: for the first time after timeout_ms, then with growing, jittered pauses. */
+ * the slot is cancelled: for the first time after timeout_ms, then after pauses, jittered, that grow to
+ * twice that or more. */
 struct mycel_request {
     enum mycel_method method;
     const char *path[2];     /* segments, NUL-terminated; path[1] may be NULL */
@@ -56,9 +57,11 @@ struct mycel_request {
 /* One answer. Everything in it comes from the network and is checked by the client. */
 struct mycel_response {
     uint8_t slot;
-    uint8_t repeats; /* how often the request was repeated; 0 from a transport that cannot tell */
+    uint8_t repeats; /* how often the request was repeated, and the handshake that it waited for; 0
+                      * from a transport that cannot tell */
     uint16_t
         since_ms; /* since it was sent for the last time, if `repeats` or a handshake went before */
+    bool heard;   /* without an answer: the peer is there, its handshake has got on meanwhile */
     uint8_t code; /* class << 5 | detail, e.g. 0x45 for 2.05 */
     uint16_t content_format;
     struct mycel_block block; /* Block1 in answers to PUT, Block2 in answers to GET */
@@ -82,7 +85,8 @@ struct mycel_transport {
     int (*send)(void *ctx, unsigned slot, const struct mycel_request *request);
 
     /* Drives input, retransmissions and the handshake, then takes one answer.
-     * 1: *response is filled and its slot is free again. 0: nothing yet. <0: the session is dead.
+     * 1: *response is filled and its slot is free again. 0: nothing yet (`heard` may be set, the rest is
+     * not looked at). <0: the session is dead.
      * Must never deliver an answer to a request that was cancelled. */
     int (*receive)(void *ctx, struct mycel_response *response);
 

@@ -28,7 +28,7 @@
 #define SEGMENT_BYTES_MAX 48u
 #define TIMEOUT_MS 2000u   /* of a request without one: ACK_TIMEOUT of RFC 7252 §4.8 */
 #define TIMEOUT_MIN_MS 50u /* whatever is asked */
-#define TIMEOUT_GROWTH_MAX 8u
+#define TIMEOUT_GROWTH_MAX 2u
 
 struct slot {
     bool busy;
@@ -173,9 +173,18 @@ static void set_timer(const struct coap_transport *t)
 
 /* ---- the table */
 
-static int open_session(void *ctx)
+static void drop_session(struct coap_transport *t)
 {
-    struct coap_transport *t = ctx;
+    coap_session_t *session = t->session;
+    t->session = NULL;
+    if (session != NULL) {
+        coap_session_release(session);
+    }
+}
+
+/* A session from a new port, whose handshake has sent its first flight. 0, or <0. */
+static int new_session(struct coap_transport *t)
+{
     coap_dtls_cpsk_t psk = {.version = COAP_DTLS_CPSK_SETUP_VERSION, .use_cid = 1};
     psk.psk_info.identity.s = (const uint8_t *)t->identity;
     psk.psk_info.identity.length = strlen(t->identity);
@@ -189,23 +198,29 @@ static int open_session(void *ctx)
     coap_session_set_mtu(t->session, MTU);
     void *ssl = coap_session_get_tls(t->session, NULL);
     if (ssl != NULL) {
-        handshake_pace_take(&t->handshake, ssl, handshake_base_ms(t));
+        handshake_pace_take(&t->handshake, ssl);
     }
-    set_timer(t);
     return MYCEL_OK;
+}
+
+static int open_session(void *ctx)
+{
+    struct coap_transport *t = ctx;
+    handshake_pace_reset(&t->handshake, handshake_base_ms(t));
+    int rc = new_session(t);
+    if (rc == MYCEL_OK) {
+        set_timer(t);
+    }
+    return rc;
 }
 
 static void close_session(void *ctx)
 {
     struct coap_transport *t = ctx;
-    coap_session_t *session = t->session;
-    t->session = NULL;
     for (unsigned i = 0; i < MYCEL_REQUEST_SLOTS; i++) {
         t->slots[i].busy = false;
     }
-    if (session != NULL) {
-        coap_session_release(session);
-    }
+    drop_session(t);
 }
 
 /* Copies what has to be repeated. False: larger than any request of the client is. */
@@ -297,6 +312,37 @@ static int send_request(void *ctx, unsigned index, const struct mycel_request *q
     return 1;
 }
 
+/* A new session takes over the requests that waited for the old one's handshake. */
+static void start_over(struct coap_transport *t)
+{
+    drop_session(t);
+    int rc = new_session(t);
+    for (unsigned i = 0; i < MYCEL_REQUEST_SLOTS && rc >= 0; i++) {
+        if (t->slots[i].busy && !t->slots[i].answered) {
+            rc = transmit(t, &t->slots[i]);
+        }
+    }
+    t->failure = rc;
+}
+
+static void repeat_flight(struct coap_transport *t)
+{
+    void *ssl = coap_session_get_tls(t->session, NULL);
+    if (ssl == NULL) {
+        return;
+    }
+    switch (handshake_pace_repeat(&t->handshake, ssl)) {
+    case HANDSHAKE_GOES_ON:
+        break;
+    case HANDSHAKE_STARTS_OVER:
+        start_over(t);
+        break;
+    case HANDSHAKE_FAILED:
+        t->failure = MYCEL_E_TIMEOUT;
+        break;
+    }
+}
+
 /* Sends again what is due: a flight of the handshake, or requests that nobody has answered. */
 static void repeat(struct coap_transport *t)
 {
@@ -304,10 +350,7 @@ static void repeat(struct coap_transport *t)
         return;
     }
     if (!is_established(t)) {
-        void *ssl = coap_session_get_tls(t->session, NULL);
-        if (ssl != NULL && !handshake_pace_repeat(&t->handshake, ssl)) {
-            t->failure = MYCEL_E_TIMEOUT;
-        }
+        repeat_flight(t);
         return;
     }
     uint64_t now_ms = host_now_ms();
@@ -316,8 +359,9 @@ static void repeat(struct coap_transport *t)
         if (!slot->busy || slot->answered) {
             continue;
         }
-        if (slot->wait_ms == 0) {
-            schedule(slot, now_ms); /* it left when the handshake was done */
+        if (slot->wait_ms == 0) { /* it left when the handshake was done */
+            slot->repeats = handshake_pace_repeats(&t->handshake);
+            schedule(slot, now_ms);
         } else if (now_ms >= slot->due_ms) {
             slot->repeats = slot->repeats < UINT8_MAX ? (uint8_t)(slot->repeats + 1u) : UINT8_MAX;
             (void)transmit(t, slot); /* what cannot be sent now is sent the next time */
@@ -350,6 +394,7 @@ static int receive(void *ctx, struct mycel_response *response)
     if (take_answer(t, response)) {
         return 1;
     }
+    response->heard = handshake_pace_heard(&t->handshake);
     return t->failure;
 }
 

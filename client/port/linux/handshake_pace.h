@@ -1,8 +1,13 @@
 /*
- * When a DTLS handshake repeats its latest flight. libcoap's own timer grows with every repetition and
- * never shrinks when the handshake gets on (1, 2, 4, 8, 16 s in all, then it gives up), so a lossy
- * network hardly ever sees the end of one. Here each flight starts anew from what is known of the round
- * trip, grows by half, and the handshake is given up by whoever waits for it.
+ * When a DTLS handshake repeats its latest flight, and when it starts over. libcoap's own timer grows
+ * with every repetition and never shrinks when the handshake gets on (1, 2, 4, 8, 16 s in all, then it gives
+ * up), and mbedTLS gives up after seven repetitions of a flight, so a lossy network hardly ever sees
+ * the end of one. Here each flight is repeated after what is known of the round trip, then after half as
+ * much more, for as long as somebody waits for it: flights are small.
+ *
+ * A peer that has answered one flight and is deaf to the next has most likely lost the handshake: a NAT
+ * has given us a new port, for which its cookie is worth nothing, or it was restarted. Then the handshake
+ * starts over, after few repetitions where nothing got lost before, after more where much did.
  */
 #ifndef MYCEL_CLIENT_PORT_LINUX_HANDSHAKE_PACE_H
 #define MYCEL_CLIENT_PORT_LINUX_HANDSHAKE_PACE_H
@@ -11,22 +16,42 @@
 #include <stdint.h>
 
 struct handshake_pace {
-    uint64_t start_ms;
-    uint32_t base_ms;         /* the first repetition of a flight */
+    uint64_t start_ms;        /* when the flight was sent for the last time */
+    uint32_t base_ms;         /* its first repetition */
     uint32_t intermediate_ms; /* as mbedTLS asks for it */
     uint32_t final_ms;        /* 0: no flight is under way */
+    uint32_t repeats;         /* of this flight */
+    uint32_t repeats_before;  /* of all flights before it, those of earlier starts included */
+    uint32_t starts;          /* handshakes in which the peer answered */
+    bool answered;            /* this handshake is one of them */
+    bool heard;               /* handshake_pace_heard has not told of the latest answer yet */
 };
 
 #define HANDSHAKE_BASE_MS 1000u /* nothing is known of the peer (RFC 6347 §4.2.4.1) */
 
+enum handshake_verdict {
+    HANDSHAKE_GOES_ON,
+    HANDSHAKE_STARTS_OVER, /* in a new session, from a new port; then handshake_pace_take again */
+    HANDSHAKE_FAILED       /* it started over several times: the key is wrong, if nothing else is */
+};
+
+/* Forgets earlier handshakes. */
+void handshake_pace_reset(struct handshake_pace *pace, uint32_t base_ms);
+
 /* Takes over the timer of a session's handshake (an mbedtls_ssl_context) that has just sent its first
  * flight. `pace` must live as long as the session. */
-void handshake_pace_take(struct handshake_pace *pace, void *ssl, uint32_t base_ms);
+void handshake_pace_take(struct handshake_pace *pace, void *ssl);
 
 /* When handshake_pace_repeat is due; UINT64_MAX: no flight is under way. */
 uint64_t handshake_pace_due_ms(const struct handshake_pace *pace);
 
-/* Sends the flight again if it is due. False: mbedTLS has given up. */
-bool handshake_pace_repeat(struct handshake_pace *pace, void *ssl);
+/* Sends the flight again if it is due. */
+enum handshake_verdict handshake_pace_repeat(struct handshake_pace *pace, void *ssl);
+
+/* Repetitions so far, of all flights, at most 255. */
+uint8_t handshake_pace_repeats(const struct handshake_pace *pace);
+
+/* Whether the peer has answered a flight since the last call. */
+bool handshake_pace_heard(struct handshake_pace *pace);
 
 #endif

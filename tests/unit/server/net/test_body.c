@@ -186,12 +186,38 @@ static void test_handed_over(void **state)
     body_table_deinit(&t);
 }
 
+/* Its bytes come back and are counted again; without room for them it is forgotten. */
+static void test_given_back(void **state)
+{
+    (void)state;
+    static const uint8_t block[64] = {1};
+    struct body_table t;
+    assert_int_equal(body_table_init(&t, &limits, 1), 0);
+    struct body *body = add(&t, "dev", "path", 64, 0);
+    uint64_t reserved = t.reserved_bytes;
+    body_store(&t, body, 0, block, 64, 0);
+    uint8_t *bytes = body_take(&t, body);
+    assert_int_equal(t.reserved_bytes, 0);
+    body_return(&t, body, bytes, 7);
+    assert_int_equal(t.reserved_bytes, reserved);
+    assert_int_equal(t.partial, 1);
+    assert_true(body_is_complete(body));
+    bytes = body_take(&t, body);
+    assert_memory_equal(bytes, block, 64);
+    t.limits.total_bytes = 0;
+    body_return(&t, body, bytes, 8);
+    assert_null(body_table_find(&t, &(struct body_key){"dev", "path", 5}));
+    assert_int_equal(t.reserved_bytes, 0);
+    assert_int_equal(t.partial, 0);
+    body_table_deinit(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_model), cmocka_unit_test(test_repeated_block_is_not_written),
         cmocka_unit_test(test_device_budget), cmocka_unit_test(test_total_budget),
-        cmocka_unit_test(test_handed_over),
+        cmocka_unit_test(test_handed_over),   cmocka_unit_test(test_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -333,6 +333,41 @@ static void test_blocks_after_hand_over(void **state)
     assert_int_equal(s->f.requests, 1);
 }
 
+/* The shell could not look at it: the device sends its last block again, and no other. */
+static void test_body_given_back(void **state)
+{
+    struct stage *s = *state;
+    struct writer w;
+    struct reply r;
+    struct net_response busy = NET_RESPONSE(NET_CODE(5, 3));
+    s->f.mode = ANSWER_LATER;
+    put_block(s, "u/key", 0, 6, 2000, true, &r);
+    write_begin(&w, CON, NET_PUT, ++s->c.mid, "u");
+    write_path(&w, "u/key");
+    write_uint(&w, 27, 1 << 4 | 6);
+    write_payload(&w, s->data + 1024, 976);
+    client_send(&s->c, w.bytes, w.count);
+    fixture_run(&s->f, 20);
+    assert_body(s, 0, 2000);
+    assert_int_equal(fixture_stats(&s->f).bodies_partial, 0);
+    busy.body = s->f.seen[0].body;
+    s->f.seen[0].body = NULL;
+    assert_int_equal(net_reply(s->f.net, s->f.seen[0].reply, &busy), 0);
+    assert_true(reply_wait(&s->c, &r, WAIT_MS));
+    assert_code(&r, 5, 3);
+    assert_int_equal(fixture_stats(&s->f).bodies_partial, 1);
+    busy.body = malloc(16); /* nobody waits any more: it is freed */
+    assert_true(net_reply(s->f.net, s->f.seen[0].reply, &busy) < 0 || s->f.config.workers > 1);
+    s->f.mode = ANSWER_ECHO;
+    put_block(s, "u/key", 1, 6, 2000, true, &r);
+    assert_code(&r, 2, 5);
+    assert_body(s, 1, 2000);
+    assert_int_equal(s->f.admits, 1);
+    struct net_stats stats = fixture_stats(&s->f);
+    assert_int_equal(stats.bodies_partial, 0);
+    assert_int_equal(stats.bodies_partial_bytes, 0);
+}
+
 static void test_partial_uploads_expire(void **state)
 {
     struct stage *s = *state;
@@ -394,6 +429,7 @@ int main(void)
         STAGED(test_upload_refused_by_the_shell),
         STAGED(test_blocks_that_contradict),
         STAGED(test_blocks_after_hand_over),
+        STAGED(test_body_given_back),
         STAGED(test_partial_uploads_expire),
         STAGED(test_upload_budgets),
     };

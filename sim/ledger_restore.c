@@ -101,7 +101,6 @@ static int feed_update(const struct feeding *f, uint32_t index)
     const struct engine_action_update *row = &f->ledger->updates[index].row;
     struct engine_event event = {.type = ENGINE_EVENT_RESTORE_UPDATE};
     event.u.restore_update.receipt = row->receipt;
-    event.u.restore_update.receipt.attempt = 0; /* the store does not keep it either */
     event.u.restore_update.report = row->report;
     event.u.restore_update.norm = row->norm;
     return feed(f, &event);

@@ -277,6 +277,7 @@ int translate_stored_update(const struct store_update *update,
     receipt->device = update->device;
     receipt->run = update->run;
     receipt->round = update->round;
+    receipt->attempt = update->attempt;
     receipt->base_version = update->base_version;
     receipt->counted_round = update->counted_round;
     receipt->status = update->status;

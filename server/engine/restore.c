@@ -9,8 +9,6 @@
 #include "server/engine/spec.h"
 #include "server/engine/update.h"
 
-#define ATTEMPTS_LOOKED_AT 64u /* of a round, for the one that a receipt belongs to */
-
 static int restore_round(struct engine *e, const struct engine_event_round *row)
 {
     uint32_t run_slot = run_find(e, row->run);
@@ -120,37 +118,16 @@ static void restore_tally(struct run *run, uint32_t counted_round, uint64_t weig
     tally->weight += weight;
 }
 
-/* The attempt that a receipt belongs to. A store need not know it: the key is made of it. 0: of none that
- * was looked at. */
-static uint32_t attempt_of(const struct engine_receipt *receipt)
-{
-    struct engine_lease what = {.device = receipt->device,
-                                .run = receipt->run,
-                                .round = receipt->round,
-                                .base.version = receipt->base_version};
-
-    if (receipt->attempt > 0) {
-        return receipt->attempt;
-    }
-    for (what.attempt = 1; what.attempt <= ATTEMPTS_LOOKED_AT; what.attempt++) {
-        key_derive(&what);
-        if (key_equal(what.key, receipt->key)) {
-            return what.attempt;
-        }
-    }
-    return 0;
-}
-
 /* A lease that was given up for the one that this receipt answers stays given up. */
 static void drop_older_lease(struct engine *e, uint32_t device_slot, uint32_t run_slot,
-                             const struct engine_receipt *receipt, uint32_t attempt)
+                             const struct engine_receipt *receipt)
 {
     const struct lease *lease = &e->devices[device_slot].lease;
     const struct engine_lease *what = &lease->what;
 
     if (lease->state != LEASE_NONE && lease->run_slot == run_slot &&
         (what->round < receipt->round ||
-         (what->round == receipt->round && what->attempt < attempt))) {
+         (what->round == receipt->round && what->attempt < receipt->attempt))) {
         lease_drop(e, device_slot);
     }
 }
@@ -165,14 +142,16 @@ static int restore_update(struct engine *e, const struct engine_event_restore_up
     if (rc < 0 || run_slot == ENGINE_NO_SLOT) {
         return rc;
     }
+    if (receipt->attempt == 0) {
+        return MYCEL_E_INVALID;
+    }
     struct run *run = &e->runs[run_slot];
     struct share *share = share_of(e, device_slot, run_slot);
     uint64_t weight = update_weight(&run->spec, &row->report);
-    uint32_t attempt = attempt_of(receipt);
 
     receipt_keep(e, receipt, 0);
-    update_mark(share, receipt->round, attempt > 0 ? attempt : run->round.attempt);
-    drop_older_lease(e, device_slot, run_slot, receipt, attempt);
+    update_mark(share, receipt->round, receipt->attempt);
+    drop_older_lease(e, device_slot, run_slot, receipt);
     if (receipt->counted_round > 0) {
         restore_tally(run, receipt->counted_round, weight);
         update_learn(e, device_slot, run_slot, receipt, &row->report, row->norm);

@@ -231,7 +231,7 @@ struct engine_receipt {
     uint32_t device;
     uint32_t run;
     uint32_t round;   /* the round it was leased in (wire: Receipt.round) */
-    uint32_t attempt; /* … and its attempt; 0 in a restored one: not known */
+    uint32_t attempt; /* … and its attempt */
     uint32_t base_version;
     uint32_t counted_round; /* the round whose sum it is part of; 0: none */
     int32_t status;         /* 0: counted; else MYCEL_E_*; TIMEOUT with `late` */

@@ -51,8 +51,8 @@
 #define SQL_UPDATE_COLUMNS                                                                         \
     "u.key, u.device, u.run, u.round, u.base_version, u.status, u.late, u.counted_round,"          \
     " u.digest, u.received_ms, u.samples, u.steps, u.train_ms, u.codec, u.loss_first,"             \
-    " u.loss_last, u.norm, u.weight, u.staleness, u.scale_q16, u.receipt, IFNULL(length(s.body), " \
-    "0)"
+    " u.loss_last, u.norm, u.weight, u.staleness, u.scale_q16, u.receipt,"                         \
+    " IFNULL(length(s.body), 0), (SELECT attempt FROM leases l WHERE l.key = u.key)"
 
 /* Which versions must keep their content: the newest ?1 of each run, tagged ones, and those that a
  * device may still be asked to start from. */
@@ -61,8 +61,8 @@
     "  row_number() OVER (PARTITION BY run ORDER BY number DESC) AS rank FROM versions),"          \
     " kept AS (SELECT sha256, optimizer_sha256 FROM ranked v WHERE rank <= ?1"                     \
     "  OR EXISTS (SELECT 1 FROM tags t WHERE t.run = v.run AND t.version = v.number)"              \
-    "  OR EXISTS (SELECT 1 FROM rounds r WHERE r.run = v.run AND r.state <> 5"                     \
-    "             AND r.base_version = v.number)) "
+    "  OR number = (SELECT CASE WHEN r.state < 5 THEN r.base_version END FROM rounds r"            \
+    "   WHERE r.run = v.run ORDER BY r.round DESC LIMIT 1)) "
 
 /* clang-format off */
 #define STORE_STATEMENTS(X) \
@@ -191,6 +191,9 @@
     X(SPOOL_ADD, "INSERT INTO spool(id, body) VALUES(?, ?)") \
     X(SPOOL_FIND, "SELECT s.id, length(s.body), u.digest FROM updates u JOIN spool s" \
         " ON s.id = u.id WHERE u.key = ?") \
+    X(SPOOL_RETAIN, "DELETE FROM spool WHERE id IN (SELECT u.id FROM spool s JOIN updates u" \
+        " ON u.id = s.id WHERE u.counted_round < (SELECT MAX(round) FROM rounds r" \
+        " WHERE r.run = u.run))") \
     X(SPOOL_DROP, "DELETE FROM spool WHERE id IN" \
         " (SELECT id FROM updates WHERE run = ? AND counted_round = ?)")
 /* clang-format on */

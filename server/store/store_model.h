@@ -130,7 +130,8 @@ int store_lineage(struct store *store, uint32_t run, uint32_t number,
                   int (*each)(void *user, const struct store_version *version), void *user);
 
 /* Drops the blobs of versions that are neither among the newest `keep` of their run, nor tagged, nor
- * the base of an open round. The versions' rows stay. Returns how many blobs went, or an error. */
+ * the base of the round that is open, and the spooled bodies of rounds that were given up for a later one.
+ * The rows stay. Returns how many blobs went, or an error. */
 int store_retain(struct store *store, uint32_t keep);
 
 const char *store_version_kind_name(enum store_version_kind kind);

@@ -1,4 +1,5 @@
-/* Rounds of a run. It owns one rule: a round that is committed stays as it is. */
+/* Rounds of a run. It owns two rules: a round that is committed stays as it is, and one that was abandoned keeps
+ * no bodies. */
 #include "server/store/internal.h"
 
 static void bind_round(struct query *q, const struct store_round *round)
@@ -30,6 +31,10 @@ static int put(struct store *store, const struct store_round *round)
     if (code == MYCEL_OK && sqlite3_changes(store->db) == 0) {
         code = store_fail(store, MYCEL_E_STATE, "round %u of run %u is committed", round->round,
                           round->run);
+    }
+    if (code == MYCEL_OK && round->state == STORE_ROUND_ABANDONED) {
+        int dropped = store_spool_drop(store, round->run, round->round);
+        code = dropped < 0 ? dropped : MYCEL_OK;
     }
     return code;
 }

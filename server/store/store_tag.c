@@ -219,7 +219,13 @@ static int retain(struct store *store, uint32_t keep)
     query_open(&q, store, SQL_BLOB_RETAIN);
     query_u64(&q, keep);
     int code = query_run(&q);
-    return code != MYCEL_OK ? code : sqlite3_changes(store->db);
+    if (code != MYCEL_OK) {
+        return code;
+    }
+    int dropped = sqlite3_changes(store->db);
+    query_open(&q, store, SQL_SPOOL_RETAIN);
+    code = query_run(&q);
+    return code != MYCEL_OK ? code : dropped;
 }
 
 int store_retain(struct store *store, uint32_t keep)

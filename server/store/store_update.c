@@ -56,6 +56,7 @@ static void read_update(struct query *q, struct store_update *u)
     u->scale_q16 = query_get_u32(q);
     u->receipt = query_get_view(q, &u->receipt_bytes);
     u->body_bytes = (size_t)query_get_u64(q);
+    u->attempt = query_get_u32(q);
 }
 
 /* What the key's row says: 0 if it was never decided, else EXISTS or CONFLICT. */

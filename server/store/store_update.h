@@ -40,7 +40,8 @@ struct store_update {
     uint8_t key[PROTO_KEY_BYTES];
     uint32_t device;
     uint32_t run;
-    uint32_t round; /* of its lease */
+    uint32_t round;   /* of its lease */
+    uint32_t attempt; /* of its lease (read only) */
     uint32_t base_version;
     int32_t status;                     /* 0, or the reason code it was refused with */
     bool late;                          /* arrived after its round closed */

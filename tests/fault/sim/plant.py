@@ -35,8 +35,8 @@ BUGS = {
     # A lease that was given up for a later one lives again after a restart.
     "lease_revived": (
         "server/engine/restore.c",
-        "        if (key_equal(what.key, receipt->key)) {\n",
-        "        if (key_equal(what.key, receipt->key) && what.attempt == 0) {\n",
+        "what->round == receipt->round && what->attempt < receipt->attempt",
+        "what->round == receipt->round && what->attempt < 1",
     ),
     # One update too few makes a version.
     "below_minimum": (

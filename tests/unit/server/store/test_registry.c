@@ -97,6 +97,36 @@ static bool kept(const struct fixture *f, uint32_t run, uint32_t number)
     return version.kept;
 }
 
+/* The bodies of a round that nobody will sum: one that another round took the place of, and an abandoned one. */
+static void test_bodies_of_given_up_rounds(void **state)
+{
+    const struct fixture *f = *state;
+    uint32_t run = fixture_run(f->store, "r", 1);
+    uint32_t device = fixture_device(f->store, 1);
+    for (uint32_t round = 1; round <= 3; round++) {
+        fixture_round(f->store, run, round, 0);
+        struct store_lease lease = fixture_lease(f->store, device, run, round, 1, 0);
+        struct store_update update = fixture_update(&lease, 0, (uint8_t)round);
+        update.counted_round = round == 3 ? 4 : round; /* carried over into a round to come */
+        assert_int_equal(store_update_add(f->store, &update), 0);
+    }
+    assert_int_equal(fixture_number(f, "SELECT COUNT(*) FROM spool"), 3);
+    assert_int_equal(store_retain(f->store, 9), 0);
+    assert_int_equal(fixture_number(f, "SELECT COUNT(*) FROM spool"), 1);
+    assert_int_equal(store_spool_drop(f->store, run, 4), 1);
+    struct store_lease lease = fixture_lease(f->store, fixture_device(f->store, 2), run, 3, 2, 0);
+    struct store_update update = fixture_update(&lease, 0, 4);
+    assert_int_equal(store_update_add(f->store, &update), 0);
+    assert_int_equal(store_retain(f->store, 9), 0);
+    assert_int_equal(fixture_number(f, "SELECT COUNT(*) FROM spool"), 1);
+    const struct store_round over = {
+        .run = run, .round = 3, .attempt = 2, .state = STORE_ROUND_ABANDONED, .base_version = 0};
+    assert_int_equal(store_round_put(f->store, &over), 0);
+    assert_int_equal(fixture_number(f, "SELECT COUNT(*) FROM spool"), 0);
+    assert_int_equal(fixture_number(f, "SELECT COUNT(*) FROM updates"), 4);
+    assert_int_equal(store_verify(f->store), 0);
+}
+
 static void test_retention(void **state)
 {
     const struct fixture *f = *state;
@@ -122,6 +152,12 @@ static void test_retention(void **state)
     assert_int_equal(store_promote(f->store, run, 3, "cli", 5), MYCEL_E_STATE);
     assert_int_equal(store_rollback_to(f->store, run, 3, "cli", 5, &number), MYCEL_E_STATE);
     assert_int_equal(store_verify(f->store), 0);
+    /* An abandoned round needs no base. */
+    const struct store_round over = {
+        .run = run, .round = 7, .attempt = 1, .state = STORE_ROUND_ABANDONED, .base_version = 4};
+    assert_int_equal(store_round_put(f->store, &over), 0);
+    assert_int_equal(store_retain(f->store, 1), 2);
+    assert_false(kept(f, run, 4));
     /* Stored again, it is back. */
     struct store_publish publish = fixture_publish(run, 3, 2, 3);
     uint8_t name[PROTO_SHA256_BYTES];
@@ -136,6 +172,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_STORE(test_tags),
         WITH_STORE(test_rollback_and_lineage),
+        WITH_STORE(test_bodies_of_given_up_rounds),
         WITH_STORE(test_retention),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -115,6 +115,7 @@ static void test_update_comes_back(void **state)
     assert_memory_equal(found.key, update.key, sizeof found.key);
     assert_memory_equal(found.digest, update.digest, sizeof found.digest);
     assert_int_equal(found.device, update.device);
+    assert_int_equal(found.attempt, lease.attempt);
     assert_int_equal(found.status, 0);
     assert_true(found.late);
     assert_int_equal(found.counted_round, 2);

@@ -164,6 +164,17 @@ static const struct command table[] = {
      .config = CONFIG_GROUP_STATE,
      .settings = &device_token_settings,
      .run = device_token_run},
+    {.name = "device tokens",
+     .arguments = "",
+     .group = "Devices",
+     .summary = "List the enrolment tokens that are not spent",
+     .help =
+         "Open: nobody has come with it; used: its device has a key and has not checked in with it "
+         "yet; expired. The tokens themselves are never shown: they are not stored. 'mycel device "
+         "revoke NAME' takes one back.\n\n  mycel device tokens",
+     .config = CONFIG_GROUP_STATE,
+     .settings = &device_tokens_settings,
+     .run = device_tokens_run},
     {.name = "device list",
      .arguments = "",
      .group = "Devices",

@@ -7,10 +7,12 @@
 
 extern const struct setting_list device_enroll_settings;
 extern const struct setting_list device_token_settings;
+extern const struct setting_list device_tokens_settings;
 extern const struct setting_list device_list_settings;
 extern const struct setting_list device_why_settings;
 int device_enroll_run(const struct invocation *call);
 int device_token_run(const struct invocation *call);
+int device_tokens_run(const struct invocation *call);
 int device_list_run(const struct invocation *call);
 int device_revoke_run(const struct invocation *call);
 int device_why_run(const struct invocation *call);

@@ -1,4 +1,4 @@
-/* `mycel device token`: a secret with which a device enrols itself, once. */
+/* `mycel device token` and `device tokens`: secrets with which devices enrol themselves, once. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -141,5 +141,76 @@ int device_token_run(const struct invocation *call)
                           : store_and_say(store, call->words[0], call->options, &secrets);
     explicit_bzero(&secrets, sizeof secrets);
     store_close(store);
+    return code;
+}
+
+/* ---- list --------------------------------------------------------------------------------- */
+
+struct tokens_options {
+    bool json;
+};
+
+static const struct setting tokens_rows[] = {
+    {.name = "json", .letter = 'j', .type = SETTING_SWITCH, .help = "Print a JSON array"},
+};
+
+const struct setting_list device_tokens_settings = SETTING_LIST(tokens_rows, struct tokens_options);
+
+static const struct say_column tokens_columns[] = {
+    {"NAME", -20}, {"STATE", -8}, {"CLASS", -10}, {"EXPIRES", -20}, {"IDENTITY", -22}};
+#define TOKENS_COLUMNS (sizeof tokens_columns / sizeof tokens_columns[0])
+
+struct tokens_walk {
+    json_t *list; /* NULL: print */
+    uint64_t now_ms;
+};
+
+/* "used": its device has a key and has not come with it yet. */
+static const char *token_state(const struct store_token *t, uint64_t now_ms)
+{
+    if (now_ms >= t->expires_ms) {
+        return "expired";
+    }
+    return t->device > 0 ? "used" : "open";
+}
+
+static int visit_token(void *user, const struct store_token *t)
+{
+    struct tokens_walk *walk = user;
+    char expires[SAY_TIME_BYTES];
+    const char *state = token_state(t, walk->now_ms);
+    (void)say_time(t->expires_ms, expires);
+    if (walk->list != NULL) {
+        json_t *row =
+            json_pack("{s:s, s:s, s:s, s:s, s:s}", "name", t->name, "state", state, "class",
+                      t->device_class, "expires", expires, "identity", t->identity);
+        return json_array_append_new(walk->list, row) == 0 ? MYCEL_OK : MYCEL_E_NO_MEMORY;
+    }
+    const char *cells[TOKENS_COLUMNS] = {
+        t->name, state, t->device_class[0] ? t->device_class : "any", expires, t->identity};
+    say_row(tokens_columns, TOKENS_COLUMNS, cells);
+    return MYCEL_OK;
+}
+
+int device_tokens_run(const struct invocation *call)
+{
+    const struct tokens_options *options = call->options;
+    struct store *store = NULL;
+    int result = state_open(call->config, STATE_READ, &store);
+    if (result < 0) {
+        return exit_of_error(result);
+    }
+    struct tokens_walk walk = {.list = options->json ? json_array() : NULL,
+                               .now_ms = state_now_ms()};
+    if (!options->json) {
+        say_heads(tokens_columns, TOKENS_COLUMNS);
+    }
+    result = store_tokens(store, visit_token, &walk);
+    int code = result < 0 ? state_fail(store, result, "tokens") : EXIT_CODE_OK;
+    store_close(store);
+    if (options->json && code == EXIT_CODE_OK) {
+        return say_json(walk.list);
+    }
+    json_decref(walk.list);
     return code;
 }

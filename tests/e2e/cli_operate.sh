@@ -21,6 +21,36 @@ json 'j["quarantined_until"] is None'
 run 3 device why pmup
 says err "no device 'pmup'"
 
+# --- tokens ---------------------------------------------------------------------------------------
+run 0 device tokens --json
+json 'j == []'
+run 2 device token 'a b'
+run 2 device token enrol:1
+run 2 device token valve --expires never
+run 4 device token pump # it was enrolled by hand
+says err "'pump' was enrolled before"
+run 0 device token valve --class mcu
+checks=$((checks + 1))
+grep -qxE '[0-9a-f]{32}' out || fail "a token is 32 hexadecimal digits"
+run 0 device token valve --token-out valve.token --expires 2h --class mcu --json
+json 'j["name"] == "valve" and j["token_file"] == "valve.token" and "token" not in j'
+checks=$((checks + 1))
+[ "$(stat -c %a valve.token)" = 600 ] || fail "others may read a token"
+run 4 device token valve --token-out valve.token # is not overwritten
+run 0 device token lamp --expires 1s --json
+json 'len(j["token"]) == 32 and j["identity"].startswith("enrol:")'
+sleep 1
+run 0 device tokens --json
+json '[(t["name"], t["state"], t["class"]) for t in sorted(j, key=lambda t: t["name"])] == [("lamp", "expired", ""), ("valve", "open", "mcu")]'
+checks=$((checks + 1))
+if grep -qF "$(cat valve.token)" out; then fail "a list shows a token"; fi
+run 0 device tokens
+says out 'valve'
+run 0 device revoke valve
+run 3 device revoke valve
+run 0 device tokens --json
+json '[t["name"] for t in j] == ["lamp"]'
+
 # --- versions: 3 values, 4-byte floats, little endian ---------------------------------------------
 printf '\0\0\0\0\0\0\200\77\0\0\0\100' >a.f32 # 0, 1, 2
 printf '\0\0\0\100\0\0\200\77\0\0\0\0' >b.f32 # 2, 1, 0

@@ -1,6 +1,6 @@
 /*
  * Actions that wait until a batch is durable: how nothing is said before it is on disk. Keeps copies,
- * in the order in which the engine gave them. Bounded by what can wait at all: each held reply
+ * in the order of those batches, and for one batch as the engine gave them. Bounded by what can wait at all: each held reply
  * belongs to a ticket, and the engine asks for one sum and one score per run at a time.
  */
 #ifndef MYCEL_SERVER_DAEMON_HELD_H
@@ -15,7 +15,8 @@ struct held_action {
 
 struct held_queue {
     struct held_action *first;
-    struct held_action **last; /* where the next one is linked */
+    struct held_action **last; /* where one after all others is linked */
+    uint64_t newest;           /* batch of the last action, 0: none */
 };
 
 void held_init(struct held_queue *queue);

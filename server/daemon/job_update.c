@@ -1,4 +1,4 @@
-/* An update's body goes to the pool to be looked at, and comes back as an event. */
+/* An update's body is looked at, in the pool unless it is small, and comes back as an event. */
 #include "server/daemon/job.h"
 #include "server/desk/verify.h"
 
@@ -6,6 +6,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+
+/* Two threads' wake-ups cost more than looking at so few bytes, which takes less than two requests. */
+#define VERIFY_HERE_BYTES_MAX 2048u
 
 struct verify_job {
     struct job job;
@@ -77,6 +80,12 @@ int job_verify(struct shell *shell, uint64_t tag)
         const struct run_entry *entry = &shell->runs.entries[i];
         job->runs[i] = entry->used ? entry->run.id : 0;
         job->expected[i].params = entry->run.config.params;
+    }
+    if (job->bytes <= VERIFY_HERE_BYTES_MAX) {
+        job->job.shell = shell;
+        job->job.status = run(&job->job);
+        done(&job->job);
+        return MYCEL_OK;
     }
     int rc = job_start(shell, &job->job, false);
     if (rc < 0) {

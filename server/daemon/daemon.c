@@ -12,7 +12,7 @@
 
 #define HEAP_LARGE_BYTES (256 * 1024) /* from here on a block is a mapping of its own */
 #define HEAP_BLOCK_BYTES (128 * 1024)
-#define HEAP_ROOM_BLOCKS 24
+#define HEAP_ROOM_BLOCKS 36
 #define PAGE_BYTES 4096u
 
 static const char well_known[] = "</" PROTO_PATH_CHECKIN ">;ct=65100,"

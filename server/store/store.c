@@ -29,7 +29,7 @@ static const char *const settings = "PRAGMA journal_mode = WAL;"
                                     "PRAGMA temp_store = MEMORY;"
                                     "PRAGMA wal_autocheckpoint = 3500;"
                                     "PRAGMA journal_size_limit = 67108864;"
-                                    "PRAGMA cache_size = -512;"; /* KiB */
+                                    "PRAGMA cache_size = -2048;"; /* KiB */
 
 /* Readers come and go, one for each job, and each page is read once: the system's cache serves them. */
 static const char *const reader_settings = "PRAGMA query_only = ON;"

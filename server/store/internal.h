@@ -37,6 +37,10 @@ int store_exec(struct store *store, const char *sql);
 /* Runs a PRAGMA-like statement that answers with one integer. */
 int store_exec_int(struct store *store, const char *sql, int64_t *value);
 
+/* Runs `pragma`, SQLite's quick or full check for one finding. CORRUPT with that finding in the problem; a page that
+ * could not be read is IO or whatever kept it from being read. */
+int store_check_pages(struct store *store, const char *pragma);
+
 /* Brings the schema to `target`; knows every earlier one. VERSION if it is newer. */
 int store_migrate(struct store *store, int target);
 

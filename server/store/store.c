@@ -174,15 +174,32 @@ static int prepare_endings(struct store *store)
     return code;
 }
 
-static int quick_check(struct store *store)
+/* SQLite reports a page that it could not read like one that is damaged, but for a code in the words. */
+static int finding_code(const char *finding)
 {
-    int64_t clean = 0;
-    int code = store_exec_int(
-        store, "SELECT COUNT(*) = 1 AND MAX(quick_check) = 'ok' FROM pragma_quick_check(1)",
-        &clean);
-    if (code == MYCEL_OK && clean != 1) {
-        code = store_fail(store, MYCEL_E_CORRUPT, "the database is damaged: restore a backup");
+    static const char key[] = "error code=";
+    const char *at = strstr(finding, key);
+    int code = at != NULL ? store_code((int)strtol(at + sizeof key - 1, NULL, 10)) : MYCEL_OK;
+    return code != MYCEL_OK ? code : MYCEL_E_CORRUPT;
+}
+
+int store_check_pages(struct store *store, const char *pragma)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v2(store->db, pragma, -1, &stmt, NULL);
+    rc = rc == SQLITE_OK ? sqlite3_step(stmt) : rc;
+    const char *finding = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+    int code = MYCEL_OK;
+    if (finding == NULL) {
+        code = store_fail_sqlite(store, rc == SQLITE_ROW ? SQLITE_NOMEM : rc);
+    } else if (strcmp(finding, "ok") != 0) {
+        code = finding_code(finding);
+        (void)store_fail(store, code,
+                         code == MYCEL_E_CORRUPT ? "the database is damaged: restore a backup (%s)"
+                                                 : "the database cannot be read: %s",
+                         finding);
     }
+    (void)sqlite3_finalize(stmt);
     return code;
 }
 
@@ -193,7 +210,7 @@ static int configure(struct store *store, const struct store_options *options)
         code = store_exec(store, settings);
     }
     if (code == MYCEL_OK && options->check) {
-        code = quick_check(store);
+        code = store_check_pages(store, "PRAGMA quick_check(1)");
     }
     if (code == MYCEL_OK) {
         code = store_migrate(store, options->schema_max > 0 ? options->schema_max : STORE_SCHEMA);

@@ -104,15 +104,9 @@ int store_backup(struct store *store, const char *path)
 
 int store_verify(struct store *store)
 {
-    int64_t clean = 0;
     int64_t dangling = 0;
     uint64_t seq = 0;
-    int code = store_exec_int(
-        store, "SELECT COUNT(*) = 1 AND MAX(integrity_check) = 'ok' FROM pragma_integrity_check(1)",
-        &clean);
-    if (code == MYCEL_OK && clean != 1) {
-        return store_fail(store, MYCEL_E_CORRUPT, "the database's pages are damaged");
-    }
+    int code = store_check_pages(store, "PRAGMA integrity_check(1)");
     if (code == MYCEL_OK) {
         code = store_exec_int(store, "SELECT COUNT(*) FROM pragma_foreign_key_check", &dangling);
     }

@@ -162,6 +162,52 @@ static void test_damage_is_found(void **state)
     expect_refusal(f, MYCEL_E_CORRUPT, "");
 }
 
+/* --- a disk that cannot be read --------------------------------------------------------------- */
+
+static const sqlite3_io_methods *real_methods;
+static sqlite3_io_methods failing_methods;
+static sqlite3_int64 failing_page; /* offset of the only one */
+
+static int failing_read(sqlite3_file *file, void *out, int bytes, sqlite3_int64 at)
+{
+    return at == failing_page ? SQLITE_IOERR_READ : real_methods->xRead(file, out, bytes, at);
+}
+
+static int failing_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out)
+{
+    sqlite3_vfs *base = sqlite3_vfs_find(NULL);
+    (void)vfs;
+    int rc = base->xOpen(base, name, file, flags, out);
+    if (rc == SQLITE_OK && (flags & SQLITE_OPEN_MAIN_DB) != 0) {
+        real_methods = file->pMethods;
+        failing_methods = *real_methods;
+        failing_methods.xRead = failing_read;
+        file->pMethods = &failing_methods;
+    }
+    return rc;
+}
+
+/* Nothing is damaged: who restores a backup now would lose what the disk gives back tomorrow. */
+static void test_unreadable_is_not_damaged(void **state)
+{
+    struct fixture *f = *state;
+    sqlite3_vfs vfs = *sqlite3_vfs_find(NULL);
+    struct store *store = NULL;
+    char problem[STORE_PROBLEM_BYTES] = "";
+    const struct store_options options = {.folder = f->folder, .check = true, .vfs = "failing"};
+    store_close(f->store);
+    f->store = NULL;
+    failing_page =
+        (fixture_number(f, "SELECT rootpage FROM sqlite_schema WHERE name = 'whys'") - 1) * 4096;
+    vfs.zName = "failing";
+    vfs.xOpen = failing_open;
+    assert_int_equal(sqlite3_vfs_register(&vfs, 0), SQLITE_OK);
+    assert_int_equal(store_open(&options, &store, problem), MYCEL_E_IO);
+    assert_non_null(strstr(problem, "cannot be read"));
+    assert_int_equal(sqlite3_vfs_unregister(&vfs), SQLITE_OK);
+    fixture_reopen(f);
+}
+
 static void test_read_only(void **state)
 {
     const struct fixture *f = *state;
@@ -212,6 +258,7 @@ int main(void)
         WITH_STORE(test_newer_schema_is_refused),
         WITH_STORE(test_foreign_database_is_refused),
         WITH_STORE(test_damage_is_found),
+        WITH_STORE(test_unreadable_is_not_damaged),
         WITH_STORE(test_read_only),
         WITH_STORE(test_missing),
     };

@@ -15,7 +15,7 @@
 
 #define TIMEOUT_UNKNOWN_MS 2000u /* ACK_TIMEOUT, RFC 7252 §4.8 */
 #define TIMEOUT_MIN_MS 200u
-#define TIMEOUT_GUESS_MIN_MS 500u
+#define TIMEOUT_GUESS_MIN_MS 300u
 #define TIMEOUT_MAX_MS 20000u
 #define TIMEOUT_SHELL_MIN_MS 500u /* an answer that waits for a disk */
 #define REPEATED_IN_A_ROW 4u
@@ -119,10 +119,10 @@ static void take_elapsed(struct client_pace *p, uint32_t ms)
     p->slow_ms = (uint16_t)(slow < UINT16_MAX ? slow : UINT16_MAX);
 }
 
-/* An answer as soon after a repetition as the round trip takes says that the tries before were lost. */
+/* An answer so soon after a repetition says that the tries before were lost. */
 static void take_repeated(struct client_pace *p, uint32_t since_ms)
 {
-    if (since_ms > 0 && since_ms <= 2u * p->srtt_ms) {
+    if (since_ms > 0 && (since_ms <= 2u * p->srtt_ms || since_ms <= p->timeout_ms / 4u)) {
         return;
     }
     p->repeated++;

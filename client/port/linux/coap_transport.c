@@ -29,6 +29,7 @@
 #define TIMEOUT_MS 2000u   /* of a request without one: ACK_TIMEOUT of RFC 7252 §4.8 */
 #define TIMEOUT_MIN_MS 50u /* whatever is asked */
 #define TIMEOUT_GROWTH_MAX 2u
+#define HANDSHAKE_TO_REQUEST 2u /* an answer may wait for a disk, a flight does not */
 
 struct slot {
     bool busy;
@@ -343,6 +344,18 @@ static void repeat_flight(struct coap_transport *t)
     }
 }
 
+/* It left when the handshake was done, which knows the round trip better than whoever asked. */
+static void schedule_first(struct coap_transport *t, struct slot *slot, uint64_t now_ms)
+{
+    uint32_t timeout_ms = HANDSHAKE_TO_REQUEST * t->handshake.base_ms;
+    if (timeout_ms < slot->request.timeout_ms) {
+        slot->request.timeout_ms = timeout_ms;
+    }
+    t->handshake.heard = true;
+    slot->repeats = handshake_pace_repeats(&t->handshake);
+    schedule(slot, now_ms);
+}
+
 /* Sends again what is due: a flight of the handshake, or requests that nobody has answered. */
 static void repeat(struct coap_transport *t)
 {
@@ -359,9 +372,8 @@ static void repeat(struct coap_transport *t)
         if (!slot->busy || slot->answered) {
             continue;
         }
-        if (slot->wait_ms == 0) { /* it left when the handshake was done */
-            slot->repeats = handshake_pace_repeats(&t->handshake);
-            schedule(slot, now_ms);
+        if (slot->wait_ms == 0) {
+            schedule_first(t, slot, now_ms);
         } else if (now_ms >= slot->due_ms) {
             slot->repeats = slot->repeats < UINT8_MAX ? (uint8_t)(slot->repeats + 1u) : UINT8_MAX;
             (void)transmit(t, slot); /* what cannot be sent now is sent the next time */

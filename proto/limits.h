@@ -50,6 +50,11 @@
 /* A control blob is: so many bytes that are the coordinator's own, then c as f32 parameters. */
 #define PROTO_CONTROL_HEAD_BYTES 16u
 
+#define PROTO_FEATURE_PATCH 2u /* CheckIn.features: keeps the model, and can add patches to it */
+#define PROTO_HELD_BYTES 16u   /* a model's hash, cut: which one a device has */
+#define PROTO_PATCH_FRAMES_MAX 16u       /* update frames in a patch */
+#define PROTO_PATCH_CODES_BYTES_MAX 256u /* a block's codes in one of them */
+
 /* An update body is: u16 little-endian length of the report, the report, the frame. */
 #define PROTO_UPDATE_BYTES_MAX (64u * 1024u * 1024u)
 #define PROTO_MODEL_PARAMS_MAX (16u * 1024u * 1024u)

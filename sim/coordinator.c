@@ -39,6 +39,13 @@ static int create_run(struct coordinator *c, char *problem)
                                  .prox_mu = rule_prox_mu(&c->strategy),
                                  .clip_norm = (float)s->clip_norm,
                                  .control = rule_needs_control(&c->strategy) != 0};
+    c->downlink = downlink_from_name(s->downlink);
+    if (c->downlink < 0 || (c->downlink != DOWNLINK_F32 && rule_needs_control(&c->strategy))) {
+        (void)snprintf(problem, SCENARIO_PROBLEM_BYTES,
+                       "downlink = %s: must be f32 or delta, and f32 with %s", s->downlink,
+                       "a control variate");
+        return MYCEL_E_INVALID;
+    }
     int rc = run_spec_make(s, model->param_count, &c->ledger.spec, problem);
     if (rc < 0) {
         return rc;
@@ -61,7 +68,7 @@ static int create_run(struct coordinator *c, char *problem)
         return MYCEL_E_NO_MEMORY;
     }
     memcpy(c->ledger.progress.base.sha256, c->ledger.model->sha256, PROTO_SHA256_BYTES);
-    c->versions[c->version_count++] = blob_ref(c->ledger.model);
+    version_put(c, c->ledger.model, NULL);
     return MYCEL_OK;
 }
 
@@ -179,7 +186,7 @@ void coordinator_close(struct coordinator *c)
     }
     stop(c);
     for (uint32_t i = 0; i < VERSIONS_KEPT; i++) {
-        blob_unref(c->versions[i]);
+        blob_unref(c->versions[i].blob);
         blob_unref(c->controls[i]);
     }
     eval_close(c->test);

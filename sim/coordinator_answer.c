@@ -100,7 +100,13 @@ static void answer_lease(struct coordinator *c, uint32_t exchange,
         c->world->watch->told_lease(c->world->watch->user, c->world, &lease->lease);
     }
     uint8_t payload[PROTO_MESSAGE_BYTES_MAX];
-    int bytes = desk_write_lease(lease, &c->task, PROTO_VERSION_MAX, payload, sizeof payload);
+    struct desk_task task = c->task;
+    const struct version *version = version_find(c, lease->lease.base.sha256);
+    task.delta = c->downlink == DOWNLINK_DELTA && version != NULL;
+    if (task.delta) {
+        memcpy(task.held_sha256, version->blob->sha256, sizeof task.held_sha256);
+    }
+    int bytes = desk_write_lease(lease, &task, PROTO_VERSION_MAX, payload, sizeof payload);
     answer_message(c, exchange, CODE(2, 4), PROTO_FORMAT_MESSAGE, payload, bytes);
 }
 

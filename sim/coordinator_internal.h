@@ -3,6 +3,7 @@
 #define MYCEL_SIM_COORDINATOR_INTERNAL_H
 
 #include "server/desk/desk.h"
+#include "server/desk/downlink.h"
 #include "server/engine/rules/rules.h"
 #include "server/eval/eval.h"
 #include "server/net/body.h"
@@ -39,12 +40,19 @@ struct work {
     struct engine_event event; /* AGGREGATED or EVALUATED */
 };
 
+/* What may be downloaded: a version, as devices are given it. */
+struct version {
+    uint8_t sha256[PROTO_SHA256_BYTES]; /* by which the engine knows it */
+    struct blob *blob;                  /* the held model where the downlink is made of deltas */
+};
+
 /* The sum that waits to be published. */
 struct sum {
     uint32_t round;
     uint32_t attempt;
     struct blob *model;
     float *state;
+    struct ledger_held held;
 };
 
 struct coordinator {
@@ -56,7 +64,8 @@ struct coordinator {
     struct eval_set *triggered; /* its samples with a backdoor's trigger; NULL: no backdoor */
     struct rule_strategy strategy;
     struct desk_task task;
-    struct blob *versions[VERSIONS_KEPT]; /* a ring of what may be downloaded */
+    int downlink;                           /* enum downlink */
+    struct version versions[VERSIONS_KEPT]; /* a ring */
     uint32_t version_count;
     struct blob *controls[VERSIONS_KEPT]; /* the same of SCAFFOLD's c, in the rule's states */
     uint32_t control_count;
@@ -102,6 +111,15 @@ void answer_lookup(struct coordinator *c, uint32_t exchange, uint8_t code,
                    const struct engine_action_lookup *lookup);
 /* The tag by which the engine names this exchange. */
 uint64_t answer_tag(struct coordinator *c, uint32_t exchange);
+
+/* ---- coordinator_held.c: what devices hold */
+/* Makes the next held model of a sum. */
+int held_make(const struct coordinator *c, uint32_t version, struct sum *sum);
+/* Puts a version into the ring. `held` NULL: devices are sent the version itself. */
+void version_put(struct coordinator *c, struct blob *model, struct blob *held);
+/* The version by the engine's name for it, or NULL. */
+const struct version *version_find(const struct coordinator *c,
+                                   const uint8_t sha256[PROTO_SHA256_BYTES]);
 
 /* ---- coordinator_work.c: sums and scores */
 void work_aggregate(struct coordinator *c, const struct engine_action_aggregate *order);

@@ -29,9 +29,9 @@ static void refuse_check_in(struct coordinator *c, uint32_t id, int error)
 static void take_check_in(struct coordinator *c, uint32_t id, const struct trip *e)
 {
     struct engine_event event = {.type = ENGINE_EVENT_CHECKIN, .tag = answer_tag(c, id)};
-    uint32_t protocol;
+    struct desk_hello hello;
     int rc = desk_read_check_in(e->request.payload, e->request.payload_bytes,
-                                &event.u.checkin.facts, &protocol);
+                                &event.u.checkin.facts, &hello);
     if (rc < 0) {
         refuse_check_in(c, id, rc);
         return;
@@ -52,8 +52,8 @@ static bool is_named(const struct blob *blob, const uint8_t sha256[PROTO_SHA256_
 static struct blob *find_blob(struct coordinator *c, const uint8_t sha256[PROTO_SHA256_BYTES])
 {
     for (uint32_t i = 0; i < VERSIONS_KEPT; i++) {
-        if (is_named(c->versions[i], sha256)) {
-            return c->versions[i];
+        if (is_named(c->versions[i].blob, sha256)) {
+            return c->versions[i].blob;
         }
         if (is_named(c->controls[i], sha256)) {
             return c->controls[i];

@@ -194,10 +194,11 @@ static void write_row(struct coordinator *c, struct waiting_row *row)
     }
     if (row->action.type == ENGINE_ACTION_PUBLISH) {
         tally_published(c, row->action.u.publish.round);
-        ledger_publish(&c->ledger, &row->action.u.publish, c->sum.model, c->sum.state);
-        blob_unref(c->versions[c->version_count % VERSIONS_KEPT]);
-        c->versions[c->version_count++ % VERSIONS_KEPT] = c->sum.model;
-        c->sum = (struct sum){0};
+        ledger_publish(&c->ledger, &row->action.u.publish, c->sum.model, &c->sum.held,
+                       c->sum.state);
+        version_put(c, c->sum.model, c->sum.held.blob);
+        c->sum.state = NULL; /* the ledger's */
+        sum_clear(&c->sum);
         keep_control(c);
         return;
     }

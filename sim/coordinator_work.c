@@ -11,6 +11,7 @@
 void sum_clear(struct sum *sum)
 {
     blob_unref(sum->model);
+    blob_unref(sum->held.blob);
     free(sum->state);
     *sum = (struct sum){0};
 }
@@ -131,7 +132,8 @@ void work_aggregate(struct coordinator *c, const struct engine_action_aggregate 
                               .model = blob_new(s.next, (size_t)c->task.params * sizeof(float)),
                               .state = s.state};
         s.state = NULL;
-        rc = c->sum.model != NULL ? MYCEL_OK : MYCEL_E_NO_MEMORY;
+        rc = c->sum.model != NULL ? held_make(c, c->ledger.progress.base.version + 1u, &c->sum)
+                                  : MYCEL_E_NO_MEMORY;
     }
     struct engine_event event = {.type = ENGINE_EVENT_AGGREGATED};
     event.u.aggregated = (struct engine_event_aggregated){

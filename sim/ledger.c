@@ -33,6 +33,7 @@ void ledger_free(struct ledger *ledger)
     free(ledger->leases);
     free(ledger->updates);
     blob_unref(ledger->model);
+    blob_unref(ledger->held.blob);
     free(ledger->state);
     *ledger = (struct ledger){0};
 }
@@ -182,9 +183,14 @@ const struct engine_receipt *ledger_receipt(const struct ledger *ledger, uint32_
 }
 
 void ledger_publish(struct ledger *ledger, const struct engine_action_publish *publish,
-                    struct blob *model, float *state)
+                    struct blob *model, const struct ledger_held *held, float *state)
 {
     blob_unref(ledger->model);
+    blob_unref(ledger->held.blob);
+    ledger->held = *held;
+    if (held->blob != NULL) {
+        blob_ref(held->blob);
+    }
     free(ledger->state);
     ledger->model = blob_ref(model);
     ledger->state = state;

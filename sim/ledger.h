@@ -31,6 +31,12 @@ struct ledger_share {
     uint32_t last_round;
 };
 
+/* What devices hold after a version, and how they came there; blob NULL: the version itself. */
+struct ledger_held {
+    struct blob *blob;
+    uint32_t frames; /* the key frame and the deltas since */
+};
+
 struct ledger {
     uint32_t devices;
     struct engine_spec spec;
@@ -48,6 +54,7 @@ struct ledger {
     struct engine_receipt *receipts; /* a ring of LEDGER_RECEIPTS */
     uint64_t receipt_count;          /* ever */
     struct blob *model;              /* of progress.base */
+    struct ledger_held held;         /* of progress.base */
     float *state;                    /* the rule's, after progress.base */
     uint64_t state_floats;
     uint64_t committed_rounds;
@@ -67,10 +74,10 @@ void ledger_free(struct ledger *ledger);
 int ledger_write(struct ledger *ledger, const struct engine_action *action, uint8_t *body,
                  uint32_t body_bytes, uint64_t now_us);
 
-/* The new version of a PUBLISH row: takes a reference to the model and the state over. Bodies that went
- * into it are dropped. */
+/* The new version of a PUBLISH row: takes references to the model and to what devices hold, and the state
+ * over. Bodies that went into it are dropped. */
 void ledger_publish(struct ledger *ledger, const struct engine_action_publish *publish,
-                    struct blob *model, float *state);
+                    struct blob *model, const struct ledger_held *held, float *state);
 
 /* Leases that have ended without an update. */
 uint64_t ledger_expired(const struct ledger *ledger, uint64_t now_us);

@@ -39,6 +39,7 @@ struct scenario {
     /* the run */
     char strategy[SCENARIO_TEXT_BYTES];
     char codec[SCENARIO_TEXT_BYTES];
+    char downlink[SCENARIO_TEXT_BYTES];
     char mode[SCENARIO_TEXT_BYTES];
     uint32_t goal;
     uint32_t minimum;

@@ -48,6 +48,7 @@ const struct scenario_key scenario_keys[] = {
     U32("run", root_samples, "600", 1, 1e6,
         "clean training samples of the coordinator's own, for fltrust"),
     TEXT("run", codec, "f32", "encodings of updates, the preferred one first: drive1,int8"),
+    TEXT("run", downlink, "f32", "what devices are sent: f32, or delta (key frames and deltas)"),
     TEXT("run", mode, "sync", "sync, semi (carry-over, over-selection) or async (FedBuff)"),
     U32("run", goal, "10", 1, 65536, "updates that close a round"),
     U32("run", minimum, "0", 0, 65536, "… that close it at the deadline; 0: by the mode"),

@@ -76,8 +76,12 @@ static int encode_checkin(struct client *c)
         .idle = conditions.idle,
         .boot_count = c->progress.boot_count,
         .narrow_link = c->config->narrow_link,
-        .features = control_feature(c),
+        .features = control_feature(c) | patch_feature(c),
     };
+    if (patch_feature(c) != 0 && c->progress.model.place != 0) {
+        m.held.size = PROTO_HELD_BYTES;
+        memcpy(m.held.bytes, c->progress.model.sha256, PROTO_HELD_BYTES);
+    }
     fill_strings(&m, c->config);
     return WIRE_ENCODE(mycel_CheckIn, &m, c->config->scratch, PROTO_MESSAGE_BYTES_MAX);
 }
@@ -125,6 +129,9 @@ static void take_lease(struct client *c, const mycel_Lease *lease)
     if (rc < 0) {
         client_abandon(c, rc, "the lease cannot be carried out here", NULL);
         return;
+    }
+    if (!c->job.keeps) {
+        c->progress.model = (struct client_model){0}; /* its area is this job's */
     }
     rc = journal_begin(c, lease);
     if (rc < 0) {

@@ -22,7 +22,7 @@ static int read_delta(struct client *c, uint32_t count, float **delta)
     if (rc < 0) {
         return rc;
     }
-    rc = area_read_params(c, MYCEL_AREA_MODEL, first, base, count);
+    rc = area_read_params(c, patch_model_area(c), first, base, count);
     for (uint32_t i = 0; rc >= 0 && i < count; i++) {
         trained[i] -= base[i];
     }

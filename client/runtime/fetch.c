@@ -1,6 +1,6 @@
 /*
- * FETCH: the model, block by block and several at a time, into the store; then its hash. With SCAFFOLD the
- * control variate c after it, in the same way. It owns the download's progress; it must never call a byte
+ * FETCH: the model, block by block and several at a time, into the store; then its hash. Or a patch in its
+ * place, of which patch.c makes the model. With SCAFFOLD the control variate c after it, in the same way. It owns the download's progress; it must never call a byte
  * good before the hash of the whole was right.
  */
 #include "client/runtime/internal.h"
@@ -9,17 +9,24 @@
 
 #include <string.h>
 
-#define CODE_CONTENT 0x45 /* 2.05 */
+#define CODE_CONTENT 0x45   /* 2.05 */
+#define CODE_NOT_FOUND 0x84 /* 4.04 */
 
 /* What of the whole download is under way: an area, its size, and the bytes that came before. */
 static enum mycel_area part_area(const struct client *c)
 {
-    return c->in.fetch.part == CLIENT_FETCH_MODEL ? MYCEL_AREA_MODEL : MYCEL_AREA_CONTROL_SERVER;
+    if (c->in.fetch.part == CLIENT_FETCH_CONTROL) {
+        return MYCEL_AREA_CONTROL_SERVER;
+    }
+    return c->job.patched ? MYCEL_AREA_PATCH : patch_next_area(c);
 }
 
 static uint32_t part_bytes(const struct client *c)
 {
-    return c->in.fetch.part == CLIENT_FETCH_MODEL ? c->job.model_bytes : control_bytes(c);
+    if (c->in.fetch.part == CLIENT_FETCH_CONTROL) {
+        return control_bytes(c);
+    }
+    return c->job.patched ? c->job.patch_bytes : c->job.model_bytes;
 }
 
 static uint32_t part_start(const struct client *c)
@@ -159,26 +166,120 @@ static void next_part(struct client *c)
     c->in.fetch = (struct client_fetch){.part = CLIENT_FETCH_CONTROL};
 }
 
+/* Says why, and goes on with the whole model. */
+static void give_patch_up(struct client *c, int code)
+{
+    struct mycel_event event = {
+        .kind = MYCEL_EVENT_PROBLEM, .code = code, .text = "the patch is of no use"};
+    client_emit(c, &event);
+    int rc = patch_give_up(c);
+    if (rc < 0) {
+        client_abandon(c, rc, "the journal cannot be written", NULL);
+    }
+}
+
+static void mismatch(struct client *c)
+{
+    if (c->in.fetch.part == CLIENT_FETCH_MODEL && c->job.patched) {
+        give_patch_up(c, MYCEL_E_DIGEST);
+        return;
+    }
+    if (c->job.held) { /* the flash has lost it */
+        c->job.held = false;
+        c->progress.model = (struct client_model){0};
+    }
+    discard(c);
+}
+
+static void hash_begin(struct client *c)
+{
+    c->in.fetch.verifying = true;
+    area_hash_begin(c);
+}
+
+/* The patch is good: the model is made of it, and has a hash of its own. */
+static uint32_t build(struct client *c)
+{
+    mycel_Lease lease;
+    int rc = patch_build(c);
+    if (rc == 0) {
+        rc = journal_lease(c, &lease);
+        if (rc == 0) {
+            memcpy(c->job.blob_sha256, lease.model_sha256, sizeof c->job.blob_sha256);
+            c->in.fetch.patching = false;
+            hash_begin(c);
+        }
+    }
+    if (rc == MYCEL_E_CORRUPT || rc == MYCEL_E_MALFORMED || rc == MYCEL_E_CODEC ||
+        rc == MYCEL_E_TOO_LARGE || rc == MYCEL_E_UNSUPPORTED) {
+        give_patch_up(c, rc);
+    } else if (rc < 0) {
+        client_abandon(c, rc, "the model cannot be stored", NULL);
+    }
+    return 0;
+}
+
+/* The model is complete, wherever it came from. */
+static void finish_model(struct client *c, const uint8_t digest[SHA256_BYTES])
+{
+    uint32_t bytes = c->job.held ? 0 : part_bytes(c);
+    int rc = c->job.keeps && !c->job.held ? patch_adopt(c, digest) : MYCEL_OK;
+    if (rc < 0) {
+        client_abandon(c, rc, "the model cannot be stored", NULL);
+        return;
+    }
+    client_set_state(c, MYCEL_CLIENT_TRAIN);
+    struct mycel_event event = {.kind = MYCEL_EVENT_FETCHED, .bytes = bytes + control_bytes(c)};
+    client_emit(c, &event);
+}
+
+/* What is hashed: the kept model, the one that was built, or what was downloaded. */
+static int hash(struct client *c, uint8_t digest[SHA256_BYTES])
+{
+    if (c->in.fetch.part == CLIENT_FETCH_MODEL && c->job.held) {
+        return area_hash(c, patch_model_area(c), c->job.model_bytes, digest);
+    }
+    if (c->in.fetch.built > 0) {
+        return area_hash(c, patch_next_area(c), c->job.model_bytes, digest);
+    }
+    return area_hash(c, part_area(c), part_bytes(c), digest);
+}
+
 static uint32_t verify(struct client *c)
 {
+    struct client_fetch *f = &c->in.fetch;
     uint8_t digest[SHA256_BYTES];
-    int rc = area_hash(c, part_area(c), part_bytes(c), digest);
+    int rc = hash(c, digest);
     if (rc > 0) {
         return 0;
     }
     if (rc < 0 && rc != MYCEL_E_CORRUPT) {
         client_abandon(c, rc, "the model cannot be read back", NULL);
     } else if (rc < 0 || memcmp(digest, c->job.blob_sha256, sizeof digest) != 0) {
-        discard(c);
-    } else if (c->in.fetch.part == CLIENT_FETCH_MODEL && control_bytes(c) > 0) {
+        mismatch(c);
+    } else if (f->part == CLIENT_FETCH_MODEL && c->job.patched && f->built == 0) {
+        f->verifying = false;
+        f->patching = true;
+    } else if (f->part == CLIENT_FETCH_MODEL && control_bytes(c) > 0) {
         next_part(c);
-    } else {
+    } else if (f->part == CLIENT_FETCH_CONTROL) {
         client_set_state(c, MYCEL_CLIENT_TRAIN);
         struct mycel_event event = {.kind = MYCEL_EVENT_FETCHED,
                                     .bytes = c->job.model_bytes + control_bytes(c)};
         client_emit(c, &event);
+    } else {
+        finish_model(c, digest);
     }
     return 0;
+}
+
+/* Areas of a pair are written again and again, and nothing of what they held is wanted. */
+static int begin(struct client *c)
+{
+    bool fresh = c->job.keeps && c->progress.fetched == 0;
+    set_up(c);
+    c->in.fetch.persisted_ms = c->now_ms;
+    return fresh ? c->port->store->erase(c->port->store_ctx, part_area(c)) : MYCEL_OK;
 }
 
 uint32_t fetch_step(struct client *c)
@@ -191,19 +292,26 @@ uint32_t fetch_step(struct client *c)
     if (f->verifying) {
         return verify(c);
     }
-    if (f->blocks.end == 0) {
-        set_up(c);
-        f->persisted_ms = c->now_ms;
+    if (f->patching) {
+        return build(c);
+    }
+    if (c->job.held && f->part == CLIENT_FETCH_MODEL) {
+        hash_begin(c);
+        return 0;
+    }
+    int rc = f->blocks.end == 0 ? begin(c) : MYCEL_OK;
+    if (rc < 0) {
+        client_abandon(c, rc, "the model cannot be stored", NULL);
+        return 0;
     }
     if (blocks_complete(&f->blocks)) {
         requests_cancel(c);
-        int rc = persist(c, part_bytes(c));
+        rc = persist(c, part_bytes(c));
         if (rc < 0) {
             client_abandon(c, rc, "the model cannot be stored", NULL);
             return 0;
         }
-        f->verifying = true;
-        area_hash_begin(c);
+        hash_begin(c);
         return 0;
     }
     uint32_t wait = requests_open(c);
@@ -242,6 +350,10 @@ static bool is_block_of_model(const struct client *c, const struct mycel_respons
 void fetch_answer(struct client *c, const struct mycel_response *r, uint32_t asked)
 {
     struct client_fetch *f = &c->in.fetch;
+    if (r->code == CODE_NOT_FOUND && c->job.patched && !f->patching) {
+        give_patch_up(c, MYCEL_E_NOT_FOUND);
+        return;
+    }
     if (r->code != CODE_CONTENT) {
         refusal_react(c, r);
         return;

@@ -79,9 +79,14 @@ struct client_job {
     uint32_t seed;
     float clip_norm;
     uint8_t codec;
-    bool control;                            /* SCAFFOLD */
-    bool control_is_zero;                    /* c is: there is nothing to fetch */
-    uint8_t blob_sha256[PROTO_SHA256_BYTES]; /* of what is fetched: the model, then c */
+    bool control;         /* SCAFFOLD */
+    bool control_is_zero; /* c is: there is nothing to fetch */
+    bool keeps;           /* the model stays for the next patch: patch.c */
+    bool held;            /* … and this one is there already */
+    bool patched;         /* a patch is fetched instead of the model … */
+    bool patch_key;       /* … and added to zeros */
+    uint32_t patch_bytes;
+    uint8_t blob_sha256[PROTO_SHA256_BYTES]; /* of what is fetched: patch or model, then c */
     uint8_t key[PROTO_KEY_BYTES];
     uint8_t tag[CLIENT_TAG_BYTES]; /* of run and model: what is kept for one is no other's */
 };
@@ -103,12 +108,20 @@ struct client_kept {
     uint8_t next;                  /* goes with the encoded body: valid once that is counted */
 };
 
+/* The model that is kept from one job to the next. */
+struct client_model {
+    uint8_t place; /* of the pair: 0 none, 1 MODEL, 2 MODEL_B */
+    uint8_t sha256[PROTO_HELD_BYTES];
+};
+
 struct client_progress {
+    struct client_model model;
     struct client_kept kept[CLIENT_KEPT_KINDS];
     uint32_t boot_count;
     uint32_t fetched;
     uint32_t body_bytes;
     uint8_t phase; /* enum client_phase */
+    bool whole;    /* the job's patch was of no use: the model itself is fetched */
     uint8_t body_sha256[PROTO_SHA256_BYTES];
 };
 
@@ -132,6 +145,8 @@ struct client_fetch {
     uint8_t part;    /* enum client_fetch_part */
     bool agreed;     /* the block size was confirmed in this session */
     bool verifying;
+    bool patching;  /* the patch is good: the model is made of it … */
+    uint32_t built; /* … and so many parameters are */
 };
 
 enum client_train_stage {
@@ -270,6 +285,22 @@ int control_update(struct client *c);
 uint32_t control_feature(const struct client *c);
 /* Bytes of the blob that holds c; 0: none is fetched. */
 uint32_t control_bytes(const struct client *c);
+
+/* ---- patch.c: the model that is kept, and the next one made of it. */
+/* PROTO_FEATURE_PATCH if the store can, else 0. */
+uint32_t patch_feature(const struct client *c);
+/* Fills in what the job says of patches. MALFORMED. */
+int patch_of_lease(struct client_job *job, const mycel_Lease *lease, const struct client *c);
+/* Where the job's model is read, and where it is written while it is not complete. */
+enum mycel_area patch_model_area(const struct client *c);
+enum mycel_area patch_next_area(const struct client *c);
+/* Adds the verified patch to the kept model, into the other area. 1: call again, 0: done; MYCEL_E_CORRUPT,
+ * MALFORMED …: the patch is of no use; or the store's error. */
+int patch_build(struct client *c);
+/* The next area holds the model with that hash: it is the kept one from now on. 0 or the store's error. */
+int patch_adopt(struct client *c, const uint8_t sha256[SHA256_BYTES]);
+/* Goes on with the whole model in place of the patch. 0, or an error of journal or store. */
+int patch_give_up(struct client *c);
 
 /* ---- area.c: exact reads and digests of what is stored. */
 /* Reads exactly that many bytes. 0; MYCEL_E_CORRUPT when the area is shorter; the store's error. */

@@ -4,19 +4,22 @@
  * made durable before.
  *
  * Record, little endian:
- *   0 'M' 'J'  2 version u8 (2)  3 phase u8  4 boot_count u32  8 fetched u32  12 body_bytes u32
+ *   0 'M' 'J'  2 version u8 (3)  3 phase u8  4 boot_count u32  8 fetched u32  12 body_bytes u32
  *   16 body_sha256[32]  48 residual (tag[8], valid u8, next u8)  58 control variate (the same)
- *   68 lease_bytes u16  70 Lease (mycel.proto)  … CRC-32 of all before it, u32
+ *   68 kept model (place u8, sha256[16])  85 whole u8
+ *   86 lease_bytes u16  88 Lease (mycel.proto)  … CRC-32 of all before it, u32
  * A record with another version, a wrong CRC or a lease that this device would refuse is as good as none.
  */
 #include "client/runtime/internal.h"
 
 #include <string.h>
 
-#define JOURNAL_VERSION 2u
+#define JOURNAL_VERSION 3u
 #define JOURNAL_KEPT_AT 48u
 #define JOURNAL_KEPT_BYTES (CLIENT_TAG_BYTES + 2u)
-#define JOURNAL_LEASE_BYTES_AT (JOURNAL_KEPT_AT + CLIENT_KEPT_KINDS * JOURNAL_KEPT_BYTES)
+#define JOURNAL_MODEL_AT (JOURNAL_KEPT_AT + CLIENT_KEPT_KINDS * JOURNAL_KEPT_BYTES)
+#define JOURNAL_WHOLE_AT (JOURNAL_MODEL_AT + 1u + PROTO_HELD_BYTES)
+#define JOURNAL_LEASE_BYTES_AT (JOURNAL_WHOLE_AT + 1u)
 #define JOURNAL_HEAD_BYTES (JOURNAL_LEASE_BYTES_AT + 2u)
 #define JOURNAL_CRC_BYTES 4u
 
@@ -124,6 +127,9 @@ static int write_record(struct client *c, uint32_t lease_bytes)
     for (unsigned kind = 0; kind < CLIENT_KEPT_KINDS; kind++) {
         put_kept(p + JOURNAL_KEPT_AT + kind * JOURNAL_KEPT_BYTES, &progress->kept[kind]);
     }
+    p[JOURNAL_MODEL_AT] = progress->model.place;
+    memcpy(p + JOURNAL_MODEL_AT + 1, progress->model.sha256, PROTO_HELD_BYTES);
+    p[JOURNAL_WHOLE_AT] = progress->whole;
     put_u16(p + JOURNAL_LEASE_BYTES_AT, lease_bytes);
     size_t bytes = JOURNAL_HEAD_BYTES + lease_bytes;
     put_u32(p + bytes, crc32_of(p, bytes));
@@ -138,13 +144,19 @@ static bool progress_is_sane(const struct client *c, const struct client_progres
     return progress->fetched <= (uint64_t)c->job.model_bytes + control_bytes(c);
 }
 
-/* The boot count and what is kept, which outlive any job. `next` goes with the job's body only. */
+/* The boot count and what is kept, which outlive any job. `next` goes with the job's body only, and `whole`
+ * with the job. */
 static void restore_lasting(struct client_progress *progress, const uint8_t *p)
 {
     progress->boot_count = get_u32(p + 4);
     for (unsigned kind = 0; kind < CLIENT_KEPT_KINDS; kind++) {
         get_kept(&progress->kept[kind], p + JOURNAL_KEPT_AT + kind * JOURNAL_KEPT_BYTES);
     }
+    if (p[JOURNAL_MODEL_AT] <= 2u) {
+        progress->model.place = p[JOURNAL_MODEL_AT];
+        memcpy(progress->model.sha256, p + JOURNAL_MODEL_AT + 1, PROTO_HELD_BYTES);
+    }
+    progress->whole = p[JOURNAL_WHOLE_AT] != 0;
 }
 
 /* Restores job and progress. Anything wrong with the record means: no job, and no loss, because the
@@ -189,6 +201,7 @@ static void forget_job(struct client *c)
 {
     struct client_progress lasting = {.boot_count = c->progress.boot_count};
     memcpy(lasting.kept, c->progress.kept, sizeof lasting.kept);
+    lasting.model = c->progress.model;
     c->progress = lasting;
 }
 

@@ -95,5 +95,5 @@ int lease_to_job(struct client_job *job, const mycel_Lease *lease, const struct 
     memcpy(job->blob_sha256, lease->model_sha256, sizeof job->blob_sha256);
     memcpy(job->key, lease->update_key, sizeof job->key);
     make_tag(job->tag, lease);
-    return MYCEL_OK;
+    return patch_of_lease(job, lease, c);
 }

@@ -25,7 +25,12 @@ uint32_t receipt_step(struct client *c)
         return 0;
     }
     erase(c, MYCEL_AREA_BODY);
-    erase(c, MYCEL_AREA_MODEL);
+    if (!c->job.keeps) {
+        erase(c, MYCEL_AREA_MODEL);
+    }
+    if (c->job.patch_bytes > 0) {
+        erase(c, MYCEL_AREA_PATCH);
+    }
     if (c->job.control) {
         erase(c, MYCEL_AREA_CONTROL_SERVER);
     }

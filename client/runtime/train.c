@@ -51,7 +51,7 @@ static int load(struct client *c)
     for (unsigned i = 0; i < CLIENT_CHUNKS_PER_POLL && t->position < c->job.params; i++) {
         uint32_t left = c->job.params - t->position;
         uint32_t count = left < CLIENT_CHUNK_PARAMS ? left : CLIENT_CHUNK_PARAMS;
-        int rc = area_read_params(c, MYCEL_AREA_MODEL, t->position, values, count);
+        int rc = area_read_params(c, patch_model_area(c), t->position, values, count);
         if (rc < 0) {
             return rc;
         }

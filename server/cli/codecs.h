@@ -14,6 +14,9 @@
 /* "auto" and then the codecs in the order of their numbers; NULL-terminated. */
 extern const char *const codecs_choices[];
 
+/* How devices are sent versions; the index is what a run stores (enum downlink). NULL ends. */
+extern const char *const codecs_downlinks[];
+
 /* What a run stores: the encoding for most devices, and the bit mask of all that are allowed. */
 struct codecs {
     uint32_t codec;

@@ -123,7 +123,7 @@ static json_t *head_json(const struct store_run *run)
     const char *codec = codec_name((int)c->codec);
     return json_pack(
         "{s:I, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:f, "
-        "s:f, s:s, s:o, s:o, s:o, s:o}",
+        "s:f, s:s, s:s, s:o, s:o, s:o, s:o}",
         "id", (json_int_t)run->id, "name", c->name, "state", store_run_state_name(run->state),
         "reason", run->reason, "model", c->model, "strategy", c->strategy, "params",
         (json_int_t)c->params, "seed", (json_int_t)c->seed, "round_limit", (json_int_t)c->rounds,
@@ -131,8 +131,9 @@ static json_t *head_json(const struct store_run *run)
         (json_int_t)c->staleness_max, "interval_s", c->interval_ms / 1000.0, "epochs",
         (json_int_t)c->epochs, "batch", (json_int_t)c->batch, "learning_rate",
         (double)c->learning_rate, "target_accuracy", (double)c->target_accuracy, "codec",
-        codec ? codec : "?", "codecs", codecs_json(c->codecs ? c->codecs : 1u << c->codec),
-        "version", run->has_version ? json_integer(run->version) : json_null(), "created",
+        codec ? codec : "?", "downlink", codecs_downlinks[c->downlink ? 1 : 0], "codecs",
+        codecs_json(c->codecs ? c->codecs : 1u << c->codec), "version",
+        run->has_version ? json_integer(run->version) : json_null(), "created",
         time_json(run->created_ms), "ended", time_json(run->ended_ms));
 }
 
@@ -206,6 +207,7 @@ static void print_run(const struct store_run *run, const json_t *json)
                  c->batch, (double)c->learning_rate);
     (void)printf("updates   %s for most, of %s\n", codec_name((int)c->codec),
                  codecs_text(c->codecs ? c->codecs : 1u << c->codec, codecs));
+    (void)printf("downlink  %s\n", codecs_downlinks[c->downlink ? 1 : 0]);
     (void)printf("joined by %s, seed %" PRIu64 ", created %s\n\n", c->strategy, c->seed,
                  say_time(run->created_ms, created));
     say_heads(round_columns, ROUND_COLUMNS);

@@ -20,7 +20,7 @@
 
 struct create_options {
     const char *model, *name, *initial, *device_class, *strategy, *codecs;
-    unsigned codec;
+    unsigned codec, downlink;
     uint64_t rounds, goal, minimum, deadline_ms, deadline_min_ms, deadline_max_ms, seed;
     double over_selection;
     uint64_t epochs, batch, steps_max;
@@ -149,6 +149,15 @@ static const struct setting rows[] = {
      AT(codecs),
      .help = "All that are allowed, e.g. drive1,int8: a device on a narrow link takes the shortest "
              "of them (default: only --codec, or f32,int8,drive1)"},
+    {.name = "downlink",
+     .type = SETTING_CHOICE,
+     .argument = "NAME",
+     .fallback = "f32",
+     .choices = codecs_downlinks,
+     AT(downlink),
+     .help =
+         "How devices are sent versions: f32, or delta (key frames of 8 bits a value and, between "
+         "them, what has changed with 1 bit a value)"},
     {.name = "staleness-max",
      COUNT(0, 64),
      .fallback = "0",
@@ -252,6 +261,7 @@ static void fill_config(const struct create_options *o, const struct codecs *cod
     c->samples_min = (uint32_t)o->samples_min;
     c->codec = codecs->codec;
     c->codecs = codecs->mask;
+    c->downlink = o->downlink;
     c->clip_norm = (float)o->clip_norm;
     c->target_accuracy = (float)o->target;
     c->patience = (uint32_t)o->patience;
@@ -405,6 +415,10 @@ static int check(const struct create_options *o, const char *root_data, struct c
     if (strategy_needs_control(o->strategy) && (o->momentum > 0 || o->staleness_max > 0)) {
         say_error("SCAFFOLD works with plain SGD in synchronous rounds: --momentum and "
                   "--staleness-max must be 0");
+        return MYCEL_E_INVALID;
+    }
+    if (strategy_needs_control(o->strategy) && o->downlink != 0) {
+        say_error("SCAFFOLD's control variate is sent as it is: --downlink must be f32");
         return MYCEL_E_INVALID;
     }
     return check_root(o->strategy, root_data);

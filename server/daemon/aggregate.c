@@ -4,6 +4,7 @@
  */
 #include "server/daemon/aggregate.h"
 
+#include "server/daemon/chain.h"
 #include "server/desk/sum.h"
 #include "server/eval/train.h"
 
@@ -241,7 +242,12 @@ static int run_rule(struct context *c)
     while (rc >= 0 && (uint32_t)rc < c->count) {
         rc = add_updates(c, (uint32_t)rc);
     }
-    return rc >= 0 ? rule_finish(&c->round, c->base, c->sum.model, NULL) : rc;
+    rc = rc >= 0 ? rule_finish(&c->round, c->base, c->sum.model, NULL) : rc;
+    if (rc == 0 && c->config->downlink == DOWNLINK_DELTA) {
+        rc = chain_next(c->reader, c->config, c->order->run, c->order->base_version, c->sum.model,
+                        &c->sum.held);
+    }
+    return rc;
 }
 
 bool aggregate_may_work_later(int status)

@@ -109,8 +109,12 @@ static void keep_version(struct shell *shell, struct run_sum *sum,
                          const struct engine_action_publish *publish)
 {
     struct run_entry *entry = run_table_find(&shell->runs, publish->run);
-    blob_cache_put(&shell->blobs, publish->version.sha256, sum->model, sum->model_bytes);
-    sum->model = NULL;
+    if (entry && sum->held.model) {
+        run_entry_add_chain(entry, &sum->held.known); /* nobody asks for the version itself */
+    } else {
+        blob_cache_put(&shell->blobs, publish->version.sha256, sum->model, sum->model_bytes);
+        sum->model = NULL;
+    }
     if (!entry) {
         return;
     }

@@ -10,6 +10,8 @@ struct model_job {
     struct job job;
     net_reply_id reply;
     uint8_t sha256[PROTO_SHA256_BYTES];
+    uint8_t blob[PROTO_SHA256_BYTES]; /* what is stored: the same, or the chain that a patch ends */
+    uint32_t offset;                  /* where the patch begins in it */
     void *data;
     size_t bytes;
 };
@@ -17,7 +19,7 @@ struct model_job {
 static int load_model(struct store *reader, struct model_job *job)
 {
     uint64_t bytes;
-    int rc = store_blob_size(reader, job->sha256, &bytes);
+    int rc = store_blob_size(reader, job->blob, &bytes);
     if (rc < 0) {
         return rc;
     }
@@ -25,7 +27,12 @@ static int load_model(struct store *reader, struct model_job *job)
     if (!job->data) {
         return MYCEL_E_NO_MEMORY;
     }
-    return store_blob_load(reader, job->sha256, job->data, bytes, &job->bytes);
+    rc = store_blob_load(reader, job->blob, job->data, bytes, &job->bytes);
+    if (rc == 0 && job->offset > 0) {
+        job->bytes -= job->offset;
+        memmove(job->data, (uint8_t *)job->data + job->offset, job->bytes);
+    }
+    return rc;
 }
 
 static int run_model(struct job *base)
@@ -76,6 +83,10 @@ int job_model(struct shell *shell, const uint8_t sha256[PROTO_SHA256_BYTES], net
     job->job.done = done_model;
     job->reply = reply;
     memcpy(job->sha256, sha256, PROTO_SHA256_BYTES);
+    uint32_t step = 0;
+    const struct downlink_chain *chain = run_table_patch(&shell->runs, sha256, &step);
+    memcpy(job->blob, chain ? chain->sha256 : sha256, PROTO_SHA256_BYTES);
+    job->offset = chain ? chain->steps[step].offset : 0;
     int rc = job_start(shell, &job->job, false);
     if (rc < 0) {
         free(job);

@@ -62,11 +62,29 @@ void reply_receipt_bytes(struct shell *shell, net_reply_id id, uint8_t code, con
     send_message(shell, id, code, PROTO_FORMAT_RECEIPT, receipt, (int)bytes);
 }
 
+/* With a downlink of deltas: what this device lacks of the version. One without a chain is sent as it is. */
+static void offer_patch(const struct run_entry *entry, const struct engine_lease *lease,
+                        const struct desk_hello *hello, struct desk_task *task)
+{
+    const struct downlink_chain *chain = run_entry_chain(entry, lease->base.version);
+    if (!chain) {
+        return;
+    }
+    task->delta = true;
+    memcpy(task->held_sha256, chain->steps[chain->frames - 1u].held_sha256, PROTO_SHA256_BYTES);
+    struct downlink_offer offer = downlink_offer(chain, task->params, hello->held);
+    if (hello->patches && !offer.whole && offer.bytes > 0) {
+        memcpy(task->patch_sha256, chain->steps[offer.from].patch_sha256, PROTO_SHA256_BYTES);
+        task->patch_bytes = offer.bytes;
+        task->patch_key = offer.key;
+    }
+}
+
 static int encode_check_in_reply(struct shell *shell, const struct engine_action *action,
-                                 uint32_t protocol, uint8_t *out, size_t cap)
+                                 const struct desk_hello *hello, uint8_t *out, size_t cap)
 {
     if (action->type == ENGINE_ACTION_REPLY_WINDOW) {
-        return desk_write_window(&action->u.window, protocol, out, cap);
+        return desk_write_window(&action->u.window, hello->protocol, out, cap);
     }
     const struct run_entry *entry = run_table_find(&shell->runs, action->u.lease.lease.run);
     if (!entry) {
@@ -90,7 +108,8 @@ static int encode_check_in_reply(struct shell *shell, const struct engine_action
     if (task.control) {
         memcpy(task.control_sha256, entry->state_sha256, sizeof task.control_sha256);
     }
-    return desk_write_lease(&action->u.lease, &task, protocol, out, cap);
+    offer_patch(entry, lease, hello, &task);
+    return desk_write_lease(&action->u.lease, &task, hello->protocol, out, cap);
 }
 
 /* A device that does not keep to its window is worth a line, and no more than that. */
@@ -116,7 +135,7 @@ void reply_action(struct shell *shell, const struct engine_action *action)
     case ENGINE_ACTION_REPLY_LEASE:
     case ENGINE_ACTION_REPLY_WINDOW:
         note_early(shell, action);
-        n = encode_check_in_reply(shell, action, ticket->protocol, payload, sizeof payload);
+        n = encode_check_in_reply(shell, action, &ticket->hello, payload, sizeof payload);
         if (n < 0) {
             reply_busy(shell, id);
         } else {

@@ -43,9 +43,9 @@ static void handle_check_in(struct shell *shell, const struct net_request *reque
         return;
     }
     struct engine_event event = {.type = ENGINE_EVENT_CHECKIN};
-    uint32_t protocol;
+    struct desk_hello hello;
     int rc = desk_read_check_in(request->payload, request->payload_bytes, &event.u.checkin.facts,
-                                &protocol);
+                                &hello);
     if (rc < 0) {
         refuse_check_in(shell, request->reply, rc);
         return;
@@ -60,7 +60,7 @@ static void handle_check_in(struct shell *shell, const struct net_request *reque
     }
     ticket->reply = request->reply;
     ticket->device = entry->device.id;
-    ticket->protocol = protocol;
+    ticket->hello = hello;
     event.tag = tag;
     event.u.checkin.device = entry->device.id;
     if (shell_step(shell, &event) < 0) {

@@ -4,6 +4,7 @@
  */
 #include "server/daemon/shell.h"
 
+#include "server/daemon/chain.h"
 #include "server/daemon/translate.h"
 
 #include <stdlib.h>
@@ -69,6 +70,7 @@ static int read_run(void *user, const struct store_run *run)
     }
     run_entry_set_state(entry, newest.number,
                         newest.has_optimizer ? newest.optimizer_sha256 : NULL);
+    chain_load_newest(reading->reader, newest.number, entry);
     return MYCEL_OK;
 }
 

@@ -51,7 +51,10 @@ static int write_publish(struct store *store, const struct rows *rows,
     struct store_publish publish = {.model = rows->sum->model,
                                     .model_bytes = rows->sum->model_bytes,
                                     .optimizer = rows->sum->state,
-                                    .optimizer_bytes = rows->sum->state_bytes};
+                                    .optimizer_bytes = rows->sum->state_bytes,
+                                    .held = rows->sum->held.model,
+                                    .chain = rows->sum->held.chain,
+                                    .chain_bytes = rows->sum->held.known.bytes};
     translate_version(row, rows->wall_ms, &publish.version);
     translate_round(round, rows->wall_ms, &publish.round);
     uint8_t sha256[PROTO_SHA256_BYTES];

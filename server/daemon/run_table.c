@@ -8,6 +8,8 @@ void run_sum_free(struct run_sum *sum)
 {
     free(sum->model);
     free(sum->state);
+    free(sum->held.model);
+    free(sum->held.chain);
     memset(sum, 0, sizeof *sum);
 }
 
@@ -76,6 +78,48 @@ bool run_entry_take_sum(struct run_entry *entry, uint32_t round, uint32_t attemp
     *out = entry->sum;
     memset(&entry->sum, 0, sizeof entry->sum);
     return true;
+}
+
+void run_entry_add_chain(struct run_entry *entry, const struct downlink_chain *chain)
+{
+    entry->chains[entry->chain_count++ % RUN_CHAINS_KEPT] = *chain;
+}
+
+const struct downlink_chain *run_entry_chain(const struct run_entry *entry, uint32_t version)
+{
+    for (uint32_t i = 0; i < RUN_CHAINS_KEPT; i++) {
+        if (entry->chains[i].frames > 0 && entry->chains[i].version == version) {
+            return &entry->chains[i];
+        }
+    }
+    return NULL;
+}
+
+static int find_step(const struct downlink_chain *chain, const uint8_t sha256[PROTO_SHA256_BYTES])
+{
+    for (uint32_t i = 0; i < chain->frames; i++) {
+        if (memcmp(chain->steps[i].patch_sha256, sha256, PROTO_SHA256_BYTES) == 0) {
+            return (int)i;
+        }
+    }
+    return MYCEL_E_NOT_FOUND;
+}
+
+const struct downlink_chain *run_table_patch(const struct run_table *table,
+                                             const uint8_t sha256[PROTO_SHA256_BYTES],
+                                             uint32_t *step)
+{
+    for (size_t i = 0; i < ENGINE_RUNS_MAX; i++) {
+        const struct run_entry *entry = &table->entries[i];
+        for (uint32_t k = 0; entry->used && k < RUN_CHAINS_KEPT; k++) {
+            int found = find_step(&entry->chains[k], sha256);
+            if (found >= 0) {
+                *step = (uint32_t)found;
+                return &entry->chains[k];
+            }
+        }
+    }
+    return NULL;
 }
 
 void run_table_clear(struct run_table *table)

@@ -5,8 +5,18 @@
 #ifndef MYCEL_SERVER_DAEMON_RUN_TABLE_H
 #define MYCEL_SERVER_DAEMON_RUN_TABLE_H
 
+#include "server/desk/downlink.h"
 #include "server/engine/types.h"
 #include "server/store/store.h"
+
+#define RUN_CHAINS_KEPT 4u /* newest versions whose patches are offered */
+
+/* What devices will hold of a new version, from malloc. */
+struct run_held {
+    void *model; /* NULL: the version itself; as long as it */
+    void *chain;
+    struct downlink_chain known;
+};
 
 /* What a round's aggregation made: the next version and the rule's state after it, from malloc. */
 struct run_sum {
@@ -17,6 +27,7 @@ struct run_sum {
     void *state; /* NULL: the rule has none */
     size_t state_bytes;
     uint8_t state_sha256[PROTO_SHA256_BYTES];
+    struct run_held held;
 };
 
 void run_sum_free(struct run_sum *sum);
@@ -27,7 +38,9 @@ struct run_entry {
     struct run_sum sum;
     /* The rule's state after the newest version, which is what devices are sent with SCAFFOLD. */
     uint32_t state_version;
-    uint8_t state_sha256[PROTO_SHA256_BYTES]; /* all zeros: as before the first round */
+    uint8_t state_sha256[PROTO_SHA256_BYTES];      /* all zeros: as before the first round */
+    struct downlink_chain chains[RUN_CHAINS_KEPT]; /* a ring; 0 frames: none */
+    uint32_t chain_count;                          /* ever */
 };
 
 struct run_table {
@@ -49,6 +62,17 @@ void run_entry_set_sum(struct run_entry *entry, const struct run_sum *sum);
 /* Moves the sum of that round and attempt to *out; false: there is none. */
 bool run_entry_take_sum(struct run_entry *entry, uint32_t round, uint32_t attempt,
                         struct run_sum *out);
+
+/* Adds the chain of the newest version. */
+void run_entry_add_chain(struct run_entry *entry, const struct downlink_chain *chain);
+
+/* The chain of that version; NULL: there is none, or it is too old to be offered. */
+const struct downlink_chain *run_entry_chain(const struct run_entry *entry, uint32_t version);
+
+/* Finds the chain that a patch is the end of, in any run: NULL if none is, else the step where it begins. */
+const struct downlink_chain *run_table_patch(const struct run_table *table,
+                                             const uint8_t sha256[PROTO_SHA256_BYTES],
+                                             uint32_t *step);
 
 void run_table_clear(struct run_table *table);
 

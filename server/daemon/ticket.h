@@ -7,6 +7,7 @@
 #define MYCEL_SERVER_DAEMON_TICKET_H
 
 #include "proto/limits.h"
+#include "server/desk/desk.h"
 #include "server/net/net.h"
 
 #include <stddef.h>
@@ -21,7 +22,7 @@ struct ticket {
     uint32_t generation;
     uint32_t next_free;
     bool used;
-    uint32_t protocol;            /* of a check-in */
+    struct desk_hello hello;      /* of a check-in */
     uint8_t key[PROTO_KEY_BYTES]; /* of an upload */
     uint8_t *body;                /* of an upload, from malloc; NULL: check-in, or moved on */
     size_t body_bytes;

@@ -28,7 +28,7 @@ static void copy_facts(struct engine_facts *facts, const mycel_CheckIn *message)
 }
 
 int desk_read_check_in(const uint8_t *message, size_t bytes, struct engine_facts *facts,
-                       uint32_t *protocol)
+                       struct desk_hello *hello)
 {
     mycel_CheckIn check_in;
     int rc = WIRE_DECODE(mycel_CheckIn, &check_in, message, bytes);
@@ -39,7 +39,12 @@ int desk_read_check_in(const uint8_t *message, size_t bytes, struct engine_facts
     if (rc < 0) {
         return rc;
     }
-    *protocol = (uint32_t)rc;
+    hello->protocol = (uint32_t)rc;
+    hello->patches = (check_in.features & PROTO_FEATURE_PATCH) != 0;
+    memset(hello->held, 0, sizeof hello->held);
+    if (check_in.held.size == sizeof hello->held) {
+        memcpy(hello->held, check_in.held.bytes, sizeof hello->held);
+    }
     copy_facts(facts, &check_in);
     return MYCEL_OK;
 }
@@ -55,6 +60,19 @@ static void fill_plan(mycel_Plan *plan, const struct desk_task *task, uint64_t s
     plan->prox_mu = task->prox_mu;
     plan->momentum = task->momentum;
     plan->steps_max = task->steps_max;
+}
+
+/* The device trains, and answers relative to, what it holds. */
+static void fill_patch(mycel_Lease *lease, const struct desk_task *task)
+{
+    lease->delta = true;
+    memcpy(lease->model_sha256, task->held_sha256, sizeof lease->model_sha256);
+    if (task->patch_bytes > 0) {
+        lease->patch_sha256.size = sizeof task->patch_sha256;
+        memcpy(lease->patch_sha256.bytes, task->patch_sha256, sizeof task->patch_sha256);
+        lease->patch_bytes = task->patch_bytes;
+        lease->patch_key = task->patch_key;
+    }
 }
 
 static void fill_lease(mycel_Lease *lease, const struct engine_action_lease *action,
@@ -78,6 +96,9 @@ static void fill_lease(mycel_Lease *lease, const struct engine_action_lease *act
     lease->clip_norm = task->clip_norm;
     lease->control = task->control;
     memcpy(lease->control_sha256, task->control_sha256, sizeof lease->control_sha256);
+    if (task->delta) {
+        fill_patch(lease, task);
+    }
     memcpy(lease->update_key, from->key, sizeof lease->update_key);
     lease->deadline_ms = action->left_ms;
 }

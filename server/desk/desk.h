@@ -25,12 +25,24 @@ struct desk_task {
     float clip_norm;
     bool control; /* SCAFFOLD: devices correct their gradients, by c of this version's state: */
     uint8_t control_sha256[PROTO_SHA256_BYTES]; /* all zeros: c is 0 */
+    bool delta; /* devices train what they hold instead of the exact version: downlink.h */
+    uint8_t held_sha256[PROTO_SHA256_BYTES];
+    uint8_t patch_sha256[PROTO_SHA256_BYTES]; /* that leads there, if patch_bytes > 0 */
+    uint32_t patch_bytes;
+    bool patch_key; /* it begins with a key frame */
 };
 
-/* Reads a CheckIn. 0 with *facts and the protocol version to speak; MALFORMED; VERSION: none of the
- * device's versions is spoken here. */
+/* What a check-in says to the desk itself. */
+struct desk_hello {
+    uint32_t protocol;              /* to speak with this device */
+    bool patches;                   /* it keeps models and can add patches to them */
+    uint8_t held[PROTO_HELD_BYTES]; /* beginning of the hash of the one it has; zeros: none */
+};
+
+/* Reads a CheckIn. 0 with *facts and *hello; MALFORMED; VERSION: none of the device's versions is
+ * spoken here. */
 int desk_read_check_in(const uint8_t *message, size_t bytes, struct engine_facts *facts,
-                       uint32_t *protocol);
+                       struct desk_hello *hello);
 
 /* The four answers. Each writes at most PROTO_MESSAGE_BYTES_MAX and returns how many bytes;
  * NO_MEMORY when `capacity` is too small. */

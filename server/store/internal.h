@@ -51,6 +51,7 @@ extern const char *const store_migration_002;
 extern const char *const store_migration_003;
 extern const char *const store_migration_004;
 extern const char *const store_migration_005;
+extern const char *const store_migration_006;
 
 /*
  * One execution of a prepared statement. Parameters are bound, and columns read, from left to right.

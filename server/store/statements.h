@@ -22,7 +22,7 @@
     " epochs, batch, concurrency, staleness_max, over_permille, weighting, select_ms, soft_ms,"    \
     " hard_ms, lease_ms, pace_ms, samples_min, samples_max, battery_min, spacing_rounds, cap,"     \
     " fair_permille, utility_permille, codec, codecs, steps_max, rounds, patience,"                \
-    " soft_min_ms, soft_max_ms, interval_ms, staleness_discount, over_learn, soft_learn, "         \
+    " soft_min_ms, soft_max_ms, interval_ms, downlink, staleness_discount, over_learn, soft_learn, "         \
     "busy_allowed,"                                                                                \
     " clip_norm, learning_rate, momentum, prox_mu, target_accuracy"
 
@@ -59,7 +59,7 @@
 #define SQL_KEPT                                                                                   \
     "WITH ranked AS (SELECT run, number, sha256, optimizer_sha256,"                                \
     "  row_number() OVER (PARTITION BY run ORDER BY number DESC) AS rank FROM versions),"          \
-    " kept AS (SELECT sha256, optimizer_sha256 FROM ranked v WHERE rank <= ?1"                     \
+    " kept AS (SELECT run, number, sha256, optimizer_sha256 FROM ranked v WHERE rank <= ?1"        \
     "  OR EXISTS (SELECT 1 FROM tags t WHERE t.run = v.run AND t.version = v.number)"              \
     "  OR number = (SELECT CASE WHEN r.state < 5 THEN r.base_version END FROM rounds r"            \
     "   WHERE r.run = v.run ORDER BY r.round DESC LIMIT 1)) "
@@ -109,7 +109,7 @@
     \
     X(RUN_ADD, "INSERT INTO runs(" SQL_RUN_CONFIG ", created_ms, state) VALUES(?, ?, ?, ?, ?, ?," \
         " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?," \
-        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)") \
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)") \
     X(RUN_STATE, "UPDATE runs SET state = ?, ended_ms = ?, reason = ? WHERE id = ?") \
     X(RUN_PROGRESS, "UPDATE runs SET drop_permille = ?, drop_rounds = ?, round_ms = ?," \
         " gap_ms = ?, report_ms = ?, best = ?, best_version = ?, evaluated = ?," \
@@ -138,7 +138,11 @@
     X(BLOB_LIST, "SELECT id, bytes, sha256 FROM blobs WHERE data IS NOT NULL ORDER BY id") \
     X(BLOB_RETAIN, SQL_KEPT "UPDATE blobs SET data = NULL WHERE data IS NOT NULL" \
         " AND sha256 NOT IN (SELECT sha256 FROM kept UNION SELECT optimizer_sha256 FROM kept" \
-        " WHERE optimizer_sha256 IS NOT NULL)") \
+        " WHERE optimizer_sha256 IS NOT NULL" \
+        " UNION SELECT held_sha256 FROM downlinks d JOIN kept k ON k.run = d.run" \
+        " AND k.number = d.version" \
+        " UNION SELECT chain_sha256 FROM downlinks d JOIN kept k ON k.run = d.run" \
+        " AND k.number = d.version)") \
     \
     X(VERSION_ADD, "INSERT INTO versions(run, number, kind, source, round, created_ms, sha256," \
         " parent, optimizer_sha256, accuracy, loss, samples)" \
@@ -148,6 +152,11 @@
     X(VERSION_GET, SQL_VERSION_SELECT "WHERE run = ? AND number = ?") \
     X(VERSION_NEWEST, SQL_VERSION_SELECT "WHERE run = ? ORDER BY number DESC LIMIT 1") \
     X(VERSION_LIST, SQL_VERSION_SELECT "WHERE run = ? ORDER BY number") \
+    \
+    X(DOWNLINK_ADD, "INSERT INTO downlinks(run, version, held_sha256, chain_sha256)" \
+        " VALUES(?, ?, ?, ?)") \
+    X(DOWNLINK_GET, "SELECT run, version, held_sha256, chain_sha256 FROM downlinks" \
+        " WHERE run = ? AND version = ?") \
     \
     X(TAG_SET, "INSERT INTO tags(run, name, version, set_ms) VALUES(?, ?, ?, ?)" \
         " ON CONFLICT(run, name) DO UPDATE SET version = excluded.version," \

@@ -59,6 +59,14 @@ struct store_tag {
     uint64_t set_ms;
 };
 
+/* What devices hold of a version, where it is not the version itself. */
+struct store_downlink {
+    uint32_t run;
+    uint32_t version;
+    uint8_t held_sha256[PROTO_SHA256_BYTES];  /* f32 parameters */
+    uint8_t chain_sha256[PROTO_SHA256_BYTES]; /* update frames, from the key frame on */
+};
+
 /* The tag that store_promote() sets. */
 #define STORE_TAG_PROMOTED "promoted"
 
@@ -99,12 +107,19 @@ struct store_publish {
     const void *optimizer; /* NULL: the rule has no state */
     size_t optimizer_bytes;
     struct store_round round; /* becomes COMMITTED with this version */
+    const void *held;         /* NULL: devices are sent the version itself; as long as the model */
+    const void *chain;        /* with `held` */
+    size_t chain_bytes;
 };
 
 /* Adds the blobs and the version, closes the round and drops the bodies that were counted in it.
  * EXISTS: that version is there already; STATE: the round is closed already. */
 int store_publish(struct store *store, const struct store_publish *publish,
                   uint8_t sha256[PROTO_SHA256_BYTES]);
+
+/* What devices hold of that version. NOT_FOUND: the version itself. */
+int store_downlink_get(struct store *store, uint32_t run, uint32_t version,
+                       struct store_downlink *out);
 
 /* Points a tag at a version (moving it if it exists), with an audit entry. INVALID name;
  * NOT_FOUND version. Tagged versions keep their blobs. */

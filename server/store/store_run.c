@@ -111,7 +111,8 @@ static const char *broken_rule(const struct store_run_config *c)
     X(patience)                                                                                    \
     X(soft_min_ms)                                                                                 \
     X(soft_max_ms)                                                                                 \
-    X(interval_ms)
+    X(interval_ms)                                                                                 \
+    X(downlink)
 
 #define RUN_FLAGS(X)                                                                               \
     X(staleness_discount)                                                                          \

@@ -64,8 +64,9 @@ struct store_run_config {
     uint32_t pace_ms;
     uint32_t interval_ms; /* from one round's opening to the next one's at least */
     /* What is sent, and how the device trains. */
-    uint32_t codec;  /* of mycel.proto */
-    uint32_t codecs; /* bit mask of those allowed */
+    uint32_t codec;    /* of mycel.proto */
+    uint32_t codecs;   /* bit mask of those allowed */
+    uint32_t downlink; /* how devices are sent versions: enum downlink of server/desk */
     uint64_t update_bytes_max;
     float clip_norm; /* 0: off */
     uint32_t epochs;

@@ -111,6 +111,8 @@ enum mycel_area {
     MYCEL_AREA_CONTROL_A, /* this device's control variate c_i; with MYCEL_STORE_CONTROL */
     MYCEL_AREA_CONTROL_B,
     MYCEL_AREA_CONTROL_SERVER, /* the fleet's, c, as fetched: no pair; with MYCEL_STORE_CONTROL */
+    MYCEL_AREA_MODEL_B, /* a pair with MODEL: the model before, the next one; with MYCEL_STORE_PATCH */
+    MYCEL_AREA_PATCH, /* what leads from one to the other, smaller than either; the same */
     MYCEL_AREA_COUNT
 };
 
@@ -118,6 +120,7 @@ enum mycel_area {
  * that it has the areas for. */
 #define MYCEL_STORE_RESIDUAL 1u /* RESIDUAL_A and _B: the codecs sign, ternary and topk */
 #define MYCEL_STORE_CONTROL 2u  /* CONTROL_A, _B and _SERVER: SCAFFOLD */
+#define MYCEL_STORE_PATCH 4u    /* MODEL_B and PATCH: versions come as patches to the one before */
 
 #define MYCEL_JOURNAL_BYTES_MAX 768u
 

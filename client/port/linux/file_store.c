@@ -18,6 +18,8 @@ static const char *const names[] = {
     [MYCEL_AREA_CONTROL_A] = "control.a",
     [MYCEL_AREA_CONTROL_B] = "control.b",
     [MYCEL_AREA_CONTROL_SERVER] = "control.server",
+    [MYCEL_AREA_MODEL_B] = "model.b",
+    [MYCEL_AREA_PATCH] = "patch",
 };
 
 _Static_assert(sizeof names / sizeof names[0] == MYCEL_AREA_COUNT, "every area has a name");
@@ -144,7 +146,7 @@ static int store_erase(void *ctx, enum mycel_area area)
 
 const struct mycel_store file_store_table = {
     store_read, store_write, store_sync,
-    store_save, store_erase, MYCEL_STORE_RESIDUAL | MYCEL_STORE_CONTROL};
+    store_save, store_erase, MYCEL_STORE_RESIDUAL | MYCEL_STORE_CONTROL | MYCEL_STORE_PATCH};
 
 static int open_folder(struct file_store *s, const char *path)
 {

@@ -77,6 +77,9 @@ struct fake_coordinator {
     bool has_work;
     uint8_t model[FAKE_PARAMS_MAX * 4u];
     uint8_t control[FAKE_PARAMS_MAX * 4u + PROTO_CONTROL_HEAD_BYTES];
+    uint8_t patch[FAKE_PARAMS_MAX * 4u]; /* served while the lease names one … */
+    bool patch_gone;                     /* … and it is there */
+    uint32_t blob_bytes;                 /* given out in blocks of models and patches */
     uint8_t model_szx;
     uint8_t body[FAKE_BODY_MAX];
     bool have[FAKE_BODY_MAX / 16u + 1u]; /* each 16 bytes */

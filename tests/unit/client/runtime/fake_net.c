@@ -35,18 +35,43 @@ static void answer_checkin(struct fake_coordinator *k, const struct mycel_reques
     r->payload_bytes = encoded(WIRE_ENCODE(mycel_CheckInReply, &reply, payload, 1100));
 }
 
+struct fake_blob {
+    const uint8_t *sha256;
+    const uint8_t *data;
+    uint32_t bytes;
+};
+
+/* The model, c or the patch by its name. */
+static bool find_blob(const struct fake_coordinator *k, const char *name, struct fake_blob *out)
+{
+    uint32_t model_bytes = (uint32_t)k->lease.model_bytes;
+    bool has_patch = k->lease.patch_bytes > 0 && !k->patch_gone;
+    const struct fake_blob blobs[] = {
+        {k->lease.model_sha256, k->model, model_bytes},
+        {k->lease.control_sha256, k->control,
+         k->lease.control ? model_bytes + PROTO_CONTROL_HEAD_BYTES : 0},
+        {k->lease.patch_sha256.bytes, k->patch, has_patch ? k->lease.patch_bytes : 0},
+    };
+    for (size_t i = 0; i < sizeof blobs / sizeof blobs[0]; i++) {
+        char text[PROTO_SHA256_TEXT + 1u];
+        base64url_encode(blobs[i].sha256, 32, text);
+        if (blobs[i].bytes > 0 && strcmp(name, text) == 0) {
+            *out = blobs[i];
+            return true;
+        }
+    }
+    return false;
+}
+
 static void answer_model(struct fake_coordinator *k, const struct mycel_request *q,
                          struct mycel_response *r, uint8_t *payload)
 {
-    char name[PROTO_SHA256_TEXT + 1u], control_name[PROTO_SHA256_TEXT + 1u];
-    base64url_encode(k->lease.model_sha256, 32, name);
-    base64url_encode(k->lease.control_sha256, 32, control_name);
-    bool is_control = k->lease.control && strcmp(q->path[1], control_name) == 0;
-    uint32_t total = (uint32_t)k->lease.model_bytes + (is_control ? PROTO_CONTROL_HEAD_BYTES : 0);
-    if (!is_control && strcmp(q->path[1], name) != 0) {
+    struct fake_blob blob;
+    if (!find_blob(k, q->path[1], &blob)) {
         r->code = CODE_4_04;
         return;
     }
+    uint32_t total = blob.bytes;
     assert_int_equal(q->block.kind, MYCEL_BLOCK_2);
     uint8_t szx = q->block.szx < k->model_szx ? q->block.szx : k->model_szx;
     uint32_t offset = q->block.number << (q->block.szx + 4u);
@@ -58,9 +83,10 @@ static void answer_model(struct fake_coordinator *k, const struct mycel_request 
     r->block = (struct mycel_block){MYCEL_BLOCK_2, offset / size, szx, offset + n < total};
     r->size2 = offset == 0 ? total : 0;
     r->etag_bytes = 8;
-    memcpy(r->etag, is_control ? k->lease.control_sha256 : k->lease.model_sha256, 8);
-    memcpy(payload, (is_control ? k->control : k->model) + offset, n);
+    memcpy(r->etag, blob.sha256, 8);
+    memcpy(payload, blob.data + offset, n);
     r->payload_bytes = n;
+    k->blob_bytes += n;
 }
 
 static void put_receipt(struct fake_coordinator *k, struct mycel_response *r, uint8_t code,

@@ -94,6 +94,6 @@ static int store_erase(void *ctx, enum mycel_area area)
     return operation_ends(d);
 }
 
-const struct mycel_store fake_store = {store_read,  store_write,
-                                       store_sync,  store_save,
-                                       store_erase, MYCEL_STORE_RESIDUAL | MYCEL_STORE_CONTROL};
+const struct mycel_store fake_store = {
+    store_read, store_write, store_sync,
+    store_save, store_erase, MYCEL_STORE_RESIDUAL | MYCEL_STORE_CONTROL | MYCEL_STORE_PATCH};

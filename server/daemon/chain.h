@@ -1,0 +1,24 @@
+/*
+ * Chains between the store and server/desk/downlink.h: what is known of the versions' chains after a start, and
+ * the next one after a round. It decides nothing; it must never write.
+ */
+#ifndef MYCEL_SERVER_DAEMON_CHAIN_H
+#define MYCEL_SERVER_DAEMON_CHAIN_H
+
+#include "server/daemon/run_table.h"
+
+/* What is known of a version's chain; `bytes` (may be NULL) gets its content, from malloc. 0; NOT_FOUND: that
+ * version is sent as it is; CORRUPT; NO_MEMORY; the store's errors. Blocks. */
+int chain_load(struct store *reader, uint32_t run, uint32_t version, struct downlink_chain *chain,
+               void **bytes);
+
+/* Loads the chains of the newest versions into a run's entry. A chain that cannot be read is left out, and
+ * its version sent whole. Blocks. */
+void chain_load_newest(struct store *reader, uint32_t newest, struct run_entry *entry);
+
+/* Makes what devices will hold of version `base` + 1, whose exact parameters are `exact`. 0, also when they
+ * will be sent the version itself; NO_MEMORY; the store's errors. Blocks. */
+int chain_next(struct store *reader, const struct store_run_config *config, uint32_t run,
+               uint32_t base, const float *exact, struct run_held *out);
+
+#endif

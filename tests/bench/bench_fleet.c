@@ -10,8 +10,8 @@
  * Cases without a suffix use DRIVE-1, the default on narrow links; int8 is the default elsewhere. The
  * model comes down as the run offers it. References: CPU of Flower 1.8 over TLS with f32 both ways; raw f32 for bytes.
  *
- *   bench_fleet                                            every case
- *   bench_fleet PARAMS CODEC [DEVICES [ROUNDS [PACE_MS]]]  one case, with its details on stderr
+ *   bench_fleet                                                       every case
+ *   bench_fleet PARAMS CODEC [DEVICES [ROUNDS [PACE_MS [DOWNLINK]]]]  one case, with its details on stderr
  */
 #include <signal.h>
 #include <stdbool.h>
@@ -165,14 +165,16 @@ static bool observe(struct bench *b, struct outcome *out)
     return true;
 }
 
-static bool run_case(const struct scenario *scenario, enum codec_id codec, struct outcome *out)
+static bool run_case(const struct scenario *scenario, enum codec_id codec, const char *downlink,
+                     struct outcome *out)
 {
     struct bench b = {.scenario = scenario, .codec = codec};
     struct coordinator_options options = {.devices = scenario->devices,
                                           .goal = scenario->devices,
                                           .pace_ms = scenario->pace_ms,
                                           .model = scenario->model,
-                                          .codec = codec_name((int)codec)};
+                                          .codec = codec_name((int)codec),
+                                          .downlink = downlink};
     size_t bytes = WORKERS_MAX * sizeof *b.counts;
     b.counts = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     bool ok = b.counts != MAP_FAILED && coordinator_start(&b.coordinator, &options) == 0 &&
@@ -213,7 +215,7 @@ static bool cpu_case(const char *name, uint32_t params, enum codec_id codec)
 {
     const struct scenario *scenario = scenario_of(params);
     struct outcome outcome;
-    if (!run_case(scenario, codec, &outcome)) {
+    if (!run_case(scenario, codec, "f32", &outcome)) {
         return false;
     }
     print(name, outcome.cpu_us, "us", scenario->flower_us);
@@ -224,12 +226,43 @@ static bool cpu_case(const char *name, uint32_t params, enum codec_id codec)
 static bool bytes_case(const char *name, enum codec_id codec)
 {
     struct outcome outcome;
-    if (!run_case(scenario_of(25450), codec, &outcome)) {
+    if (!run_case(scenario_of(25450), codec, "f32", &outcome)) {
         return false;
     }
     print(name,
           (double)outcome.counts.traffic.bytes_out[LINK_UPLOAD] / (double)outcome.counts.receipts,
           "B", RAW_BYTES_25K);
+    return true;
+}
+
+/* Everything that a device sends and is sent for one round but its handshake. */
+static bool both_ways(enum codec_id codec, const char *downlink, double *bytes)
+{
+    /* One key frame and the deltas up to the next. */
+    static const struct scenario period = {
+        25450, "28x28x1 > dense 32 relu > dense 10 softmax", 32, 16, 500, 0};
+    struct outcome outcome;
+    if (!run_case(&period, codec, downlink, &outcome)) {
+        return false;
+    }
+    *bytes = 0;
+    for (int kind = LINK_CHECKIN; kind <= LINK_UPLOAD; kind++) {
+        *bytes += (double)outcome.counts.traffic.bytes_out[kind] +
+                  (double)outcome.counts.traffic.bytes_in[kind];
+    }
+    *bytes /= (double)outcome.counts.receipts;
+    return true;
+}
+
+static bool ratio_case(void)
+{
+    double raw, coded;
+    if (!both_ways(CODEC_F32, "f32", &raw) || !both_ways(CODEC_DRIVE1, "delta", &coded)) {
+        return false;
+    }
+    print("both_ways_bytes_f32", raw, "B", 0);
+    print("both_ways_bytes_drive", coded, "B", raw);
+    print("bytes_ratio_both_ways", raw / coded, "", 25);
     return true;
 }
 
@@ -246,6 +279,7 @@ static int all_cases(void)
     ok = cpu_case("fleet_cpu_1M_f32", 1000000, CODEC_F32) && ok;
     ok = bytes_case("upload_bytes_drive", CODEC_DRIVE1) && ok;
     ok = bytes_case("upload_bytes_int8", CODEC_INT8) && ok;
+    ok = ratio_case() && ok;
     return ok ? 0 : 1;
 }
 
@@ -287,7 +321,7 @@ static int one_case(int count, char **words)
         return 2;
     }
     struct outcome outcome;
-    if (!run_case(&scenario, (enum codec_id)codec, &outcome)) {
+    if (!run_case(&scenario, (enum codec_id)codec, count > 6 ? words[6] : "f32", &outcome)) {
         return 1;
     }
     explain(&outcome);

@@ -16,7 +16,7 @@
 extern "C" {
 #endif
 
-#define MYCEL_CLIENT_BYTES 544u
+#define MYCEL_CLIENT_BYTES 560u
 #define MYCEL_CLIENT_SCRATCH_BYTES (8u * 1024u)
 #define MYCEL_CLIENT_TAGS_MAX 8u
 

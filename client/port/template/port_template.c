@@ -120,7 +120,7 @@ static int store_erase(void *ctx, enum mycel_area area)
 
 /* PORT: the last field names the optional areas that there is room for, each the model's size:
  * MYCEL_STORE_RESIDUAL (two of them) for codecs with error feedback, MYCEL_STORE_CONTROL (three) for
- * SCAFFOLD. 0 does without. */
+ * SCAFFOLD, MYCEL_STORE_PATCH (two) to fetch what has changed instead of whole models. 0 does without. */
 static const struct mycel_store store = {store_read, store_write, store_sync,
                                          store_save, store_erase, 0};
 

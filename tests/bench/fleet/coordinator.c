@@ -123,11 +123,13 @@ static int make_run(const struct coordinator *c, const struct coordinator_option
     path_of(c, "state", state);
     (void)snprintf(goal, sizeof goal, "%u", (unsigned)o->goal);
     (void)snprintf(pace, sizeof pace, "%ums", (unsigned)o->pace_ms);
-    const char *const arguments[] = {
-        "mycel", "run",      "create", "--state",          state, "--model",    o->model, "--goal",
-        goal,    "--min",    goal,     "--pace",           pace,  "--codec",    o->codec, "--seed",
-        "1",     "--rounds", "0",      "--over-selection", "1",   "--deadline", "5m",     "--json",
-        NULL};
+    const char *const arguments[] = {"mycel",      "run",        "create", "--state",
+                                     state,        "--model",    o->model, "--goal",
+                                     goal,         "--min",      goal,     "--pace",
+                                     pace,         "--codec",    o->codec, "--seed",
+                                     "1",          "--rounds",   "0",      "--over-selection",
+                                     "1",          "--deadline", "5m",     "--json",
+                                     "--downlink", o->downlink,  NULL};
     if (wait_for(spawn(c, arguments)) != 0) {
         show_log(c);
         return fail("mycel run create", "failed");

@@ -17,6 +17,7 @@ struct coordinator_options {
     uint32_t keep_versions; /* 0: its own default */
     const char *model;
     const char *codec; /* as `mycel run create` names it */
+    const char *downlink;
 };
 
 struct coordinator {

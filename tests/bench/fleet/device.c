@@ -91,7 +91,8 @@ static int on_save(void *ctx, const void *data, size_t bytes)
     return on_write(ctx, MYCEL_AREA_JOURNAL, 0, data, bytes);
 }
 
-static const struct mycel_store store_table = {on_read, on_write, on_sync, on_save, on_erase, 0};
+static const struct mycel_store store_table = {on_read, on_write, on_sync,
+                                               on_save, on_erase, MYCEL_STORE_PATCH};
 
 /* ---- trainer */
 
@@ -251,7 +252,7 @@ void device_close(struct device *device)
 {
     mycel_client_deinit(&device->client);
     link_deinit(&device->link);
-    for (unsigned i = 0; i < DEVICE_AREAS; i++) {
+    for (unsigned i = 0; i < MYCEL_AREA_COUNT; i++) {
         free(device->areas[i].data);
     }
 }

@@ -12,7 +12,6 @@
 
 #define DEVICE_KEY_BYTES 16u
 #define DEVICE_NAME_BYTES 16u
-#define DEVICE_AREAS 3u
 #define DEVICE_DELTAS 16384u /* a power of two */
 
 /* What the devices of a process have done and seen. */
@@ -49,7 +48,7 @@ struct device {
     struct mycel_port ports;
     struct link link;
     struct device_shared *shared;
-    struct device_area areas[DEVICE_AREAS];
+    struct device_area areas[MYCEL_AREA_COUNT];
     uint32_t index;
     uint64_t wake_ms;
 };

@@ -22,7 +22,8 @@
     " epochs, batch, concurrency, staleness_max, over_permille, weighting, select_ms, soft_ms,"    \
     " hard_ms, lease_ms, pace_ms, samples_min, samples_max, battery_min, spacing_rounds, cap,"     \
     " fair_permille, utility_permille, codec, codecs, steps_max, rounds, patience,"                \
-    " soft_min_ms, soft_max_ms, interval_ms, downlink, staleness_discount, over_learn, soft_learn, "         \
+    " soft_min_ms, soft_max_ms, interval_ms, downlink, staleness_discount, over_learn, "           \
+    "soft_learn, "                                                                                 \
     "busy_allowed,"                                                                                \
     " clip_norm, learning_rate, momentum, prox_mu, target_accuracy"
 

@@ -23,7 +23,7 @@
 #define MODEL "8 > dense 32 relu > dense 4 softmax"
 #define PARAMS 420
 #define JOURNAL_MODEL_PLACE 68 /* client/runtime/journal.c: place of the kept model, 1 or 2 */
-#define ROUNDS 6
+#define ROUNDS 5
 #define CHAIN_MAX 8192
 
 static struct world world;
@@ -38,7 +38,7 @@ static int close_world(void **state)
 static void create(const char *goal)
 {
     assert_int_equal(MYCEL(&world, "run", "create", "--name", "r", "--model", MODEL, "--rounds",
-                           "6", "--goal", goal, "--min", goal, "--over-selection", "1", "--pace",
+                           "5", "--goal", goal, "--min", goal, "--over-selection", "1", "--pace",
                            "100ms", "--batch", "10", "--learning-rate", "0.05", "--seed", "7",
                            "--codec", "drive1", "--downlink", "delta"),
                      0);

@@ -245,7 +245,7 @@ static void test_not_offered_where_it_cannot_be_done(void **state)
     w->port.store = &poor;
     fake_reboot(w);
     fake_run(w, 1000);
-    assert_int_equal(w->coordinator.last_checkin.features, 0);
+    assert_int_equal(w->coordinator.last_checkin.features & PROTO_FEATURE_CONTROL, 0);
     assert_int_equal(w->last_problem, MYCEL_E_UNSUPPORTED);
     struct mycel_trainer plain = fake_trainer_table;
     plain.correct = NULL;
@@ -253,7 +253,7 @@ static void test_not_offered_where_it_cannot_be_done(void **state)
     w->port.trainer = &plain;
     fake_reboot(w);
     fake_run(w, 1000);
-    assert_int_equal(w->coordinator.last_checkin.features, 0);
+    assert_int_equal(w->coordinator.last_checkin.features & PROTO_FEATURE_CONTROL, 0);
     w->port.trainer = &fake_trainer_table;
     fake_reboot(w);
     run_round(w);

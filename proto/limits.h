@@ -52,7 +52,7 @@
 
 #define PROTO_FEATURE_PATCH 2u /* CheckIn.features: keeps the model, and can add patches to it */
 #define PROTO_HELD_BYTES 16u   /* a model's hash, cut: which one a device has */
-#define PROTO_PATCH_FRAMES_MAX 16u       /* update frames in a patch */
+#define PROTO_PATCH_FRAMES_MAX 32u       /* update frames in a patch */
 #define PROTO_PATCH_CODES_BYTES_MAX 256u /* a block's codes in one of them */
 
 /* An update body is: u16 little-endian length of the report, the report, the frame. */

@@ -240,7 +240,7 @@ static bool both_ways(enum codec_id codec, const char *downlink, double *bytes)
 {
     /* One key frame and the deltas up to the next. */
     static const struct scenario period = {
-        25450, "28x28x1 > dense 32 relu > dense 10 softmax", 32, 16, 500, 0};
+        25450, "28x28x1 > dense 32 relu > dense 10 softmax", 32, 32, 500, 0};
     struct outcome outcome;
     if (!run_case(&period, codec, downlink, &outcome)) {
         return false;

@@ -257,7 +257,8 @@ static void test_not_offered_where_it_cannot_be_done(void **state)
     w->port.trainer = &fake_trainer_table;
     fake_reboot(w);
     run_round(w);
-    assert_int_equal(w->coordinator.last_checkin.features, PROTO_FEATURE_CONTROL);
+    assert_int_equal(w->coordinator.last_checkin.features & PROTO_FEATURE_CONTROL,
+                     PROTO_FEATURE_CONTROL);
 }
 
 static void test_leases_that_it_cannot_follow(void **state)

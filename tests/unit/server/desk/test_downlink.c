@@ -126,7 +126,11 @@ static void test_every_step_leads_to_the_newest(void **state)
             float out[PARAMS];
             sha256(held[from], sizeof held[from], name);
             struct downlink_offer offer = downlink_offer(&known, PARAMS, name);
-            assert_false(offer.whole);
+            if (offer.whole) { /* that many deltas are no shorter */
+                uint32_t begin = from < first ? 0 : known.steps[from + 1u - first].offset;
+                assert_true(known.bytes - begin >= PARAMS * 4u);
+                continue;
+            }
             assert_int_equal(offer.key, from < first);
             assert_int_equal(offer.bytes == 0, from == v);
             if (offer.bytes > 0) {

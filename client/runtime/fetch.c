@@ -200,15 +200,11 @@ static void hash_begin(struct client *c)
 /* The patch is good: the model is made of it, and has a hash of its own. */
 static uint32_t build(struct client *c)
 {
-    mycel_Lease lease;
     int rc = patch_build(c);
     if (rc == 0) {
-        rc = journal_lease(c, &lease);
-        if (rc == 0) {
-            memcpy(c->job.blob_sha256, lease.model_sha256, sizeof c->job.blob_sha256);
-            c->in.fetch.patching = false;
-            hash_begin(c);
-        }
+        rc = patch_expect_model(c);
+        c->in.fetch.patching = false;
+        hash_begin(c);
     }
     if (rc == MYCEL_E_CORRUPT || rc == MYCEL_E_MALFORMED || rc == MYCEL_E_CODEC ||
         rc == MYCEL_E_TOO_LARGE || rc == MYCEL_E_UNSUPPORTED) {

@@ -297,6 +297,9 @@ enum mycel_area patch_next_area(const struct client *c);
 /* Adds the verified patch to the kept model, into the other area. 1: call again, 0: done; MYCEL_E_CORRUPT,
  * MALFORMED …: the patch is of no use; or the store's error. */
 int patch_build(struct client *c);
+/* From here on blob_sha256 is the model's. A function of its own: the lease is too large for the stack below the
+ * decoder. 0 or an error of the journal. */
+int patch_expect_model(struct client *c);
 /* The next area holds the model with that hash: it is the kept one from now on. 0 or the store's error. */
 int patch_adopt(struct client *c, const uint8_t sha256[SHA256_BYTES]);
 /* Goes on with the whole model in place of the patch. 0, or an error of journal or store. */

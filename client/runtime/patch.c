@@ -181,14 +181,22 @@ int patch_adopt(struct client *c, const uint8_t sha256[SHA256_BYTES])
     return journal_update(c);
 }
 
-int patch_give_up(struct client *c)
+int patch_expect_model(struct client *c)
 {
     mycel_Lease lease;
     int rc = journal_lease(c, &lease);
+    if (rc == MYCEL_OK) {
+        memcpy(c->job.blob_sha256, lease.model_sha256, sizeof c->job.blob_sha256);
+    }
+    return rc;
+}
+
+int patch_give_up(struct client *c)
+{
+    int rc = patch_expect_model(c);
     if (rc < 0) {
         return rc;
     }
-    memcpy(c->job.blob_sha256, lease.model_sha256, sizeof c->job.blob_sha256);
     c->job.patched = false;
     c->progress.whole = true;
     c->progress.fetched = 0;

@@ -123,13 +123,14 @@ static int make_run(const struct coordinator *c, const struct coordinator_option
     path_of(c, "state", state);
     (void)snprintf(goal, sizeof goal, "%u", (unsigned)o->goal);
     (void)snprintf(pace, sizeof pace, "%ums", (unsigned)o->pace_ms);
+    const char *downlink = o->downlink != NULL ? o->downlink : "f32";
     const char *const arguments[] = {"mycel",      "run",        "create", "--state",
                                      state,        "--model",    o->model, "--goal",
                                      goal,         "--min",      goal,     "--pace",
                                      pace,         "--codec",    o->codec, "--seed",
                                      "1",          "--rounds",   "0",      "--over-selection",
                                      "1",          "--deadline", "5m",     "--json",
-                                     "--downlink", o->downlink,  NULL};
+                                     "--downlink", downlink,     NULL};
     if (wait_for(spawn(c, arguments)) != 0) {
         show_log(c);
         return fail("mycel run create", "failed");

@@ -51,7 +51,11 @@ static int area_reserve(struct device_area *area, uint32_t bytes)
 
 static int on_read(void *ctx, enum mycel_area which, uint32_t offset, void *data, size_t bytes)
 {
-    const struct device_area *area = &((struct device *)ctx)->areas[which];
+    struct device *device = ctx;
+    const struct device_area *area = &device->areas[which];
+    if (which == MYCEL_AREA_MODEL || which == MYCEL_AREA_MODEL_B) {
+        device->base = which; /* the trainer is loaded from it last */
+    }
     uint32_t left = offset < area->bytes ? area->bytes - offset : 0;
     size_t count = bytes < left ? bytes : left;
     if (count > 0) {
@@ -125,7 +129,7 @@ static int on_weights(void *ctx, uint32_t first, float *values, uint32_t count)
 {
     const struct device *device = ctx;
     int bytes = (int)(count * sizeof *values);
-    if (on_read(ctx, MYCEL_AREA_MODEL, first * (uint32_t)sizeof *values, values, (size_t)bytes) !=
+    if (on_read(ctx, device->base, first * (uint32_t)sizeof *values, values, (size_t)bytes) !=
         bytes) {
         return MYCEL_E_IO;
     }

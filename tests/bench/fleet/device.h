@@ -49,6 +49,7 @@ struct device {
     struct link link;
     struct device_shared *shared;
     struct device_area areas[MYCEL_AREA_COUNT];
+    enum mycel_area base; /* which of the pair holds the model that is trained */
     uint32_t index;
     uint64_t wake_ms;
 };

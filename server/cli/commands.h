@@ -1,6 +1,7 @@
 /*
  * The table of subcommands. Parsing, --help, `mycel help`, "did you mean", the man page and shell
- * completion all read it; there is no second list. It must hold no behaviour of its own.
+ * completion all read it; there is no second list. Its rows are in commands/, a file for each heading
+ * of the general help. It must hold no behaviour of its own.
  */
 #ifndef MYCEL_SERVER_CLI_COMMANDS_H
 #define MYCEL_SERVER_CLI_COMMANDS_H
@@ -10,7 +11,6 @@
 #include "server/cli/config.h"
 #include "server/cli/setting.h"
 
-#define COMMANDS_MAX 48u
 #define COMMAND_WORDS_MAX 64u
 #define COMMAND_SETTINGS_MAX 32u
 #define COMMAND_OPTIONS_BYTES_MAX 512u
@@ -48,8 +48,8 @@ struct command {
     int (*run)(const struct invocation *call); /* returns an enum exit_code */
 };
 
-/* The table, in the order of the general help. Static storage. */
-const struct command *commands(size_t *count);
+/* The row of this index in the order of the general help, NULL behind the last. Static storage. */
+const struct command *command_at(size_t index);
 
 /* The command named by the first one or two of words; *used says how many they were. NULL: none. */
 const struct command *command_find(const char *const *words, size_t count, size_t *used);

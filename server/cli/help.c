@@ -18,18 +18,17 @@ static bool has_noun(const struct command *c, const char *noun)
 
 void help_general(FILE *out)
 {
-    size_t count;
-    const struct command *table = commands(&count);
+    const struct command *c;
     const char *group = "";
     (void)fputs("Usage: mycel COMMAND [OPTION...]\n"
                 "Federated learning for fleets of small devices.\n",
                 out);
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(group, table[i].group) != 0) {
-            group = table[i].group;
+    for (size_t i = 0; (c = command_at(i)) != NULL; i++) {
+        if (strcmp(group, c->group) != 0) {
+            group = c->group;
             (void)fprintf(out, "\n%s:\n", group);
         }
-        (void)fprintf(out, "  %-*s %s\n", NAME_COLUMN, table[i].name, table[i].summary);
+        (void)fprintf(out, "  %-*s %s\n", NAME_COLUMN, c->name, c->summary);
     }
     size_t exit_count;
     const struct exit_row *exits = exit_rows(&exit_count);
@@ -43,17 +42,15 @@ void help_general(FILE *out)
 
 bool help_noun(const char *noun, FILE *out)
 {
-    size_t count;
-    const struct command *table = commands(&count);
+    const struct command *c;
     bool found = false;
-    for (size_t i = 0; i < count; i++) {
-        if (has_noun(&table[i], noun)) {
+    for (size_t i = 0; (c = command_at(i)) != NULL; i++) {
+        if (has_noun(c, noun)) {
             if (!found) {
-                (void)fprintf(out, "Usage: mycel %s COMMAND [OPTION...]\n\n%s:\n", noun,
-                              table[i].group);
+                (void)fprintf(out, "Usage: mycel %s COMMAND [OPTION...]\n\n%s:\n", noun, c->group);
             }
             found = true;
-            (void)fprintf(out, "  %-*s %s\n", NAME_COLUMN, table[i].name, table[i].summary);
+            (void)fprintf(out, "  %-*s %s\n", NAME_COLUMN, c->name, c->summary);
         }
     }
     return found;
@@ -62,20 +59,22 @@ bool help_noun(const char *noun, FILE *out)
 /* Compares what was typed with whole names and, for a single word, with the names' first words. */
 void help_unknown(const char *const *words, size_t count)
 {
-    size_t commands_count;
-    const struct command *table = commands(&commands_count);
-    char nouns[COMMANDS_MAX][SUGGEST_WORD_MAX];
+    const struct command *c;
+    char noun[SUGGEST_WORD_MAX];
+    char best_noun[SUGGEST_WORD_MAX];
     char typed[2u * SUGGEST_WORD_MAX];
     struct suggest near = {0};
     snprintf(typed, sizeof typed, "%.40s%s%.40s", words[0], count > 1u ? " " : "",
              count > 1u ? words[1] : "");
-    for (size_t i = 0; i < commands_count; i++) {
-        bool one_word = strchr(table[i].name, ' ') == NULL;
-        snprintf(nouns[i], sizeof nouns[i], "%.*s", (int)strcspn(table[i].name, " "),
-                 table[i].name);
-        suggest_consider(&near, typed, table[i].name);
-        if (one_word || count == 1u) {
-            suggest_consider(&near, words[0], nouns[i]);
+    for (size_t i = 0; (c = command_at(i)) != NULL; i++) {
+        suggest_consider(&near, typed, c->name);
+        if (strchr(c->name, ' ') == NULL || count == 1u) {
+            snprintf(noun, sizeof noun, "%.*s", (int)strcspn(c->name, " "), c->name);
+            suggest_consider(&near, words[0], noun);
+        }
+        if (near.best == noun) {
+            memcpy(best_noun, noun, sizeof noun);
+            near.best = best_noun;
         }
     }
     say_error("there is no command '%s'%s%s%s", typed, near.best ? "; did you mean '" : "",

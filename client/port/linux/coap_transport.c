@@ -13,6 +13,7 @@
 #include "client/port/linux/endpoint_name.h"
 #include "client/port/linux/handshake_pace.h"
 #include "client/port/linux/host_platform.h"
+#include "client/port/linux/request_slots.h"
 #include "proto/limits.h"
 
 #include <coap3/coap.h>
@@ -24,28 +25,7 @@
 #include <unistd.h>
 
 #define MTU 1280u
-#define TOKEN_BYTES 4u
-#define SEGMENT_BYTES_MAX 48u
-#define TIMEOUT_MS 2000u   /* of a request without one: ACK_TIMEOUT of RFC 7252 §4.8 */
-#define TIMEOUT_MIN_MS 50u /* whatever is asked */
-#define TIMEOUT_GROWTH_MAX 2u
 #define HANDSHAKE_TO_REQUEST 2u /* an answer may wait for a disk, a flight does not */
-
-struct slot {
-    bool busy;
-    bool answered;
-    uint8_t repeats;
-    uint16_t mid;
-    uint32_t generation; /* in the token: an answer to an older request is not mistaken */
-    uint32_t wait_ms;    /* until the next repetition, and when that is; 0: not sent yet */
-    uint64_t due_ms;
-    uint64_t sent_ms;             /* the latest time */
-    struct mycel_request request; /* points to the copies below */
-    char path[2][SEGMENT_BYTES_MAX];
-    uint8_t body[PROTO_BLOCK_BYTES_MAX];
-    struct mycel_response response;
-    uint8_t payload[COAP_MESSAGE_PAYLOAD_BYTES_MAX];
-};
 
 struct coap_transport {
     coap_context_t *context;
@@ -59,9 +39,8 @@ struct coap_transport {
     char identity[PROTO_IDENTITY_BYTES_MAX + 1u];
     uint8_t key[PROTO_PSK_BYTES_MAX];
     size_t key_bytes;
-    uint32_t generation;
     struct coap_transport_bytes bytes;
-    struct slot slots[MYCEL_REQUEST_SLOTS];
+    struct request_slots requests;
 };
 
 static struct coap_transport *transport_of(const coap_session_t *session)
@@ -69,37 +48,7 @@ static struct coap_transport *transport_of(const coap_session_t *session)
     return coap_context_get_app_data(coap_session_get_context(session));
 }
 
-/* ---- tokens: slot in the top byte, generation below */
-
-static void put_token(uint8_t token[TOKEN_BYTES], unsigned slot, uint32_t generation)
-{
-    token[0] = (uint8_t)slot;
-    token[1] = (uint8_t)(generation >> 16);
-    token[2] = (uint8_t)(generation >> 8);
-    token[3] = (uint8_t)generation;
-}
-
-/* The live slot that this message belongs to, or NULL. */
-static struct slot *slot_of(struct coap_transport *t, const coap_pdu_t *pdu)
-{
-    coap_bin_const_t token = coap_pdu_get_token(pdu);
-    if (token.length != TOKEN_BYTES || token.s[0] >= MYCEL_REQUEST_SLOTS) {
-        return NULL;
-    }
-    struct slot *slot = &t->slots[token.s[0]];
-    uint8_t expected[TOKEN_BYTES];
-    put_token(expected, token.s[0], slot->generation);
-    bool is_live = slot->busy && !slot->answered && memcmp(expected, token.s, TOKEN_BYTES) == 0;
-    return is_live ? slot : NULL;
-}
-
 /* ---- what libcoap tells */
-
-static uint16_t since_sent(const struct slot *slot)
-{
-    uint64_t ms = slot->wait_ms > 0 ? host_now_ms() - slot->sent_ms : 0;
-    return (uint16_t)(ms < UINT16_MAX ? ms : UINT16_MAX);
-}
 
 static coap_response_t on_response(coap_session_t *session, const coap_pdu_t *sent,
                                    const coap_pdu_t *received, const coap_mid_t mid)
@@ -107,13 +56,11 @@ static coap_response_t on_response(coap_session_t *session, const coap_pdu_t *se
     (void)sent;
     (void)mid;
     struct coap_transport *t = transport_of(session);
-    struct slot *slot = slot_of(t, received);
+    coap_bin_const_t token = coap_pdu_get_token(received);
+    struct request_slot *slot = request_slots_of_token(&t->requests, token.s, token.length);
     t->bytes.received += coap_message_bytes(received);
     if (slot != NULL && coap_message_read(received, &slot->response, slot->payload)) {
-        slot->response.slot = (uint8_t)(slot - t->slots);
-        slot->response.repeats = slot->repeats;
-        slot->response.since_ms = since_sent(slot);
-        slot->answered = true;
+        request_slots_answer(&t->requests, slot, host_now_ms());
     }
     return COAP_RESPONSE_OK;
 }
@@ -153,15 +100,10 @@ static uint32_t handshake_base_ms(const struct coap_transport *t)
 /* The descriptor becomes readable when the next repetition is due. */
 static void set_timer(const struct coap_transport *t)
 {
-    uint64_t due_ms = UINT64_MAX;
+    uint64_t due_ms = request_slots_due_ms(&t->requests);
     if (t->session != NULL && !is_established(t)) {
-        due_ms = handshake_pace_due_ms(&t->handshake);
-    }
-    for (unsigned i = 0; i < MYCEL_REQUEST_SLOTS; i++) {
-        const struct slot *slot = &t->slots[i];
-        if (slot->busy && !slot->answered && slot->wait_ms > 0 && slot->due_ms < due_ms) {
-            due_ms = slot->due_ms;
-        }
+        uint64_t flight_ms = handshake_pace_due_ms(&t->handshake);
+        due_ms = flight_ms < due_ms ? flight_ms : due_ms;
     }
     struct itimerspec at = {0};
     if (due_ms != UINT64_MAX) {
@@ -218,44 +160,20 @@ static int open_session(void *ctx)
 static void close_session(void *ctx)
 {
     struct coap_transport *t = ctx;
-    for (unsigned i = 0; i < MYCEL_REQUEST_SLOTS; i++) {
-        t->slots[i].busy = false;
-    }
+    request_slots_clear(&t->requests);
     drop_session(t);
 }
 
-/* Copies what has to be repeated. False: larger than any request of the client is. */
-static bool keep(struct slot *slot, const struct mycel_request *q)
-{
-    if (q->payload_bytes > sizeof slot->body) {
-        return false;
-    }
-    slot->request = *q;
-    for (unsigned i = 0; i < 2 && q->path[i] != NULL; i++) {
-        size_t bytes = strlen(q->path[i]) + 1u;
-        if (bytes > sizeof slot->path[i]) {
-            return false;
-        }
-        memcpy(slot->path[i], q->path[i], bytes);
-        slot->request.path[i] = slot->path[i];
-    }
-    if (q->payload_bytes > 0) {
-        memcpy(slot->body, q->payload, q->payload_bytes);
-    }
-    slot->request.payload = slot->body;
-    return true;
-}
-
 /* Hands the request to libcoap, which keeps it until the handshake is done. 0, or <0. */
-static int transmit(struct coap_transport *t, struct slot *slot)
+static int transmit(struct coap_transport *t, struct request_slot *slot)
 {
     coap_pdu_t *pdu = coap_pdu_init(COAP_MESSAGE_NON, (coap_pdu_code_t)slot->request.method,
                                     slot->mid, coap_session_max_pdu_size(t->session));
     if (pdu == NULL) {
         return MYCEL_E_NO_MEMORY;
     }
-    uint8_t token[TOKEN_BYTES];
-    put_token(token, (unsigned)(slot - t->slots), slot->generation);
+    uint8_t token[REQUEST_TOKEN_BYTES];
+    request_slots_token(&t->requests, slot, token);
     if (!coap_add_token(pdu, sizeof token, token) || !coap_message_write(pdu, &slot->request)) {
         coap_delete_pdu(pdu);
         return MYCEL_E_NO_MEMORY;
@@ -267,40 +185,26 @@ static int transmit(struct coap_transport *t, struct slot *slot)
     return MYCEL_OK;
 }
 
-/* The pauses grow by half, up to a limit, and are up to a quarter longer by chance: devices that were
- * cut off together do not come back together. */
-static void schedule(struct slot *slot, uint64_t now_ms)
+/* It was sent now. */
+static void schedule(struct request_slot *slot, uint64_t now_ms)
 {
-    uint32_t least = slot->request.timeout_ms;
-    slot->sent_ms = now_ms;
-    slot->wait_ms = slot->wait_ms == 0 ? least : slot->wait_ms + slot->wait_ms / 2u;
-    if (slot->wait_ms > least * TIMEOUT_GROWTH_MAX) {
-        slot->wait_ms = least * TIMEOUT_GROWTH_MAX;
-    }
     uint8_t chance = 0;
     (void)coap_prng(&chance, sizeof chance);
-    slot->due_ms = now_ms + slot->wait_ms + slot->wait_ms * chance / 1024u;
+    request_slot_schedule(slot, now_ms, chance);
 }
 
 static int send_request(void *ctx, unsigned index, const struct mycel_request *q)
 {
     struct coap_transport *t = ctx;
-    struct slot *slot = &t->slots[index];
     if (t->failure < 0) {
         return t->failure;
     }
-    if (!keep(slot, q)) {
+    struct request_slot *slot = request_slots_take(&t->requests, index, q);
+    if (slot == NULL) {
         return MYCEL_E_TOO_LARGE;
     }
-    uint32_t timeout_ms = q->timeout_ms > 0 ? q->timeout_ms : TIMEOUT_MS;
-    slot->request.timeout_ms = timeout_ms > TIMEOUT_MIN_MS ? timeout_ms : TIMEOUT_MIN_MS;
     t->timeout_ms = slot->request.timeout_ms;
-    slot->generation = ++t->generation;
     slot->mid = coap_new_message_id(t->session);
-    slot->repeats = 0;
-    slot->wait_ms = 0;
-    slot->answered = false;
-    slot->busy = true;
     int rc = transmit(t, slot);
     if (rc < 0) {
         slot->busy = false;
@@ -319,8 +223,9 @@ static void start_over(struct coap_transport *t)
     drop_session(t);
     int rc = new_session(t);
     for (unsigned i = 0; i < MYCEL_REQUEST_SLOTS && rc >= 0; i++) {
-        if (t->slots[i].busy && !t->slots[i].answered) {
-            rc = transmit(t, &t->slots[i]);
+        struct request_slot *slot = &t->requests.slots[i];
+        if (request_slot_waits(slot)) {
+            rc = transmit(t, slot);
         }
     }
     t->failure = rc;
@@ -345,7 +250,7 @@ static void repeat_flight(struct coap_transport *t)
 }
 
 /* It left when the handshake was done, which knows the round trip better than whoever asked. */
-static void schedule_first(struct coap_transport *t, struct slot *slot, uint64_t now_ms)
+static void schedule_first(struct coap_transport *t, struct request_slot *slot, uint64_t now_ms)
 {
     uint32_t timeout_ms = HANDSHAKE_TO_REQUEST * t->handshake.base_ms;
     if (timeout_ms < slot->request.timeout_ms) {
@@ -368,42 +273,30 @@ static void repeat(struct coap_transport *t)
     }
     uint64_t now_ms = host_now_ms();
     for (unsigned i = 0; i < MYCEL_REQUEST_SLOTS; i++) {
-        struct slot *slot = &t->slots[i];
-        if (!slot->busy || slot->answered) {
+        struct request_slot *slot = &t->requests.slots[i];
+        if (!request_slot_waits(slot)) {
             continue;
         }
         if (slot->wait_ms == 0) {
             schedule_first(t, slot, now_ms);
         } else if (now_ms >= slot->due_ms) {
-            slot->repeats = slot->repeats < UINT8_MAX ? (uint8_t)(slot->repeats + 1u) : UINT8_MAX;
+            request_slot_count_repeat(slot);
             (void)transmit(t, slot); /* what cannot be sent now is sent the next time */
             schedule(slot, now_ms);
         }
     }
 }
 
-static bool take_answer(struct coap_transport *t, struct mycel_response *response)
-{
-    for (unsigned i = 0; i < MYCEL_REQUEST_SLOTS; i++) {
-        if (t->slots[i].busy && t->slots[i].answered) {
-            t->slots[i].busy = false;
-            *response = t->slots[i].response;
-            return true;
-        }
-    }
-    return false;
-}
-
 static int receive(void *ctx, struct mycel_response *response)
 {
     struct coap_transport *t = ctx;
-    if (take_answer(t, response)) {
+    if (request_slots_take_answer(&t->requests, response)) {
         return 1;
     }
     (void)coap_io_process(t->context, COAP_IO_NO_WAIT);
     repeat(t);
     set_timer(t);
-    if (take_answer(t, response)) {
+    if (request_slots_take_answer(&t->requests, response)) {
         return 1;
     }
     response->heard = handshake_pace_heard(&t->handshake);
@@ -412,7 +305,7 @@ static int receive(void *ctx, struct mycel_response *response)
 
 static void cancel(void *ctx, unsigned slot)
 {
-    ((struct coap_transport *)ctx)->slots[slot].busy = false;
+    ((struct coap_transport *)ctx)->requests.slots[slot].busy = false;
 }
 
 const struct mycel_transport coap_transport_table = {open_session, send_request, receive, cancel,

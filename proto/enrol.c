@@ -1,4 +1,4 @@
-/* Implementation of enrol.h: one hash with four labels. */
+/* Implementation of enrol.h: one hash with five labels. */
 #include "proto/enrol.h"
 
 #include "common/crypto/sha256.h"
@@ -44,16 +44,31 @@ void enrol_proof(const uint8_t token[PROTO_TOKEN_BYTES], uint8_t proof[PROTO_SHA
     derive("mycel enrol proof", token, PROTO_TOKEN_BYTES, proof);
 }
 
-void enrol_device_key(const uint8_t device_share[PROTO_SHARE_BYTES],
-                      const uint8_t coordinator_share[PROTO_SHARE_BYTES],
-                      uint8_t key[PROTO_PSK_BYTES])
+/* Both halves under a label, cut to the length of a key. */
+static void derive_key(const char *label, const uint8_t device_share[PROTO_SHARE_BYTES],
+                       const uint8_t coordinator_share[PROTO_SHARE_BYTES],
+                       uint8_t key[PROTO_PSK_BYTES])
 {
     uint8_t both[2u * PROTO_SHARE_BYTES];
     uint8_t digest[PROTO_SHA256_BYTES];
     memcpy(both, device_share, PROTO_SHARE_BYTES);
     memcpy(both + PROTO_SHARE_BYTES, coordinator_share, PROTO_SHARE_BYTES);
-    derive("mycel device key", both, sizeof both, digest);
+    derive(label, both, sizeof both, digest);
     memcpy(key, digest, PROTO_PSK_BYTES);
+}
+
+void enrol_device_key(const uint8_t device_share[PROTO_SHARE_BYTES],
+                      const uint8_t coordinator_share[PROTO_SHARE_BYTES],
+                      uint8_t key[PROTO_PSK_BYTES])
+{
+    derive_key("mycel device key", device_share, coordinator_share, key);
+}
+
+void enrol_next_key(const uint8_t device_share[PROTO_SHARE_BYTES],
+                    const uint8_t coordinator_share[PROTO_SHARE_BYTES],
+                    uint8_t key[PROTO_PSK_BYTES])
+{
+    derive_key("mycel next key", device_share, coordinator_share, key);
 }
 
 bool enrol_is_token(const char *identity)

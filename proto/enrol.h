@@ -31,6 +31,11 @@ void enrol_device_key(const uint8_t device_share[PROTO_SHARE_BYTES],
                       const uint8_t coordinator_share[PROTO_SHARE_BYTES],
                       uint8_t key[PROTO_PSK_BYTES]);
 
+/* The same for the next key of a device that has one (docs/PROTOCOL.md section 9). */
+void enrol_next_key(const uint8_t device_share[PROTO_SHARE_BYTES],
+                    const uint8_t coordinator_share[PROTO_SHARE_BYTES],
+                    uint8_t key[PROTO_PSK_BYTES]);
+
 /* Whether a PSK identity is a token's and not a device's. */
 bool enrol_is_token(const char *identity);
 

@@ -52,6 +52,7 @@ extern const char *const store_migration_003;
 extern const char *const store_migration_004;
 extern const char *const store_migration_005;
 extern const char *const store_migration_006;
+extern const char *const store_migration_007;
 
 /*
  * One execution of a prepared statement. Parameters are bound, and columns read, from left to right.
@@ -112,6 +113,21 @@ int transaction_settle(struct store *store);
 
 /* Whether a new device may have this name and class; INVALID with words. */
 int store_device_check(struct store *store, const char *identity, const char *device_class);
+
+/* In the caller's scope: the first key of a new device; another one in its place without an overlap, for
+ * an enrolment that is repeated (1: it is another, 0: the same); none any more. Without audit entries. */
+int store_key_check(struct store *store, size_t psk_bytes); /* INVALID with words */
+int store_key_first(struct store *store, uint32_t device, const uint8_t *psk, size_t psk_bytes,
+                    uint64_t now_ms);
+int store_key_renew(struct store *store, uint32_t device, const uint8_t psk[PROTO_PSK_BYTES],
+                    uint64_t now_ms);
+int store_key_forget(struct store *store, const char *identity);
+
+/* The columns of SQL_ROTATION_SELECT. */
+void store_rotation_read(struct query *q, struct store_rotation *out);
+
+/* Whether every change after `since` is still known; NOT_FOUND if not. */
+int store_change_known(struct store *store, uint64_t since);
 
 /* Appends an audit entry in the caller's scope. */
 int store_audit_note(struct store *store, uint64_t at_ms, const char *actor, const char *action,

@@ -5,12 +5,26 @@
 #ifndef SERVER_STORE_STATEMENTS_H
 #define SERVER_STORE_STATEMENTS_H
 
+/* The columns of struct store_rotation. */
+#define SQL_ROTATION_SELECT                                                                        \
+    "CASE WHEN o.device IS NULL THEN 0 WHEN o.share IS NULL THEN 1 ELSE 2 END,"                    \
+    " IFNULL(from_ms, 0), IFNULL(ends_ms, 0), o.psk IS NOT NULL"
+
 #define SQL_DEVICE_SELECT                                                                          \
     "SELECT id, identity, class, state, enrolled_ms, revoked_ms, strikes, quarantine_until_ms,"    \
     " (SELECT COUNT(*) FROM updates u WHERE u.device = d.id AND u.status = 0),"                    \
     " (SELECT COUNT(*) FROM updates u WHERE u.device = d.id AND u.status <> 0),"                   \
-    " (SELECT IFNULL(MAX(issued_ms), 0) FROM leases l WHERE l.device = d.id)"                      \
-    " FROM devices d "
+    " (SELECT IFNULL(MAX(issued_ms), 0) FROM leases l WHERE l.device = d.id),"                     \
+    " mode, IFNULL(k.generation, 0), IFNULL(since_ms, 0), " SQL_ROTATION_SELECT                    \
+    " FROM devices d LEFT JOIN keys k ON k.device = d.id"                                          \
+    " LEFT JOIN rotations o ON o.device = d.id "
+
+#define SQL_KEY_SELECT                                                                             \
+    "SELECT id, identity, class, state, mode,"                                                     \
+    " EXISTS(SELECT 1 FROM tokens t WHERE t.device = d.id), IFNULL(k.generation, 0), "             \
+    "k.psk, " SQL_ROTATION_SELECT ", IFNULL(o.generation, 0), o.psk"                               \
+    " FROM devices d LEFT JOIN keys k ON k.device = d.id"                                          \
+    " LEFT JOIN rotations o ON o.device = d.id "
 
 #define SQL_TOKEN_SELECT                                                                           \
     "SELECT identity, name, class, psk, created_ms, expires_ms, IFNULL(device, 0), proof, share"   \
@@ -83,7 +97,7 @@
     X(AUDIT_LIST, "SELECT seq, at_ms, actor, action, subject, detail, hash FROM audit" \
         " WHERE seq >= ? ORDER BY seq") \
     \
-    X(DEVICE_ADD, "INSERT INTO devices(identity, class, psk, state, enrolled_ms)" \
+    X(DEVICE_ADD, "INSERT INTO devices(identity, class, mode, state, enrolled_ms)" \
         " VALUES(?, ?, ?, 1, ?)") \
     X(DEVICE_REVOKE, "UPDATE devices SET state = 2, revoked_ms = ?" \
         " WHERE identity = ? AND state = 1") \
@@ -94,15 +108,44 @@
     X(DEVICE_WHY, "INSERT OR REPLACE INTO whys(device, run, why, at_ms) VALUES(?, ?, ?, ?)") \
     X(DEVICE_WHYS, "SELECT device, run, why, at_ms FROM whys WHERE device = ?" \
         " ORDER BY at_ms DESC, run") \
-    X(DEVICE_KEY, "SELECT id, state, psk FROM devices WHERE identity = ?") \
     \
-    X(DEVICE_REKEY, "UPDATE devices SET psk = ? WHERE id = ? AND state = 1 AND psk <> ?") \
+    X(KEY_ADD, "INSERT INTO keys(device, generation, last, since_ms, psk) VALUES(?, 1, 1, ?, ?)") \
+    X(KEY_NUMBER, "UPDATE keys SET last = last + 1 WHERE device = ?") \
+    X(KEY_RENEW, "UPDATE keys SET psk = ?1, last = last + 1, generation = last + 1," \
+        " since_ms = ?2 WHERE device = ?3 AND psk <> ?1") \
+    X(KEY_FORGET, "DELETE FROM keys WHERE device = (SELECT id FROM devices WHERE identity = ?)") \
+    X(KEY_BY_IDENTITY, SQL_KEY_SELECT "WHERE identity = ?") \
+    X(KEY_BY_ID, SQL_KEY_SELECT "WHERE id = ?") \
+    X(KEY_LIST, SQL_KEY_SELECT "ORDER BY id") \
+    X(KEY_CHANGED, SQL_KEY_SELECT "WHERE id IN (SELECT device FROM changes WHERE seq > ?)" \
+        " ORDER BY id") \
+    X(CHANGE_RANGE, "SELECT IFNULL(MIN(seq), 0), IFNULL(MAX(seq), 0) FROM changes") \
+    \
+    X(ROTATION_ADD, "INSERT INTO rotations(device, from_ms, ends_ms, share) VALUES(?, ?, ?, ?)") \
+    X(ROTATION_SHARE, "SELECT share FROM rotations WHERE device = ? AND share IS NOT NULL" \
+        " AND from_ms <= ?") \
+    X(ROTATION_HAS, "SELECT 1 FROM rotations WHERE device = ? AND psk = ?") \
+    X(ROTATION_KEY, "UPDATE rotations SET psk = ?, generation = (SELECT last FROM keys k" \
+        " WHERE k.device = rotations.device) WHERE device = ?") \
+    X(ROTATION_TAKE, "UPDATE keys SET generation = o.generation, psk = o.psk, since_ms = ?1" \
+        " FROM rotations o WHERE o.device = keys.device AND keys.device = ?2" \
+        " AND (o.generation = ?3 OR o.ends_ms <= ?1)") \
+    X(ROTATION_DUE, "SELECT device FROM rotations WHERE ends_ms <= ? ORDER BY ends_ms LIMIT 1") \
+    X(ROTATION_NEXT, "SELECT MIN(ends_ms) FROM rotations WHERE ends_ms IS NOT NULL") \
+    X(ROTATION_END, "DELETE FROM rotations WHERE device = ?") \
+    X(ROTATION_FORGET, "DELETE FROM rotations" \
+        " WHERE device = (SELECT id FROM devices WHERE identity = ?)") \
     \
     X(TOKEN_ADD, "INSERT INTO tokens(identity, name, class, psk, proof, share, created_ms," \
         " expires_ms, device) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)") \
     X(TOKEN_DISCARD, "DELETE FROM tokens WHERE name = ? OR (device IS NULL AND expires_ms <= ?)") \
     X(TOKEN_FIND, SQL_TOKEN_SELECT "WHERE identity = ?") \
     X(TOKEN_LIST, SQL_TOKEN_SELECT "ORDER BY identity") \
+    X(TOKEN_CHANGED, "SELECT c.token, IFNULL(name, ''), IFNULL(class, '')," \
+        " IFNULL(psk, zeroblob(16)), IFNULL(created_ms, 0), IFNULL(expires_ms, 0)," \
+        " IFNULL(t.device, 0), IFNULL(proof, zeroblob(32)), IFNULL(share, zeroblob(32))" \
+        " FROM (SELECT DISTINCT token FROM changes WHERE seq > ? AND token IS NOT NULL) c" \
+        " LEFT JOIN tokens t ON t.identity = c.token ORDER BY c.token") \
     X(TOKEN_OF_DEVICE, "SELECT 1 FROM tokens WHERE device = ?") \
     X(TOKEN_LINK, "UPDATE tokens SET device = ? WHERE identity = ?") \
     X(TOKEN_SPEND, "DELETE FROM tokens WHERE device = ?") \

@@ -1,7 +1,7 @@
 /*
  * The coordinator's memory: one SQLite database in one private folder. This header owns opening it,
- * transactions and its health; the nouns are in store_device.h, store_run.h, store_model.h,
- * store_update.h and store_audit.h. It must never decide anything about rounds, and never lets a
+ * transactions and its health; the nouns are in store_device.h, store_key.h, store_token.h, store_run.h,
+ * store_model.h, store_update.h and store_audit.h. It must never decide anything about rounds, and never lets a
  * device's key leave in a list, a message or a log.
  *
  * Threads and processes. A `struct store` is one connection and is used by one thread at a time. Any
@@ -31,7 +31,7 @@
 
 #define STORE_FILE "mycel.db"        /* name of the database in the state folder */
 #define STORE_APPLICATION 0x4D59434C /* PRAGMA application_id: "MYCL" */
-#define STORE_SCHEMA 6               /* PRAGMA user_version that this build writes */
+#define STORE_SCHEMA 7               /* PRAGMA user_version that this build writes */
 #define STORE_BUSY_MS_DEFAULT 5000u
 #define STORE_PROBLEM_BYTES 256 /* a message for a person, with its NUL */
 
@@ -103,6 +103,7 @@ int store_backup(struct store *store, const char *path);
 
 #include "server/store/store_audit.h"
 #include "server/store/store_device.h"
+#include "server/store/store_key.h"
 #include "server/store/store_model.h"
 #include "server/store/store_run.h"
 #include "server/store/store_token.h"

@@ -1,5 +1,4 @@
-/* Devices and their keys. It owns the rules for identities, and must let a key out of one function
- * only. */
+/* Devices: the rules for identities, and what is known of each. Keys are store_key.c's. */
 #include "server/store/internal.h"
 
 #include <string.h>
@@ -25,7 +24,7 @@ static int insert(struct store *store, const char *identity, const char *device_
     query_open(&q, store, SQL_DEVICE_ADD);
     query_text(&q, identity);
     query_text(&q, device_class);
-    query_bytes(&q, psk, psk_bytes);
+    query_u64(&q, psk != NULL ? STORE_DEVICE_PSK : STORE_DEVICE_CERTIFICATE);
     query_u64(&q, now_ms);
     int code = query_run(&q);
     if (code == MYCEL_E_EXISTS) {
@@ -35,6 +34,12 @@ static int insert(struct store *store, const char *identity, const char *device_
         return code;
     }
     *id = (uint32_t)sqlite3_last_insert_rowid(store->db);
+    if (psk != NULL) {
+        code = store_key_first(store, *id, psk, psk_bytes, now_ms);
+    }
+    if (code != MYCEL_OK) {
+        return code;
+    }
     return store_audit_note(store, now_ms, "store", "device.enroll", identity, device_class);
 }
 
@@ -63,9 +68,11 @@ int store_device_enroll(struct store *store, const char *identity, const char *d
     if (code != MYCEL_OK) {
         return code;
     }
-    if (psk_bytes < PROTO_PSK_BYTES || psk_bytes > PROTO_PSK_BYTES_MAX) {
-        return store_fail(store, MYCEL_E_INVALID, "a device key has %u to %u bytes",
-                          PROTO_PSK_BYTES, PROTO_PSK_BYTES_MAX);
+    if (psk != NULL || psk_bytes > 0) {
+        code = store_key_check(store, psk != NULL ? psk_bytes : 0);
+    }
+    if (code != MYCEL_OK) {
+        return code;
     }
     struct scope scope;
     code = scope_begin(store, &scope);
@@ -106,6 +113,10 @@ static int revoke(struct store *store, const char *identity, uint64_t now_ms)
         struct store_device device;
         return token > 0 ? MYCEL_OK : store_device_find(store, identity, &device);
     }
+    code = store_key_forget(store, identity);
+    if (code != MYCEL_OK) {
+        return code;
+    }
     return store_audit_note(store, now_ms, "store", "device.revoke", identity, "");
 }
 
@@ -135,6 +146,10 @@ static void read_device(struct query *q, struct store_device *device)
     device->accepted = query_get_u32(q);
     device->rejected = query_get_u32(q);
     device->seen_ms = query_get_u64(q);
+    device->mode = (enum store_device_mode)query_get_u32(q);
+    device->key_generation = query_get_u32(q);
+    device->key_since_ms = query_get_u64(q);
+    store_rotation_read(q, &device->rotation);
 }
 
 /* The one row of an opened query. */
@@ -165,31 +180,6 @@ int store_device_get(struct store *store, uint32_t id, struct store_device *out)
     query_u64(&q, id);
     int code = read_one(&q, out, &found);
     return code == MYCEL_OK && !found ? no_device(store, id) : code;
-}
-
-int store_device_key(struct store *store, const char *identity, size_t identity_bytes,
-                     struct store_key *out)
-{
-    struct query q;
-    *out = (struct store_key){0};
-    query_open(&q, store, SQL_DEVICE_KEY);
-    query_chars(&q, identity, identity_bytes);
-    bool found = query_row(&q) == 1;
-    if (found) {
-        out->device = query_get_u32(&q);
-        out->state = (enum store_device_state)query_get_u32(&q);
-        const void *psk = query_get_view(&q, &out->bytes);
-        if (psk == NULL || out->bytes > sizeof out->psk) {
-            q.code = store_fail(store, MYCEL_E_CORRUPT, "a device key is damaged");
-            out->bytes = 0;
-        } else {
-            memcpy(out->psk, psk, out->bytes);
-        }
-    }
-    int code = query_close(&q);
-    return code == MYCEL_OK && !found
-               ? store_fail(store, MYCEL_E_NOT_FOUND, "there is no such device")
-               : code;
 }
 
 int store_devices(struct store *store, int (*each)(void *user, const struct store_device *device),

@@ -1,6 +1,6 @@
 /*
- * Devices: who may connect, and with which key. Owns the devices table. Keys go in at enrolment and
- * come out of store_device_key() only.
+ * Devices: who may connect. Owns the devices table. Keys go in at enrolment; what becomes of them is in
+ * store_key.h.
  */
 #ifndef SERVER_STORE_STORE_DEVICE_H
 #define SERVER_STORE_STORE_DEVICE_H
@@ -20,18 +20,43 @@ enum store_device_state {
     STORE_DEVICE_REVOKED = 2,
 };
 
+/* How a device proves who it is. */
+enum store_device_mode {
+    STORE_DEVICE_PSK = 1, /* a pre-shared key of its own, two during a rotation */
+    STORE_DEVICE_CERTIFICATE = 2,
+};
+
+/* A change of key that is under way. */
+enum store_rotation_kind {
+    STORE_ROTATION_NONE = 0,
+    STORE_ROTATION_FILE = 1, /* the next key is in a file that goes to the device */
+    STORE_ROTATION_AIR = 2,  /* the device is asked for its half of it */
+};
+
+struct store_rotation {
+    enum store_rotation_kind kind;
+    uint64_t from_ms; /* not before: both keys are valid, or the device is asked */
+    uint64_t
+        ends_ms; /* when the present key ends at the latest, 0: with the next one's first use */
+    bool made;   /* there is a next key */
+};
+
 struct store_device {
     uint32_t id;                                 /* 1…; never used again */
-    char identity[PROTO_IDENTITY_BYTES_MAX + 1]; /* DTLS PSK identity */
+    char identity[PROTO_IDENTITY_BYTES_MAX + 1]; /* DTLS PSK identity, or the certificate's name */
     char device_class[STORE_CLASS_BYTES];        /* "": any */
     enum store_device_state state;
+    enum store_device_mode mode;
     uint64_t enrolled_ms;
-    uint64_t revoked_ms;          /* 0: not revoked */
-    uint32_t strikes;             /* rejected updates in a row */
-    uint64_t quarantine_until_ms; /* it gets no work before this time, 0: free */
-    uint32_t accepted;            /* updates counted in some round (read only) */
-    uint32_t rejected;            /* updates refused (read only) */
-    uint64_t seen_ms;             /* its last lease, 0: never (read only) */
+    uint64_t revoked_ms;            /* 0: not revoked */
+    uint32_t strikes;               /* rejected updates in a row */
+    uint64_t quarantine_until_ms;   /* it gets no work before this time, 0: free */
+    uint32_t accepted;              /* updates counted in some round (read only) */
+    uint32_t rejected;              /* updates refused (read only) */
+    uint64_t seen_ms;               /* its last lease, 0: never (read only) */
+    uint32_t key_generation;        /* number of its present key, 0: none (read only) */
+    uint64_t key_since_ms;          /* since when it has that, 0: it has none (read only) */
+    struct store_rotation rotation; /* (read only) */
 };
 
 /* Why a device was given no work in a run, as last told. */
@@ -42,35 +67,25 @@ struct store_why {
     uint64_t at_ms;
 };
 
-/* What the DTLS endpoint needs to know. Wipe it after use. */
-struct store_key {
-    uint32_t device;
-    enum store_device_state state;
-    size_t bytes; /* PROTO_PSK_BYTES … PROTO_PSK_BYTES_MAX */
-    uint8_t psk[PROTO_PSK_BYTES_MAX];
-};
-
 /* 1…PROTO_IDENTITY_BYTES_MAX characters of printable ASCII without spaces. 0 or INVALID. */
 int store_identity_check(const char *identity);
 
 /*
- * Adds a device and writes an audit entry. device_class may be "". *id is set on success.
+ * Adds a device and writes an audit entry. device_class may be "". *id is set on success. Without a key
+ * (NULL and 0 bytes) it is one that proves itself with a certificate.
  *   INVALID  identity, class or key length break the rules
  *   EXISTS   the identity was enrolled before, even if it is revoked now
  */
 int store_device_enroll(struct store *store, const char *identity, const char *device_class,
                         const uint8_t *psk, size_t psk_bytes, uint64_t now_ms, uint32_t *id);
 
-/* Revokes it and the token that makes it, and writes an audit entry. Revoking twice is fine. NOT_FOUND. */
+/* Revokes it and the token that makes it, forgets its keys, and writes an audit entry. Revoking twice is
+ * fine. NOT_FOUND. */
 int store_device_revoke(struct store *store, const char *identity, uint64_t now_ms);
 
 /* By identity or by id. NOT_FOUND. */
 int store_device_find(struct store *store, const char *identity, struct store_device *out);
 int store_device_get(struct store *store, uint32_t id, struct store_device *out);
-
-/* The key of an identity (not NUL-terminated: it comes from the wire). NOT_FOUND. */
-int store_device_key(struct store *store, const char *identity, size_t identity_bytes,
-                     struct store_key *out);
 
 /* Calls `each` for every device by id; a result other than 0 ends the list and is returned. */
 int store_devices(struct store *store, int (*each)(void *user, const struct store_device *device),

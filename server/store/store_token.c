@@ -156,13 +156,8 @@ static int link_device(struct store *store, const struct store_token *token, uin
 static int renew_key(struct store *store, const struct store_token *token,
                      const uint8_t key[PROTO_PSK_BYTES], uint64_t now_ms)
 {
-    struct query q;
-    query_open(&q, store, SQL_DEVICE_REKEY);
-    query_bytes(&q, key, PROTO_PSK_BYTES);
-    query_u64(&q, token->device);
-    query_bytes(&q, key, PROTO_PSK_BYTES);
-    int code = query_run(&q);
-    if (code != MYCEL_OK || sqlite3_changes(store->db) == 0) {
+    int code = store_key_renew(store, token->device, key, now_ms);
+    if (code <= 0) {
         return code;
     }
     return store_audit_note(store, now_ms, "store", "device.rekey", token->name, token->identity);
@@ -269,18 +264,37 @@ int store_token_revoke(struct store *store, const char *name, uint64_t now_ms)
     return code == MYCEL_OK ? scope_end(store, &scope, take_back(store, name, now_ms)) : code;
 }
 
+static int each_token(struct query *q, int (*each)(void *user, const struct store_token *token),
+                      void *user)
+{
+    struct token_row row;
+    int result = MYCEL_OK;
+    while (result == MYCEL_OK && query_row(q) == 1) {
+        read_row(q, &row);
+        result = q->code != MYCEL_OK ? q->code : each(user, &row.token);
+        wipe(&row, sizeof row);
+    }
+    int code = query_close(q);
+    return result != MYCEL_OK ? result : code;
+}
+
 int store_tokens(struct store *store, int (*each)(void *user, const struct store_token *token),
                  void *user)
 {
     struct query q;
-    struct token_row row;
-    int result = MYCEL_OK;
     query_open(&q, store, SQL_TOKEN_LIST);
-    while (result == MYCEL_OK && query_row(&q) == 1) {
-        read_row(&q, &row);
-        result = q.code != MYCEL_OK ? q.code : each(user, &row.token);
-        wipe(&row, sizeof row);
+    return each_token(&q, each, user);
+}
+
+int store_tokens_changed(struct store *store, uint64_t since,
+                         int (*each)(void *user, const struct store_token *token), void *user)
+{
+    int code = store_change_known(store, since);
+    if (code != MYCEL_OK) {
+        return code;
     }
-    int code = query_close(&q);
-    return result != MYCEL_OK ? result : code;
+    struct query q;
+    query_open(&q, store, SQL_TOKEN_CHANGED);
+    query_u64(&q, since);
+    return each_token(&q, each, user);
 }

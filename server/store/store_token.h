@@ -61,4 +61,9 @@ int store_token_revoke(struct store *store, const char *name, uint64_t now_ms);
 int store_tokens(struct store *store, int (*each)(void *user, const struct store_token *token),
                  void *user);
 
+/* The same, of those tokens about which something has changed after change number `since` (store_key.h).
+ * One without a name is gone. NOT_FOUND: that is too long ago to be known. */
+int store_tokens_changed(struct store *store, uint64_t since,
+                         int (*each)(void *user, const struct store_token *token), void *user);
+
 #endif

@@ -136,7 +136,7 @@ static void test_keys_and_receipts(void **state)
     struct store_key key;
     fill(f);
     assert_int_equal(fixture_sql(f, "PRAGMA ignore_check_constraints = 1;"
-                                    "UPDATE devices SET psk = zeroblob(33)"),
+                                    "UPDATE keys SET psk = zeroblob(33)"),
                      0);
     assert_int_equal(store_device_key(f->store, "device-1", 8, &key), MYCEL_E_CORRUPT);
     assert_int_equal(key.bytes, 0);

@@ -141,6 +141,11 @@ static void test_migration_from_each(void **state)
         assert_int_equal(fixture_number(f, "PRAGMA user_version"), STORE_SCHEMA);
         struct store_device device;
         assert_int_equal(store_device_find(f->store, "old", &device), 0);
+        assert_int_equal(device.mode, STORE_DEVICE_PSK);
+        struct store_key key;
+        assert_int_equal(store_device_key(f->store, "old", 3, &key), 0);
+        assert_int_equal(key.bytes, 16);
+        assert_int_equal(key.generation, 1);
     }
 }
 

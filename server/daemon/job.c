@@ -1,9 +1,13 @@
 /* The one place that talks to libuv's pool. */
 #include "server/daemon/job.h"
 
+#include <pthread.h>
+
 static void on_pool(uv_work_t *work)
 {
     struct job *job = work->data;
+    /* For top, perf and the like. libuv's threads have no beginning of ours; the name costs 0.1 us. */
+    (void)pthread_setname_np(pthread_self(), "mycel-pool");
     job->status = job->run(job);
 }
 

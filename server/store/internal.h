@@ -16,7 +16,7 @@ struct store {
     bool read_only;
     bool in_transaction; /* between store_begin and store_commit */
     int lost;            /* why SQLite undid that transaction by itself, 0: it is alive */
-    uint32_t marks;      /* savepoints of the caller that are open */
+    uint32_t marks;      /* savepoints of the caller that are open; a whole transaction is one */
     int spoiled;         /* why the innermost of them can only be undone, 0: it can be kept */
     char problem[STORE_PROBLEM_BYTES];
 };

@@ -74,6 +74,14 @@ const char *store_problem(const struct store *store);
  */
 int store_begin(struct store *store);
 int store_commit(struct store *store);
+
+/* The same for calls of which none is expected to fail: a call that does spoils the whole, which can then only be
+ * rolled back, and commit refuses with that error. No copies of pages are kept to undo a part, which is most of what a
+ * small call costs. */
+int store_begin_whole(struct store *store);
+
+/* 0, or why the open transaction, or the innermost mark in it, can only be undone. STATE: none is open. */
+int store_intact(struct store *store);
 void store_rollback(struct store *store);
 
 /* Savepoints inside a transaction, to undo a part of it; they nest like parentheses. The store thread

@@ -52,6 +52,7 @@ struct group {
     uint32_t count;
     uint64_t weight;
     uint64_t started_us;
+    bool apart;  /* a job has failed: each has a savepoint of its own */
     bool open;   /* the transaction has begun */
     int refused; /* why it could not begin; nobody in the group waits for that again */
 };
@@ -101,13 +102,20 @@ static bool is_sickness(int code)
     return code == MYCEL_E_DISK_FULL || code == MYCEL_E_IO || code == MYCEL_E_PERMISSION;
 }
 
-static void run_write(struct store_thread *thread, struct group *group, struct store_job *job)
+static int begin_group(struct store_thread *thread, struct group *group)
 {
     if (!group->open && group->refused == MYCEL_OK) {
-        group->refused = store_begin(thread->store);
+        group->refused =
+            group->apart ? store_begin(thread->store) : store_begin_whole(thread->store);
         group->open = group->refused == MYCEL_OK;
     }
-    int code = group->refused;
+    return group->refused;
+}
+
+/* In a savepoint: undone alone if it fails. */
+static void run_apart(struct store_thread *thread, struct group *group, struct store_job *job)
+{
+    int code = begin_group(thread, group);
     if (code == MYCEL_OK) {
         code = store_mark(thread->store);
     }
@@ -122,6 +130,30 @@ static void run_write(struct store_thread *thread, struct group *group, struct s
     }
     if (job->result < 0) {
         store_undo(thread->store);
+    }
+}
+
+/* Hardly any job fails, and savepoints cost more than most jobs: SQLite copies each page that is changed in
+ * one. So there are none until a job has failed; then the group starts over with them. */
+static void run_write(struct store_thread *thread, struct group *group, struct store_job *job)
+{
+    if (group->apart) {
+        run_apart(thread, group, job);
+        return;
+    }
+    job->result = begin_group(thread, group);
+    if (!group->open) {
+        return;
+    }
+    job->result = job->run(thread->store, job);
+    if (job->result >= 0 && store_intact(thread->store) == MYCEL_OK) {
+        return;
+    }
+    store_rollback(thread->store);
+    group->open = false;
+    group->apart = true;
+    for (struct store_job *again = group->jobs.head; again != NULL; again = again->next) {
+        run_apart(thread, group, again);
     }
 }
 
@@ -316,6 +348,9 @@ static int create_thread(struct store_thread *thread)
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_BLOCK, &all, &before);
     int rc = pthread_create(&thread->thread, NULL, thread_main, thread);
+    if (rc == 0) {
+        (void)pthread_setname_np(thread->thread, "mycel-store"); /* for top, perf and the like */
+    }
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rc == 0 ? MYCEL_OK : MYCEL_E_IO;
 }

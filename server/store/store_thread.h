@@ -5,8 +5,9 @@
  *
  * Group commit: the thread takes what is queued, runs it in one transaction and commits when nothing
  * is left, after STORE_GROUP_UPDATES of weight, or after STORE_GROUP_MS, whichever comes first. A job
- * that fails is undone alone. A job is reported as done only after the commit that holds it. Under
- * load, groups begin STORE_PACE_MS apart, or when so many jobs wait: devices sleep longer than that.
+ * that fails is undone alone: its group starts over with a savepoint for each job, which costs too much to
+ * have always. A job is reported as done only after the commit that holds it. Under load, groups begin
+ * STORE_PACE_MS apart, or when STORE_GROUP_UPDATES jobs wait: devices sleep longer than that.
  *
  * Health: when the disk is full or fails, writing jobs are answered with that error at once, without
  * being run, until a probe (every STORE_PROBE_MS) succeeds. Reading jobs go on.
@@ -27,8 +28,9 @@ struct store_thread;
 
 /* A job is the caller's memory (embed it), untouched by the caller between submit and take. */
 struct store_job {
-    struct store_job *next;                                 /* the queue's */
-    int (*run)(struct store *store, struct store_job *job); /* on the store's thread */
+    struct store_job *next; /* the queue's */
+    /* On the store's thread; run again if it is undone because of another job. */
+    int (*run)(struct store *store, struct store_job *job);
     bool writes;     /* false: only reads; runs even while the disk is full */
     uint32_t weight; /* updates in it, for the group's limit */
     int result;      /* 0 or what run, or the commit, returned */

@@ -51,6 +51,14 @@ int store_begin(struct store *store)
     return begin(store, SQL_BEGIN_WRITE);
 }
 
+/* The transaction is its own first mark: calls inside make none of their own. */
+int store_begin_whole(struct store *store)
+{
+    int code = store_begin(store);
+    store->marks = code == MYCEL_OK ? 1 : 0;
+    return code;
+}
+
 int store_begin_read(struct store *store)
 {
     return begin(store, SQL_BEGIN_READ);
@@ -70,7 +78,7 @@ int store_commit(struct store *store)
         return store_fail(store, MYCEL_E_STATE, "no transaction is open");
     }
     notice_loss(store, MYCEL_E_IO);
-    int code = store->lost;
+    int code = store->lost != MYCEL_OK ? store->lost : store->spoiled;
     if (code == MYCEL_OK) {
         code = run(store, SQL_COMMIT);
     }
@@ -96,7 +104,7 @@ int transaction_settle(struct store *store)
     return store_fail(store, MYCEL_E_NO_MEMORY, "an earlier transaction cannot be undone yet");
 }
 
-static int inside(struct store *store)
+int store_intact(struct store *store)
 {
     if (!store->in_transaction) {
         return store_fail(store, MYCEL_E_STATE, "no transaction is open");
@@ -107,7 +115,7 @@ static int inside(struct store *store)
 
 int store_mark(struct store *store)
 {
-    int code = inside(store);
+    int code = store_intact(store);
     code = code != MYCEL_OK ? code : run(store, SQL_MARK);
     store->marks += code == MYCEL_OK;
     return code;
@@ -115,7 +123,7 @@ int store_mark(struct store *store)
 
 int store_release(struct store *store)
 {
-    int code = inside(store);
+    int code = store_intact(store);
     code = code != MYCEL_OK ? code : run(store, SQL_RELEASE);
     store->marks -= code == MYCEL_OK;
     return code;
@@ -146,7 +154,7 @@ int scope_begin(struct store *store, struct scope *scope)
     if (scope->owns) {
         return store_begin(store);
     }
-    return scope->marks ? store_mark(store) : inside(store);
+    return scope->marks ? store_mark(store) : store_intact(store);
 }
 
 int scope_end(struct store *store, struct scope *scope, int result)

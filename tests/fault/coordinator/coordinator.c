@@ -104,10 +104,10 @@ static void drop_first(struct coordinator *c)
     free(batch);
 }
 
-/* As the store's thread does: each batch in a savepoint, one commit for all. */
-static int commit_all(struct coordinator *c)
+/* One commit for all, each batch in a savepoint if they are apart. */
+static int commit_all(struct coordinator *c, bool apart)
 {
-    int rc = store_begin(c->store);
+    int rc = apart ? store_begin(c->store) : store_begin_whole(c->store);
     if (rc < 0) {
         return rc;
     }
@@ -118,12 +118,12 @@ static int commit_all(struct coordinator *c)
                                   .body = b->body,
                                   .body_bytes = b->body_bytes,
                                   .sum = &b->sum};
-        rc = store_mark(c->store);
+        rc = apart ? store_mark(c->store) : MYCEL_OK;
         if (rc == 0) {
             rc = rows_write(c->store, &rows);
         }
         if (rc == 0) {
-            rc = store_release(c->store);
+            rc = apart ? store_release(c->store) : store_intact(c->store);
         }
     }
     if (rc == 0) {
@@ -138,7 +138,10 @@ int coordinator_flush(struct coordinator *c)
     int rc = MYCEL_OK;
     while (c->pending > 0 && rc == 0) {
         uint64_t newest = c->last->number;
-        rc = commit_all(c);
+        rc = commit_all(c, false);
+        if (rc < 0) {
+            rc = commit_all(c, true); /* as the store's thread does */
+        }
         if (rc < 0) {
             return rc;
         }

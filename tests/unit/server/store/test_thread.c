@@ -123,6 +123,7 @@ static int enroll(struct store *store, struct store_job *job)
     if (work->entered != NULL) {
         (void)sem_post(work->entered);
         (void)sem_wait(work->leave);
+        work->entered = NULL; /* only once, should the group start over */
     }
     (void)snprintf(identity, sizeof identity, "job-%u", work->number);
     int code = store_device_enroll(store, identity, "", psk, sizeof psk, 1, &id);

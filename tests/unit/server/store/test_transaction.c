@@ -77,6 +77,40 @@ static void test_spoiled_mark(void **state)
                      22);
 }
 
+/* Without savepoints a call that fails takes everything with it; a mark inside is undone alone. */
+static void test_whole(void **state)
+{
+    const struct fixture *f = *state;
+    uint8_t psk[16] = {0};
+    uint32_t id = 0;
+    assert_int_equal(store_intact(f->store), MYCEL_E_STATE);
+    assert_int_equal(store_begin_whole(f->store), 0);
+    assert_int_equal(store_begin_whole(f->store), MYCEL_E_STATE);
+    (void)fixture_device(f->store, 1);
+    assert_int_equal(store_mark(f->store), 0);
+    (void)fixture_device(f->store, 2);
+    assert_int_equal(store_device_enroll(f->store, "device-1", "", psk, 16, 1, &id),
+                     MYCEL_E_EXISTS);
+    assert_int_equal(store_intact(f->store), MYCEL_E_EXISTS);
+    store_undo(f->store);
+    assert_int_equal(store_intact(f->store), 0);
+    assert_int_equal(store_commit(f->store), 0);
+    assert_int_equal(fixture_number(f, "SELECT COUNT(*) FROM devices"), 1);
+
+    assert_int_equal(store_begin_whole(f->store), 0);
+    (void)fixture_device(f->store, 3);
+    assert_int_equal(store_device_enroll(f->store, "device-1", "", psk, 16, 1, &id),
+                     MYCEL_E_EXISTS);
+    assert_int_equal(store_device_enroll(f->store, "device-4", "", psk, 16, 1, &id),
+                     MYCEL_E_EXISTS);
+    assert_int_equal(store_commit(f->store), MYCEL_E_EXISTS);
+    assert_int_equal(fixture_number(f, "SELECT COUNT(*) FROM devices"), 1);
+    assert_int_equal(store_begin(f->store), 0);
+    (void)fixture_device(f->store, 4);
+    assert_int_equal(store_commit(f->store), 0);
+    assert_int_equal(fixture_number(f, "SELECT COUNT(*) FROM devices"), 2);
+}
+
 /* Two writers: the second waits, and gives up with BUSY when told not to wait for long. */
 static void test_busy(void **state)
 {
@@ -262,6 +296,7 @@ int main(void)
         WITH_STORE(test_commit_and_rollback),
         WITH_STORE(test_marks),
         WITH_STORE(test_spoiled_mark),
+        WITH_STORE(test_whole),
         WITH_STORE(test_busy),
         WITH_STORE(test_migration_from_1),
         WITH_STORE(test_migration_from_each),

@@ -4,34 +4,6 @@
 #include "sim/world.h"
 
 #include <mycel/error.h>
-#include <stdlib.h>
-#include <string.h>
-
-struct live *live_at(struct lives *lives, uint32_t id)
-{
-    return &lives->chunks[id / LIVE_CHUNK][id % LIVE_CHUNK];
-}
-
-static int grow(struct lives *lives)
-{
-    struct live **chunks =
-        realloc(lives->chunks, (lives->chunk_count + 1u) * sizeof *lives->chunks);
-    if (chunks == NULL) {
-        return MYCEL_E_NO_MEMORY;
-    }
-    lives->chunks = chunks;
-    struct live *chunk = calloc(LIVE_CHUNK, sizeof *chunk);
-    if (chunk == NULL) {
-        return MYCEL_E_NO_MEMORY;
-    }
-    chunks[lives->chunk_count] = chunk;
-    uint32_t first = lives->chunk_count++ * LIVE_CHUNK;
-    for (uint32_t i = 0; i < LIVE_CHUNK; i++) {
-        chunk[i].next_free = i + 1u < LIVE_CHUNK ? first + i + 1u : LIVE_NONE;
-    }
-    lives->free = first;
-    return MYCEL_OK;
-}
 
 static void set_up(struct world *world, struct live *live, uint32_t device)
 {
@@ -56,15 +28,12 @@ static int start_client(struct world *world, struct live *live)
 
 uint32_t live_begin(struct world *world, uint32_t device)
 {
-    struct lives *lives = &world->lives;
-    if ((lives->chunk_count == 0 || lives->free == LIVE_NONE) && grow(lives) < 0) {
+    uint32_t id = pool_take(&world->lives);
+    if (id == LIVE_NONE) {
         world_fail(world, MYCEL_E_NO_MEMORY, "no memory for another device");
         return LIVE_NONE;
     }
-    uint32_t id = lives->free;
-    struct live *live = live_at(lives, id);
-    lives->free = live->next_free;
-    lives->count++;
+    struct live *live = live_at(&world->lives, id);
     live->use++;
     set_up(world, live, device);
     port_store_wake(live);
@@ -99,20 +68,15 @@ void live_end(struct world *world, uint32_t id)
     }
     port_store_clear(&live->store);
     world->fleet.devices[live->device].live = LIVE_NONE;
-    live->next_free = world->lives.free;
-    world->lives.free = id;
-    world->lives.count--;
+    pool_put(&world->lives, id);
 }
 
-void lives_free(struct lives *lives)
+void lives_free(struct pool *lives)
 {
-    for (uint32_t i = 0; i < lives->chunk_count; i++) {
-        for (uint32_t j = 0; j < LIVE_CHUNK; j++) {
-            port_store_clear(&lives->chunks[i][j].store);
-            training_free(lives->chunks[i][j].training.work);
-        }
-        free(lives->chunks[i]);
+    for (uint32_t i = 0; i < pool_count(lives); i++) {
+        struct live *live = live_at(lives, i);
+        port_store_clear(&live->store);
+        training_free(live->training.work);
     }
-    free(lives->chunks);
-    *lives = (struct lives){0};
+    pool_free(lives);
 }

@@ -5,6 +5,7 @@
 #ifndef MYCEL_SIM_LIVE_H
 #define MYCEL_SIM_LIVE_H
 
+#include "sim/pool.h"
 #include "sim/training.h"
 #include "sim/trip.h"
 
@@ -12,8 +13,7 @@
 
 struct world;
 
-#define LIVE_NONE UINT32_MAX
-#define LIVE_CHUNK 256u
+#define LIVE_NONE POOL_NONE
 #define LIVE_JOURNAL_BYTES MYCEL_JOURNAL_BYTES_MAX
 
 /* What was downloaded is shared, not copied. */
@@ -51,7 +51,6 @@ struct live {
     struct mycel_port port;
     struct world *world;
     uint32_t device;
-    uint32_t next_free;
     uint32_t use; /* counts how often the record was taken */
     uint32_t slots[MYCEL_REQUEST_SLOTS];
     uint32_t handshake; /* exchange of the flight under way */
@@ -64,14 +63,10 @@ struct live {
     struct live_training training;
 };
 
-struct lives {
-    struct live **chunks;
-    uint32_t chunk_count;
-    uint32_t free;
-    uint32_t count; /* in use */
-};
-
-struct live *live_at(struct lives *lives, uint32_t id);
+static inline struct live *live_at(const struct pool *lives, uint32_t id)
+{
+    return pool_at(lives, id);
+}
 
 /* Wakes a device: a record with an empty flash and a client in SLEEP. The id, or LIVE_NONE. */
 uint32_t live_begin(struct world *world, uint32_t device);
@@ -83,7 +78,7 @@ int live_reboot(struct world *world, struct live *live);
  * keeps, and it comes back with an empty flash. */
 void live_end(struct world *world, uint32_t id);
 
-void lives_free(struct lives *lives);
+void lives_free(struct pool *lives);
 
 /* The four tables of the port. */
 extern const struct mycel_transport port_transport;

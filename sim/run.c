@@ -118,6 +118,8 @@ static int open_trainers(struct world *world, char *problem)
 static int build(struct world *world, struct peers *peers, char *problem)
 {
     const struct scenario *s = world->scenario;
+    pool_init(&world->lives, sizeof(struct live));
+    pool_init(&world->trips, sizeof(struct trip));
     int rc = parse_model(world, problem);
     if (rc == 0 && peers != NULL) {
         rc = workers_begin(&world->workers, peers, s);

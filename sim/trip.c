@@ -6,52 +6,22 @@
 #include "sim/world.h"
 
 #include <mycel/error.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define CHUNK 256u
 #define ACK_S 2.0       /* RFC 7252 §4.8: who asks for more patience means it */
 #define FLIGHT_SHARE 2u /* RFC 6347 §4.2.4.1: half of CoAP's patience, 1 s by default */
 #define RETRANSMITS_MAX 4u
 
 /* ---- records ------------------------------------------------------------------------------ */
 
-struct trip *trip_at(struct trips *pool, uint32_t id)
-{
-    return &pool->chunks[id / CHUNK][id % CHUNK];
-}
-
-static int grow(struct trips *pool)
-{
-    struct trip **chunks = realloc(pool->chunks, (pool->chunk_count + 1u) * sizeof *pool->chunks);
-    if (chunks == NULL) {
-        return MYCEL_E_NO_MEMORY;
-    }
-    pool->chunks = chunks;
-    struct trip *chunk = calloc(CHUNK, sizeof *chunk);
-    if (chunk == NULL) {
-        return MYCEL_E_NO_MEMORY;
-    }
-    chunks[pool->chunk_count] = chunk;
-    uint32_t first = pool->chunk_count++ * CHUNK;
-    for (uint32_t i = 0; i < CHUNK; i++) {
-        chunk[i].next = i + 1u < CHUNK ? first + i + 1u : TRIP_NONE;
-    }
-    pool->free = first;
-    return MYCEL_OK;
-}
-
 static uint32_t take(struct world *world, uint32_t device)
 {
-    struct trips *pool = &world->trips;
-    if ((pool->chunk_count == 0 || pool->free == TRIP_NONE) && grow(pool) < 0) {
+    uint32_t id = pool_take(&world->trips);
+    if (id == TRIP_NONE) {
         world_fail(world, MYCEL_E_NO_MEMORY, "no memory for another request");
         return TRIP_NONE;
     }
-    uint32_t id = pool->free;
-    struct trip *e = trip_at(pool, id);
-    pool->free = e->next;
-    pool->live++;
+    struct trip *e = trip_at(&world->trips, id);
     uint32_t use = e->use + 1u;
     uint64_t timer_us = e->timer_us;
     memset(e, 0, offsetof(struct trip, segment));
@@ -73,21 +43,15 @@ static void unref(struct world *world, uint32_t id)
     }
     blob_unref(e->blob);
     e->blob = NULL;
-    e->next = world->trips.free;
-    world->trips.free = id;
-    world->trips.live--;
+    pool_put(&world->trips, id);
 }
 
-void trips_free(struct trips *pool)
+void trips_free(struct pool *trips)
 {
-    for (uint32_t i = 0; i < pool->chunk_count; i++) {
-        for (uint32_t j = 0; j < CHUNK; j++) {
-            blob_unref(pool->chunks[i][j].blob);
-        }
-        free(pool->chunks[i]);
+    for (uint32_t i = 0; i < pool_count(trips); i++) {
+        blob_unref(trip_at(trips, i)->blob);
     }
-    free(pool->chunks);
-    *pool = (struct trips){0};
+    pool_free(trips);
 }
 
 /* ---- datagrams ---------------------------------------------------------------------------- */

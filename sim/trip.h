@@ -12,12 +12,13 @@
 
 #include "proto/limits.h"
 #include "sim/blob.h"
+#include "sim/pool.h"
 
 #include <mycel/port.h>
 
 struct world;
 
-#define TRIP_NONE UINT32_MAX
+#define TRIP_NONE POOL_NONE
 #define TRIP_SEGMENT_BYTES 48u
 
 enum trip_kind { TRIP_REQUEST, TRIP_HANDSHAKE };
@@ -28,7 +29,7 @@ struct trip {
     uint64_t timer_us; /* the record's, whoever uses it: when WORLD_RETRY comes; 0: it does not */
     uint32_t device;
     uint32_t session; /* the coordinator's epoch that the device believes in */
-    uint32_t next;    /* in the list of free ones, or in a device's inbox */
+    uint32_t next;    /* in a device's inbox */
     uint32_t use;     /* counts how often this record was taken: makes tags unique */
     uint8_t kind;
     uint8_t slot;
@@ -48,16 +49,12 @@ struct trip {
     uint8_t reply[PROTO_MESSAGE_BYTES_MAX];
 };
 
-/* All of them. Records are reused; the pool only grows. */
-struct trips {
-    struct trip **chunks;
-    uint32_t chunk_count;
-    uint32_t free;
-    uint32_t live;
-};
+static inline struct trip *trip_at(const struct pool *trips, uint32_t id)
+{
+    return pool_at(trips, id);
+}
 
-struct trip *trip_at(struct trips *pool, uint32_t id);
-void trips_free(struct trips *pool);
+void trips_free(struct pool *trips);
 
 /* Copies the request and sends it for the first time. TRIP_NONE: no memory. */
 uint32_t trip_begin(struct world *world, uint32_t device, unsigned slot,

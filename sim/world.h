@@ -66,9 +66,9 @@ struct world {
     struct queue queue;
     struct fleet fleet;
     struct network network;
-    struct lives lives;
+    struct pool lives; /* struct live: devices that are awake */
     struct keeps keeps;
-    struct trips trips;
+    struct pool trips; /* struct trip: requests under way */
     struct trainers *trainers;
     struct workers *workers; /* of other processes; NULL: none */
     struct coordinator *coordinator;

@@ -2,7 +2,6 @@
 #include "sim/adversary.h"
 
 #include <mycel/error.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 static int make_memory(struct adversary *a)
@@ -25,9 +24,7 @@ int adversary_init(struct adversary *a, const struct scenario *s, uint32_t param
     struct option_error error;
     *a = (struct adversary){.devices = s->devices, .params = params};
     if (attack_parse(s->attack, &a->spec, &error) < 0) {
-        (void)snprintf(problem, SCENARIO_PROBLEM_BYTES, "attack = %.128s, column %d: %s", s->attack,
-                       error.column, error.text);
-        return MYCEL_E_INVALID;
+        return scenario_refuse_at(problem, "attack", s->attack, error.column, error.text);
     }
     int rc = make_memory(a);
     if (rc < 0) {

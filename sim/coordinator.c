@@ -18,8 +18,8 @@ static int parse_strategy(struct coordinator *c, char *problem)
     struct rule_error error;
     int rc = rule_parse(c->scenario->strategy, &c->strategy, &error);
     if (rc < 0) {
-        (void)snprintf(problem, SCENARIO_PROBLEM_BYTES, "strategy = %s, column %u: %s",
-                       c->scenario->strategy, error.column, error.text);
+        (void)scenario_refuse_at(problem, "strategy", c->scenario->strategy, (int)error.column,
+                                 error.text);
     }
     return rc;
 }
@@ -41,10 +41,8 @@ static int create_run(struct coordinator *c, char *problem)
                                  .control = rule_needs_control(&c->strategy) != 0};
     c->downlink = downlink_from_name(s->downlink);
     if (c->downlink < 0 || (c->downlink != DOWNLINK_F32 && rule_needs_control(&c->strategy))) {
-        (void)snprintf(problem, SCENARIO_PROBLEM_BYTES,
-                       "downlink = %s: must be f32 or delta, and f32 with %s", s->downlink,
-                       "a control variate");
-        return MYCEL_E_INVALID;
+        return scenario_refuse(problem, "downlink", s->downlink,
+                               "must be f32 or delta, and f32 with a control variate");
     }
     int rc = run_spec_make(s, model->param_count, &c->ledger.spec, problem);
     if (rc < 0) {
@@ -77,9 +75,8 @@ static int make_triggered(struct coordinator *c, const struct dataset *test, cha
     struct dataset triggered;
     int rc = attack_trigger_set(&c->world->adversary.spec, test, &triggered);
     if (rc < 0) {
-        (void)snprintf(problem, SCENARIO_PROBLEM_BYTES,
-                       "attack = %s: these data have no such class, or no classes at all",
-                       c->scenario->attack);
+        (void)scenario_refuse(problem, "attack", c->scenario->attack,
+                              "these data have no such class, or no classes at all");
         return rc;
     }
     return eval_adopt(&triggered, &c->triggered);

@@ -9,20 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int refuse(char *problem, const char *key, const char *value, const char *why)
-{
-    (void)snprintf(problem, SCENARIO_PROBLEM_BYTES, "%s = %.128s: %.256s", key, value, why);
-    return MYCEL_E_INVALID;
-}
-
-static int refuse_at(char *problem, const char *key, const char *value,
-                     const struct option_error *error)
-{
-    (void)snprintf(problem, SCENARIO_PROBLEM_BYTES, "%s = %.128s, column %d: %s", key, value,
-                   error->column, error->text);
-    return MYCEL_E_INVALID;
-}
-
 /* ---- classes ------------------------------------------------------------------------------ */
 
 struct mix {
@@ -45,14 +31,15 @@ static int add_class(struct fleet *fleet, struct mix *mix, const char *at, size_
     }
     const struct device_class *class = device_class_find(word);
     if (class == NULL) {
-        return refuse(problem, "classes", word,
-                      "is no device class; `mycel sim classes` lists them");
+        return scenario_refuse(problem, "classes", word,
+                               "is no device class; `mycel sim classes` lists them");
     }
     if ((end != NULL && *end != '\0') || !(share > 0)) {
-        return refuse(problem, "classes", word, "the share behind the colon is no positive number");
+        return scenario_refuse(problem, "classes", word,
+                               "the share behind the colon is no positive number");
     }
     if (fleet->class_count == FLEET_CLASSES_MAX) {
-        return refuse(problem, "classes", word, "there are too many classes");
+        return scenario_refuse(problem, "classes", word, "there are too many classes");
     }
     mix->share[fleet->class_count] = share;
     mix->total += share;
@@ -70,7 +57,7 @@ static int read_classes(struct fleet *fleet, const struct scenario *s, struct mi
         at += bytes + (at[bytes] == ',');
     }
     return rc == 0 && fleet->class_count == 0
-               ? refuse(problem, "classes", s->classes, "names no device class")
+               ? scenario_refuse(problem, "classes", s->classes, "names no device class")
                : rc;
 }
 
@@ -95,7 +82,7 @@ static int read_batteries(struct fleet *fleet, const struct scenario *s, char *p
     struct option_error error;
     bool on = strcmp(s->battery, "off") != 0;
     if (on && battery_parse(s->battery, &charging, &error) < 0) {
-        return refuse_at(problem, "battery", s->battery, &error);
+        return scenario_refuse_at(problem, "battery", s->battery, error.column, error.text);
     }
     for (uint32_t i = 0; i < fleet->class_count; i++) {
         fleet->batteries[i] =
@@ -110,7 +97,8 @@ static int read_availability(struct fleet *fleet, const struct scenario *s, char
 {
     struct option_error error;
     if (availability_parse(s->availability, &fleet->availability, &error) < 0) {
-        return refuse_at(problem, "availability", s->availability, &error);
+        return scenario_refuse_at(problem, "availability", s->availability, error.column,
+                                  error.text);
     }
     if (fleet->availability.kind != AVAILABILITY_TRACE) {
         return MYCEL_OK;

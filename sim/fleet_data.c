@@ -49,9 +49,7 @@ static int make_blobs(const struct scenario *s, uint64_t stream, struct dataset 
     char rest;
     if (sscanf(s->data, "blobs:%u,%u,%u%c", &samples, &side, &classes, &rest) != 3 ||
         samples == 0 || side == 0 || side > 1024 || classes < 2 || classes > 256) {
-        (void)snprintf(problem, SCENARIO_PROBLEM_BYTES,
-                       "data = %s: must be blobs:SAMPLES,SIDE,CLASSES", s->data);
-        return MYCEL_E_INVALID;
+        return scenario_refuse(problem, "data", s->data, "must be blobs:SAMPLES,SIDE,CLASSES");
     }
     uint32_t count = stream == STREAM_TRAIN ? samples : samples / 10u + classes;
     return dataset_make(count, side, side, classes, s->seed, stream, out);
@@ -94,21 +92,17 @@ int fleet_read_data(struct fleet *fleet, const struct scenario *s, char *problem
     char words[DATASET_PROBLEM_BYTES];
     fleet->seed = s->seed;
     if (skew_parse(s->skew, &fleet->skew, words) < 0) {
-        (void)snprintf(problem, SCENARIO_PROBLEM_BYTES, "skew = %.128s: %s", s->skew, words);
-        return MYCEL_E_INVALID;
+        return scenario_refuse(problem, "skew", s->skew, words);
     }
     struct partition_spec spec;
     if (partition_parse(s->partition, &spec) < 0) {
-        (void)snprintf(problem, SCENARIO_PROBLEM_BYTES, "partition = %s: must be %s", s->partition,
-                       PARTITION_FORMS);
-        return MYCEL_E_INVALID;
+        return scenario_refuse(problem, "partition", s->partition, "must be " PARTITION_FORMS);
     }
     int rc = read_samples(s, false, &fleet->data, problem);
     if (rc == 0) {
         rc = partition_all(&fleet->data, &spec, s->devices, s->least, s->seed, &fleet->parts);
         if (rc < 0) {
-            (void)snprintf(problem, SCENARIO_PROBLEM_BYTES, "partition = %.128s: %s", s->partition,
-                           fleet->parts.problem);
+            (void)scenario_refuse(problem, "partition", s->partition, fleet->parts.problem);
         }
     }
     return rc;
@@ -144,8 +138,8 @@ int fleet_read_trace(struct fleet *fleet, const struct scenario *s, char *proble
     struct trace_text whole = {0};
     errno = 0;
     if (read_file(s->trace, &text, &whole.bytes) < 0) {
-        (void)snprintf(problem, SCENARIO_PROBLEM_BYTES, "trace = %s: %s", s->trace,
-                       errno != 0 ? strerror(errno) : "cannot be read");
+        (void)scenario_refuse(problem, "trace", s->trace,
+                              errno != 0 ? strerror(errno) : "cannot be read");
         return MYCEL_E_IO;
     }
     whole.at = text;

@@ -6,26 +6,15 @@
 
 #include <math.h>
 #include <mycel/error.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-static int refuse_at(char *problem, const char *key, const char *value,
-                     const struct option_error *error)
-{
-    (void)snprintf(problem, SCENARIO_PROBLEM_BYTES, "%s = %.128s, column %d: %s", key, value,
-                   error->column, error->text);
-    return MYCEL_E_INVALID;
-}
 
 static int choose_radios(struct network *network, const struct fleet *fleet,
                          const struct scenario *s, char *problem)
 {
     const struct radio *all = s->radio[0] != '\0' ? radio_find(s->radio) : NULL;
     if (s->radio[0] != '\0' && all == NULL) {
-        (void)snprintf(problem, SCENARIO_PROBLEM_BYTES,
-                       "radio = %s: is no technology; `mycel sim classes` lists them", s->radio);
-        return MYCEL_E_INVALID;
+        return scenario_refuse(problem, "radio", s->radio,
+                               "is no technology; `mycel sim classes` lists them");
     }
     for (uint32_t i = 0; i < fleet->class_count; i++) {
         network->radios[i] = all != NULL ? all : radio_of(fleet->classes[i]->radio);
@@ -56,10 +45,10 @@ int network_init(struct network *network, const struct fleet *fleet, const struc
     struct option_error error;
     *network = (struct network){.gateways = s->gateways};
     if (loss_parse(s->loss, &loss, &error) < 0) {
-        return refuse_at(problem, "loss", s->loss, &error);
+        return scenario_refuse_at(problem, "loss", s->loss, error.column, error.text);
     }
     if (outage_parse(s->outages, &network->outages, &error) < 0) {
-        return refuse_at(problem, "outages", s->outages, &error);
+        return scenario_refuse_at(problem, "outages", s->outages, error.column, error.text);
     }
     network->outages.seed = s->seed;
     int rc = choose_radios(network, fleet, s, problem);

@@ -74,8 +74,8 @@ static int parse_model(struct world *world, char *problem)
     struct mycel_model_error where;
     int rc = mycel_model_parse(&world->model, world->scenario->model, &where);
     if (rc < 0) {
-        (void)snprintf(problem, SCENARIO_PROBLEM_BYTES, "model = %s, column %d: %s",
-                       world->scenario->model, where.column, where.text);
+        (void)scenario_refuse_at(problem, "model", world->scenario->model, where.column,
+                                 where.text);
     }
     return rc;
 }

@@ -97,9 +97,7 @@ int run_spec_make(const struct scenario *s, uint32_t params, struct engine_spec 
 {
     const struct mode *mode = mode_of(s->mode);
     if (mode == NULL) {
-        (void)snprintf(problem, SCENARIO_PROBLEM_BYTES, "mode = %s: must be sync, semi or async",
-                       s->mode);
-        return MYCEL_E_INVALID;
+        return scenario_refuse(problem, "mode", s->mode, "must be sync, semi or async");
     }
     *spec = (struct engine_spec){.run = RUN_SPEC_ID,
                                  .seed = s->seed,

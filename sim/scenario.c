@@ -19,6 +19,20 @@ static int refuse(char *problem, const struct scenario_key *key, const char *val
     return MYCEL_E_INVALID;
 }
 
+int scenario_refuse(char *problem, const char *key, const char *value, const char *why)
+{
+    (void)snprintf(problem, SCENARIO_PROBLEM_BYTES, "%s = %s: %s", key, value, why);
+    return MYCEL_E_INVALID;
+}
+
+int scenario_refuse_at(char *problem, const char *key, const char *value, int column,
+                       const char *why)
+{
+    (void)snprintf(problem, SCENARIO_PROBLEM_BYTES, "%s = %s, column %d: %s", key, value, column,
+                   why);
+    return MYCEL_E_INVALID;
+}
+
 static void *field_of(struct scenario *scenario, const struct scenario_key *key)
 {
     return (char *)scenario + key->offset;

@@ -138,6 +138,12 @@ int scenario_set(struct scenario *scenario, const char *key, const char *value, 
 /* The same from one text, "key=value". */
 int scenario_assign(struct scenario *scenario, const char *text, char *problem);
 
+/* Says in `problem` why a value cannot be, as "key = value: why" or with the column of the first wrong
+ * character, from 1. Return INVALID. */
+int scenario_refuse(char *problem, const char *key, const char *value, const char *why);
+int scenario_refuse_at(char *problem, const char *key, const char *value, int column,
+                       const char *why);
+
 /* The value of a key as text, as scenario_set() would take it. */
 void scenario_text(const struct scenario *scenario, const struct scenario_key *key, char *out,
                    size_t capacity);

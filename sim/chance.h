@@ -7,6 +7,8 @@
 
 #include "common/rng.h"
 
+#include <stdbool.h>
+
 /* What a number is for. Append only: they are part of what a seed means. */
 enum chance_stream {
     CHANCE_PARTITION = 0x53494D00, /* which samples */
@@ -36,6 +38,25 @@ static inline uint64_t chance_u64(uint64_t seed, enum chance_stream stream, uint
 static inline uint64_t chance_below(uint64_t draw, uint64_t bound)
 {
     return (uint64_t)(((unsigned __int128)draw * bound) >> 64);
+}
+
+/* Uniform in [0, 1), 53 bits: exact in f64. */
+static inline double chance_uniform(uint64_t draw)
+{
+    return (double)(draw >> 11) * 0x1p-53;
+}
+
+/* Whether something happens that does so in this share of all cases. */
+static inline bool chance_happens(uint64_t draw, double share)
+{
+    return chance_uniform(draw) < share;
+}
+
+/* Whether the next of so many candidates is chosen, where `wanted` of those that are left are: any set of
+ * them is as likely as another (Knuth 1997, volume 2, 3.4.2, algorithm S). */
+static inline bool chance_chooses(uint64_t draw, uint64_t left, uint64_t wanted)
+{
+    return chance_below(draw, left) < wanted;
 }
 
 #endif

@@ -10,13 +10,12 @@
 #include <mycel/error.h>
 #include <stdlib.h>
 
-/* So many of all samples, any set as likely as another (Knuth 1997, volume 2, 3.4.2, algorithm S). */
 static void choose(uint64_t seed, uint32_t all, uint32_t wanted, uint32_t *chosen)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < all && count < wanted; i++) {
         uint64_t draw = chance_u64(seed, CHANCE_ROOT, i, 0);
-        if (chance_below(draw, all - i) < wanted - count) {
+        if (chance_chooses(draw, all - i, wanted - count)) {
             chosen[count++] = i;
         }
     }

@@ -59,10 +59,10 @@ void fault_reboot(struct world *world, uint32_t token)
     world_poll(world, live->device);
 }
 
-int fault_vanishes(const struct world *world, uint32_t device, uint32_t lease)
+bool fault_vanishes(const struct world *world, uint32_t device, uint32_t lease)
 {
     uint64_t draw = chance_u64(world->scenario->seed, CHANCE_FAULT, device, (uint64_t)lease << 32);
-    return !fault_healed(world) && (double)(draw >> 11) * 0x1p-53 < world->scenario->vanish;
+    return !fault_healed(world) && chance_happens(draw, world->scenario->vanish);
 }
 
 void fault_vanish(struct world *world, uint32_t device)

@@ -32,7 +32,7 @@ void fault_plan_reboot(struct world *world, uint32_t live);
 void fault_reboot(struct world *world, uint32_t token);
 
 /* Whether a device that was just given a lease disappears while it trains. */
-int fault_vanishes(const struct world *world, uint32_t device, uint32_t lease);
+bool fault_vanishes(const struct world *world, uint32_t device, uint32_t lease);
 /* It does: whatever it held is lost, and it is seen again much later. */
 void fault_vanish(struct world *world, uint32_t device);
 

@@ -108,18 +108,11 @@ static int read_availability(struct fleet *fleet, const struct scenario *s, char
 
 /* ---- devices ------------------------------------------------------------------------------ */
 
-static bool drawn(const struct scenario *s, enum chance_stream stream, uint32_t device,
-                  uint64_t counter, double share)
-{
-    return (double)(chance_u64(s->seed, stream, device, counter) >> 11) * 0x1p-53 < share;
-}
-
 static uint8_t traits_of(const struct scenario *s, uint32_t device)
 {
-    uint8_t traits = 0;
-    traits |= drawn(s, CHANCE_SPEED, device, 0, s->slow) ? FLEET_SLOW : 0;
-    traits |= drawn(s, CHANCE_SPEED, device, 1, s->lying) ? FLEET_LYING : 0;
-    return traits;
+    bool slow = chance_happens(chance_u64(s->seed, CHANCE_SPEED, device, 0), s->slow);
+    bool lying = chance_happens(chance_u64(s->seed, CHANCE_SPEED, device, 1), s->lying);
+    return (uint8_t)((slow ? FLEET_SLOW : 0) | (lying ? FLEET_LYING : 0));
 }
 
 static void place_devices(struct fleet *fleet, const struct scenario *s)
@@ -141,15 +134,14 @@ static void place_devices(struct fleet *fleet, const struct scenario *s)
     }
 }
 
-/* Exactly round(share × count) attackers, any set of so many as likely as another (Knuth 1997, volume 2,
- * 3.4.2, algorithm S). */
+/* Exactly round(share × count) attackers. */
 static void choose_attackers(struct fleet *fleet, const struct scenario *s)
 {
     uint32_t wanted = (uint32_t)(s->attackers * fleet->count + 0.5);
     uint32_t left = fleet->count;
     for (uint32_t i = 0; i < fleet->count && wanted > 0; i++, left--) {
         uint64_t draw = chance_u64(s->seed, CHANCE_ATTACK, i, 0);
-        if (chance_below(draw, left) < wanted) {
+        if (chance_chooses(draw, left, wanted)) {
             fleet->devices[i].traits |= FLEET_ATTACKER;
             wanted--;
         }

@@ -13,7 +13,7 @@ static void set_up(struct world *world, struct live *live, uint32_t device)
     for (unsigned i = 0; i < MYCEL_REQUEST_SLOTS; i++) {
         live->slots[i] = TRIP_NONE;
     }
-    live->session = live->parking = live->troubled = live->vanishing = false;
+    live->parking = live->troubled = live->vanishing = false;
     live->training = (struct live_training){0};
     live->port = (struct mycel_port){&port_transport, live, &port_store,    live,
                                      &port_trainer,   live, &port_platform, live};

@@ -53,9 +53,8 @@ struct live {
     uint32_t device;
     uint32_t use; /* counts how often the record was taken */
     uint32_t slots[MYCEL_REQUEST_SLOTS];
-    uint32_t handshake; /* exchange of the flight under way */
+    uint32_t handshake; /* trip of the flight under way */
     uint32_t inbox;     /* answers that have arrived, oldest first */
-    bool session;       /* the client thinks it has one */
     bool parking;       /* going to sleep: the session is kept */
     bool troubled;      /* something failed: the client counts failures in RAM */
     bool vanishing;     /* it will not come back from this training */

@@ -101,7 +101,7 @@ static bool drawn(const struct world *world, uint32_t id, uint64_t which, double
 {
     uint64_t counter = (uint64_t)world->fleet.devices[id].datagrams << 3 | which;
     uint64_t draw = chance_u64(world->scenario->seed, CHANCE_DETOUR, id, counter);
-    return (double)(draw >> 11) * 0x1p-53 < share;
+    return chance_happens(draw, share);
 }
 
 /* How much later it comes by another way. */

@@ -15,7 +15,10 @@ static void platform_conditions(void *ctx, bool training, struct mycel_condition
 {
     struct live *live = ctx;
     (void)training; /* simulated owners do not mind their own client's load */
-    world_conditions(live->world, live->device, conditions);
+    struct availability_now now;
+    world_look(live->world, live->device, &now);
+    conditions->idle = now.idle;
+    conditions->battery_percent = now.battery_percent;
 }
 
 static void platform_event(void *ctx, const struct mycel_event *event)

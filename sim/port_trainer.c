@@ -21,14 +21,19 @@ static uint32_t trainer_samples(void *ctx)
     return count;
 }
 
+/* What the training still needs of virtual computing time. */
+static uint64_t left_us_at(const struct live_training *t, uint64_t now_us)
+{
+    uint64_t running_us = t->running ? now_us - t->since_us : 0;
+    return running_us < t->left_us ? t->left_us - running_us : 0;
+}
+
 /* Operations that were done before the training was given up. */
 static uint64_t flops_spent(const struct live_training *t, uint64_t now_us)
 {
-    uint64_t running_us = t->running ? now_us - t->since_us : 0;
-    uint64_t left_us = running_us < t->left_us ? t->left_us - running_us : 0;
+    uint64_t spent_us = t->total_us - left_us_at(t, now_us);
     return t->total_us == 0 ? 0
-                            : (uint64_t)((double)t->flops * (double)(t->total_us - left_us) /
-                                         (double)t->total_us);
+                            : (uint64_t)((double)t->flops * (double)spent_us / (double)t->total_us);
 }
 
 void port_training_drop(struct live *live)
@@ -55,7 +60,8 @@ static int trainer_prepare(void *ctx, const struct mycel_plan *plan, uint32_t *c
         return MYCEL_E_NO_MEMORY;
     }
     live->training.work->device = live->device;
-    return world_prepare_training(live->world, live);
+    world_prepare_training(live->world, live);
+    return MYCEL_OK;
 }
 
 static int trainer_load(void *ctx, uint32_t first, const float *values, uint32_t count)
@@ -75,8 +81,7 @@ static int trainer_correct(void *ctx, uint32_t first, const float *values, uint3
 /* Books the virtual time that has passed. */
 static void advance(struct live_training *t, uint64_t now_us)
 {
-    uint64_t spent = now_us - t->since_us;
-    t->left_us -= t->running && spent < t->left_us ? spent : t->running ? t->left_us : 0;
+    t->left_us = left_us_at(t, now_us);
     t->since_us = now_us;
 }
 

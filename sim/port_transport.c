@@ -20,7 +20,6 @@ static bool session_is_ready(const struct live *live)
 static int transport_open(void *ctx)
 {
     struct live *live = ctx;
-    live->session = true;
     if (device_of(live)->session != 0) {
         return MYCEL_OK;
     }
@@ -102,7 +101,6 @@ static void transport_close(void *ctx)
 {
     struct live *live = ctx;
     port_transport_drop(live);
-    live->session = false;
     if (!live->parking) {
         device_of(live)->session = 0;
     }

@@ -91,8 +91,9 @@ static uint64_t next_turn_us(struct world *world, const struct live *live, uint3
         return next_us;
     }
     /* Training: until it is complete, or until its owner comes back. */
-    uint64_t change_us = world_idle_change_us(world, live->device);
-    return end_us < change_us ? end_us : change_us;
+    struct availability_now now;
+    world_look(world, live->device, &now);
+    return end_us < now.next_change_us ? end_us : now.next_change_us;
 }
 
 static void take_turn(struct world *world, uint32_t device)
@@ -117,11 +118,10 @@ static void take_turn(struct world *world, uint32_t device)
 /* A sleeping device that its owner needs looks again when that changes: silence costs nothing. */
 static void wake(struct world *world, uint32_t device)
 {
-    struct mycel_conditions conditions;
-    world_conditions(world, device, &conditions);
-    uint64_t change_us = world_idle_change_us(world, device);
-    if (!conditions.idle && change_us > world->now_us && change_us != UINT64_MAX) {
-        world_wake_at(world, device, change_us);
+    struct availability_now now;
+    world_look(world, device, &now);
+    if (!now.idle && now.next_change_us > world->now_us && now.next_change_us != UINT64_MAX) {
+        world_wake_at(world, device, now.next_change_us);
         return;
     }
     uint32_t id = live_begin(world, device);

@@ -104,18 +104,17 @@ bool world_step(struct world *world);
 uint64_t world_local_ms(const struct world *world, uint32_t device);
 uint64_t world_after_local_ms(const struct world *world, uint32_t device, uint64_t ms);
 
-/* Until when the device stays as idle or busy as it is. */
-uint64_t world_idle_change_us(struct world *world, uint32_t device);
+/* How the device is now: idle or not, until when, and what is left in its battery. */
+void world_look(struct world *world, uint32_t device, struct availability_now *now);
 
 /* How often each device's updates were counted. */
 const struct ledger_share *world_shares(const struct world *world);
 
 /* ---- told by the port ------------------------------------------------------------------------- */
 
-void world_conditions(struct world *world, uint32_t device, struct mycel_conditions *conditions);
 void world_leased(struct world *world, struct live *live);
 /* Sets what live->training costs in time, and whether the device survives it. */
-int world_prepare_training(struct world *world, struct live *live);
+void world_prepare_training(struct world *world, struct live *live);
 /* The training's result is there: charges it. */
 void world_trained(struct world *world, struct live *live);
 /* A training that was given up after so many operations. */

@@ -18,7 +18,7 @@ static double clock_rate(const struct world *world, uint32_t device)
         return 1.0;
     }
     uint64_t draw = chance_u64(world->scenario->seed, CHANCE_PLACE, device, SKEW_STREAM);
-    return 1.0 + ((double)(draw >> 11) * 0x1p-52 - 1.0) * ppm * 1e-6;
+    return 1.0 + (2.0 * chance_uniform(draw) - 1.0) * ppm * 1e-6;
 }
 
 uint64_t world_local_ms(const struct world *world, uint32_t device)
@@ -36,7 +36,7 @@ uint64_t world_after_local_ms(const struct world *world, uint32_t device, uint64
     return world->now_us + (rate == 1.0 ? us : (uint64_t)((double)us / rate) + US_PER_MS);
 }
 
-static void look(struct world *world, uint32_t device, struct availability_now *now)
+void world_look(struct world *world, uint32_t device, struct availability_now *now)
 {
     struct fleet_device *d = &world->fleet.devices[device];
     const struct availability_device as_seen = {.seed = world->scenario->seed,
@@ -46,21 +46,6 @@ static void look(struct world *world, uint32_t device, struct availability_now *
     availability_at(&world->fleet.availability, &as_seen, world->now_us, now);
 }
 
-void world_conditions(struct world *world, uint32_t device, struct mycel_conditions *conditions)
-{
-    struct availability_now now;
-    look(world, device, &now);
-    conditions->idle = now.idle;
-    conditions->battery_percent = now.battery_percent;
-}
-
-uint64_t world_idle_change_us(struct world *world, uint32_t device)
-{
-    struct availability_now now;
-    look(world, device, &now);
-    return now.next_change_us;
-}
-
 void world_leased(struct world *world, struct live *live)
 {
     struct fleet_device *d = &world->fleet.devices[live->device];
@@ -68,7 +53,7 @@ void world_leased(struct world *world, struct live *live)
     world->tally.classes[d->class].leases++;
 }
 
-int world_prepare_training(struct world *world, struct live *live)
+void world_prepare_training(struct world *world, struct live *live)
 {
     const struct fleet_device *d = &world->fleet.devices[live->device];
     struct training *work = live->training.work;
@@ -92,8 +77,7 @@ int world_prepare_training(struct world *world, struct live *live)
     live->training.flops = flops;
     live->training.total_us = live->training.left_us =
         (uint64_t)((double)device_train_us(world->fleet.classes[d->class], flops) * factor);
-    live->vanishing = fault_vanishes(world, live->device, d->leases) != 0;
-    return MYCEL_OK;
+    live->vanishing = fault_vanishes(world, live->device, d->leases);
 }
 
 /* What an attacker reports instead of what its training has made of the base. */

@@ -1,6 +1,6 @@
 /*
  * The simulated coordinator: the shipped engine with a shell in virtual time. Requests come from
- * exchanges, rows go to a ledger that is durable after disk_ms, sums and scores take their virtual
+ * trips, rows go to a ledger that is durable after disk_ms, sums and scores take their virtual
  * time. A crash loses everything but the ledger, and the next start restores the engine from it.
  */
 #ifndef MYCEL_SIM_COORDINATOR_H
@@ -43,7 +43,7 @@ void coordinator_close(struct coordinator *coordinator);
 uint32_t coordinator_epoch(const struct coordinator *coordinator);
 
 /* A request; answered by trip_answer, now or later. */
-void coordinator_request(struct coordinator *coordinator, uint32_t exchange);
+void coordinator_request(struct coordinator *coordinator, uint32_t trip);
 
 /* Events of the queue; `epoch` is the one that they were announced in. */
 void coordinator_stored(struct coordinator *coordinator, uint32_t epoch);

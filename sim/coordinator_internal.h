@@ -99,18 +99,18 @@ void coordinator_forget(struct coordinator *c);
 
 /* ---- coordinator_answer.c: what a device is told */
 void answer_action(struct coordinator *c, const struct engine_action *action);
-void answer_message(struct coordinator *c, uint32_t exchange, uint8_t code, uint16_t format,
+void answer_message(struct coordinator *c, uint32_t trip, uint8_t code, uint16_t format,
                     const uint8_t *payload, int bytes);
-void answer_busy(struct coordinator *c, uint32_t exchange);
-void answer_problem(struct coordinator *c, uint32_t exchange,
+void answer_busy(struct coordinator *c, uint32_t trip);
+void answer_problem(struct coordinator *c, uint32_t trip,
                     const struct engine_action_problem *problem);
-void answer_receipt(struct coordinator *c, uint32_t exchange, uint8_t code,
+void answer_receipt(struct coordinator *c, uint32_t trip, uint8_t code,
                     const struct engine_receipt *receipt);
 /* An old receipt, or the refusal that stands for it. `code`: 2.04 or 2.05. */
-void answer_lookup(struct coordinator *c, uint32_t exchange, uint8_t code,
+void answer_lookup(struct coordinator *c, uint32_t trip, uint8_t code,
                    const struct engine_action_lookup *lookup);
-/* The tag by which the engine names this exchange. */
-uint64_t answer_tag(struct coordinator *c, uint32_t exchange);
+/* The tag by which the engine names this trip. */
+uint64_t answer_tag(struct coordinator *c, uint32_t trip);
 
 /* ---- coordinator_held.c: what devices hold */
 /* Makes the next held model of a sum. */

@@ -11,9 +11,9 @@
 
 #define IDENTITY_BYTES 16u
 
-static uint32_t device_id(const struct trip *e)
+static uint32_t device_id(const struct trip *t)
 {
-    return e->device + 1u; /* the engine's ids start at 1 */
+    return t->device + 1u; /* the engine's ids start at 1 */
 }
 
 /* ---- check-in ----------------------------------------------------------------------------- */
@@ -26,18 +26,18 @@ static void refuse_check_in(struct coordinator *c, uint32_t id, int error)
                    payload, bytes);
 }
 
-static void take_check_in(struct coordinator *c, uint32_t id, const struct trip *e)
+static void take_check_in(struct coordinator *c, uint32_t id, const struct trip *t)
 {
     struct engine_event event = {.type = ENGINE_EVENT_CHECKIN, .tag = answer_tag(c, id)};
     struct desk_hello hello;
-    int rc = desk_read_check_in(e->request.payload, e->request.payload_bytes,
+    int rc = desk_read_check_in(t->request.payload, t->request.payload_bytes,
                                 &event.u.checkin.facts, &hello);
     if (rc < 0) {
         refuse_check_in(c, id, rc);
         return;
     }
-    c->world->tally.classes[c->world->fleet.devices[e->device].class].check_ins++;
-    event.u.checkin.device = device_id(e);
+    c->world->tally.classes[c->world->fleet.devices[t->device].class].check_ins++;
+    event.u.checkin.device = device_id(t);
     coordinator_step(c, &event);
 }
 
@@ -62,14 +62,14 @@ static struct blob *find_blob(struct coordinator *c, const uint8_t sha256[PROTO_
     return NULL;
 }
 
-static void give_model(struct coordinator *c, uint32_t id, struct trip *e)
+static void give_model(struct coordinator *c, uint32_t id, struct trip *t)
 {
     uint8_t sha256[PROTO_SHA256_BYTES];
     struct blob *blob = NULL;
-    if (base64url_decode(e->segment[1], strlen(e->segment[1]), sha256, sizeof sha256) >= 0) {
+    if (base64url_decode(t->segment[1], strlen(t->segment[1]), sha256, sizeof sha256) >= 0) {
         blob = find_blob(c, sha256);
     }
-    struct mycel_block block = e->request.block;
+    struct mycel_block block = t->request.block;
     uint64_t offset = (uint64_t)block.number << (block.szx + 4u);
     if (blob == NULL || offset >= blob->bytes) {
         const struct engine_action_problem problem = {.status = MYCEL_E_NOT_FOUND};
@@ -80,34 +80,34 @@ static void give_model(struct coordinator *c, uint32_t id, struct trip *e)
     }
     size_t left = blob->bytes - (size_t)offset;
     size_t size = (size_t)16u << block.szx;
-    e->response = (struct mycel_response){.slot = e->slot,
+    t->response = (struct mycel_response){.slot = t->slot,
                                           .code = CODE(2, 5),
                                           .content_format = PROTO_FORMAT_MODEL,
                                           .block = block,
                                           .etag_bytes = MYCEL_ETAG_BYTES_MAX,
                                           .payload = blob->data + offset,
                                           .payload_bytes = left < size ? left : size};
-    e->response.block.more = size < left;
-    e->response.size2 = block.number == 0 ? (uint32_t)blob->bytes : 0;
-    memcpy(e->response.etag, blob->sha256, MYCEL_ETAG_BYTES_MAX);
-    e->blob = blob_ref(blob);
+    t->response.block.more = size < left;
+    t->response.size2 = block.number == 0 ? (uint32_t)blob->bytes : 0;
+    memcpy(t->response.etag, blob->sha256, MYCEL_ETAG_BYTES_MAX);
+    t->blob = blob_ref(blob);
     trip_answer(c->world, id);
 }
 
 /* ---- update ------------------------------------------------------------------------------- */
 
 /* Asks the engine about a key. False: told to ask again. */
-static bool query(struct coordinator *c, const struct trip *e, const uint8_t key[PROTO_KEY_BYTES],
+static bool query(struct coordinator *c, const struct trip *t, const uint8_t key[PROTO_KEY_BYTES],
                   uint64_t bytes, struct engine_action *answer)
 {
     struct engine_event event = {.type = ENGINE_EVENT_UPLOAD_QUERY};
-    event.u.query.device = device_id(e);
+    event.u.query.device = device_id(t);
     memcpy(event.u.query.key, key, PROTO_KEY_BYTES);
     event.u.query.bytes = bytes;
     return coordinator_query(c, &event, answer);
 }
 
-/* True: the body may come in; else the exchange was answered. */
+/* True: the body may come in; else the trip was answered. */
 static bool admit(struct coordinator *c, uint32_t id, const uint8_t key[PROTO_KEY_BYTES],
                   uint64_t bytes, uint8_t code)
 {
@@ -136,10 +136,10 @@ struct upload {
     uint8_t key[PROTO_KEY_BYTES];
 };
 
-static bool read_upload(struct upload *u, const struct trip *e)
+static bool read_upload(struct upload *u, const struct trip *t)
 {
-    const char *key = e->segment[1];
-    (void)snprintf(u->identity, sizeof u->identity, "%u", e->device);
+    const char *key = t->segment[1];
+    (void)snprintf(u->identity, sizeof u->identity, "%u", t->device);
     int n = snprintf(u->path, sizeof u->path, "%s%c%s", PROTO_PATH_UPDATE, '\0', key);
     u->body_key =
         (struct body_key){.identity = u->identity, .path = u->path, .path_bytes = (size_t)n + 1u};
@@ -161,21 +161,21 @@ static int encode_status(struct body *body, uint8_t *out, size_t capacity)
 
 static void hand_over(struct coordinator *c, uint32_t id, const struct upload *u, struct body *body)
 {
-    const struct trip *e = trip_at(&c->world->trips, id);
+    const struct trip *t = trip_at(&c->world->trips, id);
     const struct verify_expected expected = {.params = c->task.params};
     struct engine_event event = {.type = ENGINE_EVENT_UPDATE, .tag = answer_tag(c, id)};
     c->body_bytes = (uint32_t)body->size;
     c->body = body_take(&c->bodies, body);
     body_table_remove(&c->bodies, body);
     verify_update(c->body, c->body_bytes, &expected, &event.u.update);
-    event.u.update.device = device_id(e);
+    event.u.update.device = device_id(t);
     memcpy(event.u.update.key, u->key, PROTO_KEY_BYTES);
     coordinator_step(c, &event);
     free(c->body); /* unless a row has taken it */
     c->body = NULL;
 }
 
-/* The body that a block belongs to; NULL when the exchange was answered. */
+/* The body that a block belongs to; NULL when the trip was answered. */
 static struct body *body_of(struct coordinator *c, uint32_t id, const struct upload *u,
                             uint64_t size)
 {
@@ -191,14 +191,14 @@ static struct body *body_of(struct coordinator *c, uint32_t id, const struct upl
     return body;
 }
 
-static void take_block(struct coordinator *c, uint32_t id, const struct trip *e)
+static void take_block(struct coordinator *c, uint32_t id, const struct trip *t)
 {
     struct upload u;
-    const struct mycel_block *block = &e->request.block;
+    const struct mycel_block *block = &t->request.block;
     uint64_t offset = (uint64_t)block->number << (block->szx + 4u);
-    uint64_t size = block->more ? e->request.size1 : offset + e->request.payload_bytes;
-    bool sane = offset + e->request.payload_bytes <= size;
-    if (!read_upload(&u, e) || !sane) {
+    uint64_t size = block->more ? t->request.size1 : offset + t->request.payload_bytes;
+    bool sane = offset + t->request.payload_bytes <= size;
+    if (!read_upload(&u, t) || !sane) {
         answer_message(c, id, CODE(4, 0), MYCEL_FORMAT_NONE, NULL, 0);
         return;
     }
@@ -211,7 +211,7 @@ static void take_block(struct coordinator *c, uint32_t id, const struct trip *e)
         return;
     }
     body->block_bytes = (uint16_t)(16u << block->szx);
-    body_store(&c->bodies, body, offset, e->request.payload, (uint32_t)e->request.payload_bytes,
+    body_store(&c->bodies, body, offset, t->request.payload, (uint32_t)t->request.payload_bytes,
                c->world->now_us / 1000u);
     if (block->more) {
         answer_message(c, id, CODE(2, 31), MYCEL_FORMAT_NONE, NULL, 0);
@@ -224,10 +224,10 @@ static void take_block(struct coordinator *c, uint32_t id, const struct trip *e)
     }
 }
 
-static void give_status(struct coordinator *c, uint32_t id, const struct trip *e)
+static void give_status(struct coordinator *c, uint32_t id, const struct trip *t)
 {
     struct upload u;
-    if (!read_upload(&u, e)) {
+    if (!read_upload(&u, t)) {
         answer_message(c, id, CODE(4, 0), MYCEL_FORMAT_NONE, NULL, 0);
     } else if (admit(c, id, u.key, 0, CODE(2, 5))) {
         uint8_t payload[PROTO_MESSAGE_BYTES_MAX];
@@ -251,24 +251,24 @@ enum { ROUTE_CHECK_IN, ROUTE_MODEL, ROUTE_BLOCK, ROUTE_STATUS, ROUTES };
 
 void coordinator_request(struct coordinator *c, uint32_t id)
 {
-    struct trip *e = trip_at(&c->world->trips, id);
+    struct trip *t = trip_at(&c->world->trips, id);
     unsigned route = 0;
-    while (route < ROUTES && (routes[route].method != e->request.method ||
-                              strcmp(routes[route].path, e->segment[0]) != 0)) {
+    while (route < ROUTES && (routes[route].method != t->request.method ||
+                              strcmp(routes[route].path, t->segment[0]) != 0)) {
         route++;
     }
     switch (route) {
     case ROUTE_CHECK_IN:
-        take_check_in(c, id, e);
+        take_check_in(c, id, t);
         break;
     case ROUTE_MODEL:
-        give_model(c, id, e);
+        give_model(c, id, t);
         break;
     case ROUTE_BLOCK:
-        take_block(c, id, e);
+        take_block(c, id, t);
         break;
     case ROUTE_STATUS:
-        give_status(c, id, e);
+        give_status(c, id, t);
         break;
     default:
         answer_message(c, id, CODE(4, 4), MYCEL_FORMAT_NONE, NULL, 0);

@@ -163,11 +163,10 @@ bool coordinator_query(struct coordinator *c, struct engine_event *event,
 static void tally_published(struct coordinator *c, uint32_t round)
 {
     struct world *world = c->world;
-    for (uint32_t i = 0; i < c->ledger.update_count; i++) {
-        const struct engine_receipt *receipt = &c->ledger.updates[i].row.receipt;
-        if (c->ledger.updates[i].body != NULL && receipt->counted_round == round) {
-            world->tally.classes[world->fleet.devices[receipt->device - 1u].class].published++;
-        }
+    const struct ledger_update *u = NULL;
+    while ((u = ledger_waiting(&c->ledger, round, u)) != NULL) {
+        uint32_t device = u->row.receipt.device - 1u;
+        world->tally.classes[world->fleet.devices[device].class].published++;
     }
 }
 

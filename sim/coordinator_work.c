@@ -37,23 +37,16 @@ struct summing {
     void *work;
 };
 
-static bool belongs(const struct summing *s, const struct ledger_update *update)
-{
-    return update->body != NULL && update->row.receipt.counted_round == s->order->round;
-}
-
 /* What the engine counted and what is durable must be the same set. */
 static int survey(struct summing *s)
 {
     const struct ledger *ledger = &s->c->ledger;
     uint64_t weight = 0;
-    for (uint32_t i = 0; i < ledger->update_count; i++) {
-        const struct ledger_update *u = &ledger->updates[i];
-        if (belongs(s, u)) {
-            s->count++;
-            weight += u->row.weight;
-            s->weight_max = u->row.weight > s->weight_max ? (uint32_t)u->row.weight : s->weight_max;
-        }
+    const struct ledger_update *u = NULL;
+    while ((u = ledger_waiting(ledger, s->order->round, u)) != NULL) {
+        s->count++;
+        weight += u->row.weight;
+        s->weight_max = u->row.weight > s->weight_max ? (uint32_t)u->row.weight : s->weight_max;
     }
     return s->count == s->order->accepted && weight == s->order->weight ? MYCEL_OK
                                                                         : MYCEL_E_CORRUPT;
@@ -86,23 +79,31 @@ static int begin(struct summing *s)
     return s->work == NULL ? MYCEL_E_NO_MEMORY : rule_begin(&s->round, &setup);
 }
 
+static struct sum_body body_of(const struct ledger_update *u)
+{
+    return (struct sum_body){.row = {.device = u->row.receipt.device,
+                                     .weight = (uint32_t)u->row.weight,
+                                     .steps = u->row.report.steps,
+                                     .scale_q16 = u->row.scale_q16,
+                                     .loss_first = u->row.report.loss_first},
+                             .body = u->body,
+                             .bytes = u->body_bytes};
+}
+
 static int add_all(struct summing *s)
 {
-    const struct ledger *ledger = &s->c->ledger;
+    struct sum_body batch[RULE_BATCH_MAX];
+    const struct ledger_update *u = NULL;
+    uint32_t count = 0;
     int rc = MYCEL_OK;
-    for (uint32_t i = 0; i < ledger->update_count && rc == 0; i++) {
-        const struct ledger_update *u = &ledger->updates[i];
-        if (!belongs(s, u)) {
-            continue;
+    while (rc == 0 && (u = ledger_waiting(&s->c->ledger, s->order->round, u)) != NULL) {
+        batch[count++] = body_of(u);
+        if (count == RULE_BATCH_MAX) {
+            rc = sum_add_bodies(&s->round, batch, count);
+            count = 0;
         }
-        const struct sum_row row = {.device = u->row.receipt.device,
-                                    .weight = (uint32_t)u->row.weight,
-                                    .steps = u->row.report.steps,
-                                    .scale_q16 = u->row.scale_q16,
-                                    .loss_first = u->row.report.loss_first};
-        rc = sum_add_body(&s->round, &row, u->body, u->body_bytes);
     }
-    return rc;
+    return rc == 0 && count > 0 ? sum_add_bodies(&s->round, batch, count) : rc;
 }
 
 static int sum_round(struct summing *s)

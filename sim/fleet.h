@@ -28,7 +28,6 @@ struct fleet_device {
     uint64_t timer_us;  /* an event that comes no later than that, unless it is over */
     uint32_t live;      /* its live state; LIVE_NONE: asleep */
     uint32_t session;   /* the coordinator's epoch of its DTLS session; 0: none */
-    uint32_t counted;   /* updates that became part of a version */
     uint32_t draws;     /* random numbers its client has taken */
     uint32_t leases;    /* it was given */
     uint32_t datagrams; /* sent and received: what chance decides of a link counts them */

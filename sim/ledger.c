@@ -182,6 +182,19 @@ const struct engine_receipt *ledger_receipt(const struct ledger *ledger, uint32_
     return NULL;
 }
 
+const struct ledger_update *ledger_waiting(const struct ledger *ledger, uint32_t round,
+                                           const struct ledger_update *previous)
+{
+    uint32_t next = previous != NULL ? (uint32_t)(previous - ledger->updates) + 1u : 0;
+    for (uint32_t i = next; i < ledger->update_count; i++) {
+        const struct ledger_update *u = &ledger->updates[i];
+        if (u->body != NULL && u->row.receipt.counted_round == round) {
+            return u;
+        }
+    }
+    return NULL;
+}
+
 void ledger_publish(struct ledger *ledger, const struct engine_action_publish *publish,
                     struct blob *model, const struct ledger_held *held, float *state)
 {
@@ -195,14 +208,10 @@ void ledger_publish(struct ledger *ledger, const struct engine_action_publish *p
     ledger->model = blob_ref(model);
     ledger->state = state;
     ledger->progress.base = publish->version;
-    ledger->committed_rounds++;
-    for (uint32_t i = 0; i < ledger->update_count; i++) {
-        struct ledger_update *u = &ledger->updates[i];
-        if (u->row.receipt.counted_round == publish->round) {
-            ledger->published += u->body != NULL;
-            free(u->body);
-            u->body = NULL;
-        }
+    const struct ledger_update *u = NULL;
+    while ((u = ledger_waiting(ledger, publish->round, u)) != NULL) {
+        free(u->body);
+        ledger->updates[u - ledger->updates].body = NULL;
     }
 }
 

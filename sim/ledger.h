@@ -57,9 +57,7 @@ struct ledger {
     struct ledger_held held;         /* of progress.base */
     float *state;                    /* the rule's, after progress.base */
     uint64_t state_floats;
-    uint64_t committed_rounds;
-    uint64_t counted;   /* updates with counted_round > 0, ever */
-    uint64_t published; /* updates that became part of a version */
+    uint64_t counted; /* updates with counted_round > 0, ever */
     uint64_t rejected;
     uint64_t late;
     uint64_t expired; /* leases that nothing can come of any more */
@@ -78,6 +76,11 @@ int ledger_write(struct ledger *ledger, const struct engine_action *action, uint
  * over. Bodies that went into it are dropped. */
 void ledger_publish(struct ledger *ledger, const struct engine_action_publish *publish,
                     struct blob *model, const struct ledger_held *held, float *state);
+
+/* The updates counted in a round whose bodies wait for its sum: the one behind `previous` (NULL: the first),
+ * or NULL. */
+const struct ledger_update *ledger_waiting(const struct ledger *ledger, uint32_t round,
+                                           const struct ledger_update *previous);
 
 /* Leases that have ended without an update. */
 uint64_t ledger_expired(const struct ledger *ledger, uint64_t now_us);

@@ -46,16 +46,16 @@ static int transport_receive(void *ctx, struct mycel_response *response)
     struct live *live = ctx;
     while (live->inbox != TRIP_NONE) {
         uint32_t id = live->inbox;
-        struct trip *e = trip_at(&live->world->trips, id);
-        live->inbox = e->next;
-        e->arrived = false;
-        unsigned slot = e->slot;
+        struct trip *t = trip_at(&live->world->trips, id);
+        live->inbox = t->next;
+        t->arrived = false;
+        unsigned slot = t->slot;
         if (live->slots[slot] != id) {
             trip_cancel(live->world, id); /* cancelled while it lay here */
             continue;
         }
-        port_store_arrived(&live->store, e->blob);
-        *response = e->response;
+        port_store_arrived(&live->store, t->blob);
+        *response = t->response;
         response->slot = (uint8_t)slot;
         live->slots[slot] = TRIP_NONE;
         /* The record may be reused only after this answer was looked at: the next call, at the
@@ -86,9 +86,9 @@ void port_transport_drop(struct live *live)
     }
     while (live->inbox != TRIP_NONE) {
         uint32_t id = live->inbox;
-        struct trip *e = trip_at(&live->world->trips, id);
-        live->inbox = e->next;
-        e->arrived = false;
+        struct trip *t = trip_at(&live->world->trips, id);
+        live->inbox = t->next;
+        t->arrived = false;
         trip_cancel(live->world, id);
     }
     if (live->handshake != TRIP_NONE) {

@@ -38,6 +38,7 @@ static void collect(struct run *run)
     f->events = w->tally.events;
     f->bytes_up = f->bytes_down = f->trained = f->selected = f->protocol_only = 0;
     uint64_t nj = 0;
+    uint64_t published = 0;
     for (uint32_t i = 0; i < w->fleet.class_count; i++) {
         const struct world_class_tally *t = &w->tally.classes[i];
         f->bytes_up += t->bytes_up;
@@ -45,10 +46,11 @@ static void collect(struct run *run)
         f->trained += t->trained;
         f->selected += t->leases;
         f->protocol_only += t->check_ins - t->leases;
+        published += t->published;
         nj += t->compute_nj + t->radio_nj;
     }
     f->energy_j = (double)nj * 1e-9;
-    f->discarded = f->trained - (ledger->published < f->trained ? ledger->published : f->trained);
+    f->discarded = f->trained - (published < f->trained ? published : f->trained);
     memcpy(f->model_sha256, ledger->progress.base.sha256, sizeof f->model_sha256);
 }
 

@@ -21,28 +21,28 @@ static uint32_t take(struct world *world, uint32_t device)
         world_fail(world, MYCEL_E_NO_MEMORY, "no memory for another request");
         return TRIP_NONE;
     }
-    struct trip *e = trip_at(&world->trips, id);
-    uint32_t use = e->use + 1u;
-    uint64_t timer_us = e->timer_us;
-    memset(e, 0, offsetof(struct trip, segment));
-    e->use = use;
-    e->timer_us = timer_us;
-    e->device = device;
-    e->session = world->fleet.devices[device].session;
-    e->next = TRIP_NONE;
-    e->refs = 1;
-    e->bound = true;
+    struct trip *t = trip_at(&world->trips, id);
+    uint32_t use = t->use + 1u;
+    uint64_t timer_us = t->timer_us;
+    memset(t, 0, offsetof(struct trip, segment));
+    t->use = use;
+    t->timer_us = timer_us;
+    t->device = device;
+    t->session = world->fleet.devices[device].session;
+    t->next = TRIP_NONE;
+    t->refs = 1;
+    t->bound = true;
     return id;
 }
 
 static void unref(struct world *world, uint32_t id)
 {
-    struct trip *e = trip_at(&world->trips, id);
-    if (--e->refs > 0) {
+    struct trip *t = trip_at(&world->trips, id);
+    if (--t->refs > 0) {
         return;
     }
-    blob_unref(e->blob);
-    e->blob = NULL;
+    blob_unref(t->blob);
+    t->blob = NULL;
     pool_put(&world->trips, id);
 }
 
@@ -60,25 +60,25 @@ void trips_free(struct pool *trips)
  * anew if it came too early. */
 static void arm(struct world *world, uint32_t id)
 {
-    struct trip *e = trip_at(&world->trips, id);
-    if (e->timer_us <= world->now_us || e->timer_us > e->retry_us) {
-        e->timer_us = e->retry_us;
-        world_push(world, e->retry_us, WORLD_RETRY, id);
+    struct trip *t = trip_at(&world->trips, id);
+    if (t->timer_us <= world->now_us || t->timer_us > t->retry_us) {
+        t->timer_us = t->retry_us;
+        world_push(world, t->retry_us, WORLD_RETRY, id);
     }
 }
 
-static uint64_t timeout_us(struct world *world, const struct trip *e)
+static uint64_t timeout_us(struct world *world, const struct trip *t)
 {
     uint64_t ack_us = (uint64_t)(world->scenario->ack_s * 1e6);
-    if (e->request.timeout_ms > 0 && world->scenario->ack_s <= ACK_S) {
-        ack_us = e->request.timeout_ms * UINT64_C(1000); /* as the client has measured the way */
+    if (t->request.timeout_ms > 0 && world->scenario->ack_s <= ACK_S) {
+        ack_us = t->request.timeout_ms * UINT64_C(1000); /* as the client has measured the way */
     }
-    if (e->kind == TRIP_HANDSHAKE) {
-        return ack_us / FLIGHT_SHARE << e->tries;
+    if (t->kind == TRIP_HANDSHAKE) {
+        return ack_us / FLIGHT_SHARE << t->tries;
     }
     /* ACK_RANDOM_FACTOR is 1.5 (RFC 7252 §4.8). */
-    uint64_t draw = chance_u64(world->scenario->seed, CHANCE_RETRANSMIT, e->device, e->use);
-    return (ack_us + chance_below(draw, ack_us / 2u + 1u)) << e->tries;
+    uint64_t draw = chance_u64(world->scenario->seed, CHANCE_RETRANSMIT, t->device, t->use);
+    return (ack_us + chance_below(draw, ack_us / 2u + 1u)) << t->tries;
 }
 
 /* `arrival`: WORLD_UP or WORLD_DOWN. */
@@ -94,40 +94,40 @@ static void send(struct world *world, uint32_t id, uint32_t bytes, enum world_ki
 
 static void transmit(struct world *world, uint32_t id)
 {
-    struct trip *e = trip_at(&world->trips, id);
+    struct trip *t = trip_at(&world->trips, id);
     uint32_t bytes =
-        e->kind == TRIP_HANDSHAKE ? wire_handshake_up[e->flight] : wire_request_bytes(&e->request);
+        t->kind == TRIP_HANDSHAKE ? wire_handshake_up[t->flight] : wire_request_bytes(&t->request);
     send(world, id, bytes, WORLD_UP);
-    e->sent_us = world->now_us;
-    e->retry_us = world->now_us + timeout_us(world, e);
+    t->sent_us = world->now_us;
+    t->retry_us = world->now_us + timeout_us(world, t);
     arm(world, id);
 }
 
 static void transmit_back(struct world *world, uint32_t id)
 {
-    struct trip *e = trip_at(&world->trips, id);
-    uint32_t bytes = e->kind == TRIP_HANDSHAKE ? wire_handshake_down[e->flight]
-                                               : wire_response_bytes(&e->response);
+    struct trip *t = trip_at(&world->trips, id);
+    uint32_t bytes = t->kind == TRIP_HANDSHAKE ? wire_handshake_down[t->flight]
+                                               : wire_response_bytes(&t->response);
     send(world, id, bytes, WORLD_DOWN);
 }
 
 /* ---- the device's side -------------------------------------------------------------------- */
 
-static void copy_request(struct trip *e, const struct mycel_request *request)
+static void copy_request(struct trip *t, const struct mycel_request *request)
 {
-    e->request = *request;
+    t->request = *request;
     for (unsigned i = 0; i < 2; i++) {
         if (request->path[i] != NULL) {
             size_t bytes = strlen(request->path[i]) + 1u;
             bytes = bytes < TRIP_SEGMENT_BYTES ? bytes : TRIP_SEGMENT_BYTES;
-            memcpy(e->segment[i], request->path[i], bytes);
-            e->segment[i][TRIP_SEGMENT_BYTES - 1u] = '\0';
-            e->request.path[i] = e->segment[i];
+            memcpy(t->segment[i], request->path[i], bytes);
+            t->segment[i][TRIP_SEGMENT_BYTES - 1u] = '\0';
+            t->request.path[i] = t->segment[i];
         }
     }
     if (request->payload_bytes > 0) {
-        memcpy(e->payload, request->payload, request->payload_bytes);
-        e->request.payload = e->payload;
+        memcpy(t->payload, request->payload, request->payload_bytes);
+        t->request.payload = t->payload;
     }
 }
 
@@ -136,9 +136,9 @@ uint32_t trip_begin(struct world *world, uint32_t device, unsigned slot,
 {
     uint32_t id = take(world, device);
     if (id != TRIP_NONE) {
-        struct trip *e = trip_at(&world->trips, id);
-        e->slot = (uint8_t)slot;
-        copy_request(e, request);
+        struct trip *t = trip_at(&world->trips, id);
+        t->slot = (uint8_t)slot;
+        copy_request(t, request);
         transmit(world, id);
     }
     return id;
@@ -162,31 +162,31 @@ void trip_cancel(struct world *world, uint32_t id)
 
 void trip_retry(struct world *world, uint32_t id)
 {
-    struct trip *e = trip_at(&world->trips, id);
-    if (e->timer_us != world->now_us) {
+    struct trip *t = trip_at(&world->trips, id);
+    if (t->timer_us != world->now_us) {
         return; /* it was set anew since */
     }
-    e->timer_us = 0;
-    bool waits = e->bound && !e->arrived;
-    if (waits && e->retry_us > world->now_us) {
+    t->timer_us = 0;
+    bool waits = t->bound && !t->arrived;
+    if (waits && t->retry_us > world->now_us) {
         arm(world, id);
-    } else if (waits && e->tries < RETRANSMITS_MAX) {
-        e->tries++;
+    } else if (waits && t->tries < RETRANSMITS_MAX) {
+        t->tries++;
         transmit(world, id);
     }
 }
 
 /* The next flight, or the session stands. */
-static void handshake_goes_on(struct world *world, struct live *live, struct trip *e, uint32_t id)
+static void handshake_goes_on(struct world *world, struct live *live, struct trip *t, uint32_t id)
 {
-    if (e->flight + 1u < WIRE_HANDSHAKE_FLIGHTS) {
-        e->flight++;
-        e->tries = 0;
-        e->taken = e->answered = false;
+    if (t->flight + 1u < WIRE_HANDSHAKE_FLIGHTS) {
+        t->flight++;
+        t->tries = 0;
+        t->taken = t->answered = false;
         transmit(world, id);
         return;
     }
-    world->fleet.devices[e->device].session = e->epoch;
+    world->fleet.devices[t->device].session = t->epoch;
     live->handshake = TRIP_NONE;
     trip_cancel(world, id);
     world_poll(world, live->device);
@@ -203,24 +203,24 @@ static void append_to_inbox(struct world *world, struct live *live, uint32_t id)
 }
 
 /* For the client's measure of the way, where a repetition makes the first sending meaningless. */
-static uint16_t since_sent_ms(const struct world *world, const struct trip *e)
+static uint16_t since_sent_ms(const struct world *world, const struct trip *t)
 {
-    uint64_t ms = (world->now_us - e->sent_us) / 1000u;
-    return e->tries == 0 ? 0 : ms < UINT16_MAX ? (uint16_t)(ms + 1u) : UINT16_MAX;
+    uint64_t ms = (world->now_us - t->sent_us) / 1000u;
+    return t->tries == 0 ? 0 : ms < UINT16_MAX ? (uint16_t)(ms + 1u) : UINT16_MAX;
 }
 
 void trip_down(struct world *world, uint32_t id)
 {
-    struct trip *e = trip_at(&world->trips, id);
-    uint32_t live_id = world->fleet.devices[e->device].live;
-    if (e->bound && !e->arrived && live_id != LIVE_NONE) {
+    struct trip *t = trip_at(&world->trips, id);
+    uint32_t live_id = world->fleet.devices[t->device].live;
+    if (t->bound && !t->arrived && live_id != LIVE_NONE) {
         struct live *live = live_at(&world->lives, live_id);
-        if (e->kind == TRIP_HANDSHAKE) {
-            handshake_goes_on(world, live, e, id);
+        if (t->kind == TRIP_HANDSHAKE) {
+            handshake_goes_on(world, live, t, id);
         } else {
-            e->arrived = true;
-            e->response.repeats = e->tries;
-            e->response.since_ms = since_sent_ms(world, e);
+            t->arrived = true;
+            t->response.repeats = t->tries;
+            t->response.since_ms = since_sent_ms(world, t);
             append_to_inbox(world, live, id);
             world_poll(world, live->device);
         }
@@ -232,30 +232,30 @@ void trip_down(struct world *world, uint32_t id)
 
 void trip_up(struct world *world, uint32_t id)
 {
-    struct trip *e = trip_at(&world->trips, id);
+    struct trip *t = trip_at(&world->trips, id);
     uint32_t epoch = coordinator_epoch(world->coordinator);
-    if (e->taken && e->epoch != epoch) {
-        e->taken = e->answered = false; /* whoever took it has died since */
+    if (t->taken && t->epoch != epoch) {
+        t->taken = t->answered = false; /* whoever took it has died since */
     }
-    bool known = e->kind == TRIP_HANDSHAKE || e->session == epoch;
+    bool known = t->kind == TRIP_HANDSHAKE || t->session == epoch;
     if (epoch == 0 || !known) {
         unref(world, id); /* nobody is there, or nobody who knows this session: silence */
         return;
     }
-    if (e->taken) {
-        if (e->answered) {
+    if (t->taken) {
+        if (t->answered) {
             transmit_back(world, id);
         }
         unref(world, id);
         return;
     }
-    e->taken = true;
-    e->epoch = epoch;
-    if (e->kind == TRIP_HANDSHAKE) {
-        e->answered = true;
+    t->taken = true;
+    t->epoch = epoch;
+    if (t->kind == TRIP_HANDSHAKE) {
+        t->answered = true;
         transmit_back(world, id);
     } else {
-        e->refs++; /* until trip_answer or trip_drop */
+        t->refs++; /* until trip_answer or trip_drop */
         coordinator_request(world->coordinator, id);
     }
     unref(world, id);
@@ -263,8 +263,8 @@ void trip_up(struct world *world, uint32_t id)
 
 void trip_answer(struct world *world, uint32_t id)
 {
-    struct trip *e = trip_at(&world->trips, id);
-    e->answered = true;
+    struct trip *t = trip_at(&world->trips, id);
+    t->answered = true;
     transmit_back(world, id);
     unref(world, id);
 }

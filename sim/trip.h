@@ -1,6 +1,6 @@
 /*
  * One request and its answer on their way between a device and the coordinator: what CoAP's message
- * layer does (RFC 7252 §4.2), with a session's handshake as a sequence of such exchanges. It owns
+ * layer does (RFC 7252 §4.2), with a session's handshake as a sequence of such trips. It owns
  * retransmission, repetition and what a datagram costs; it must never look into a payload.
  *
  *   device: transport.send -> trip_begin -> [link] -> coordinator: WORLD_UP -> handle (once)
@@ -66,7 +66,7 @@ uint32_t trip_handshake(struct world *world, uint32_t device);
 /* The device no longer waits. */
 void trip_cancel(struct world *world, uint32_t id);
 
-/* The coordinator's answer; payload and blob as in the struct. Once per exchange. */
+/* The coordinator's answer; payload and blob as in the struct. Once a trip. */
 void trip_answer(struct world *world, uint32_t id);
 
 /* The coordinator's work on it has ended without an answer (it crashed, or had one already). */

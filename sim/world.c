@@ -154,16 +154,15 @@ static void crash(struct world *world)
     fault_plan_crash(world);
 }
 
-static void on_datagram(struct world *world, uint32_t exchange, bool up)
+static void on_datagram(struct world *world, uint32_t trip, bool up)
 {
     if (world->watch != NULL) {
-        world->watch->arrived(world->watch->user, world, trip_at(&world->trips, exchange)->device,
-                              up);
+        world->watch->arrived(world->watch->user, world, trip_at(&world->trips, trip)->device, up);
     }
     if (up) {
-        trip_up(world, exchange);
+        trip_up(world, trip);
     } else {
-        trip_down(world, exchange);
+        trip_down(world, trip);
     }
 }
 

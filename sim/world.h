@@ -23,9 +23,9 @@ struct world_watch;
 /* X(name): what an event of the queue is about; `who` in the comment. */
 enum world_kind {
     WORLD_DEVICE, /* a device's wake_us has come: the device */
-    WORLD_UP,     /* a request reaches the coordinator: the exchange */
-    WORLD_DOWN,   /* an answer reaches the device: the exchange */
-    WORLD_RETRY,  /* time to repeat a request: the exchange */
+    WORLD_UP,     /* a request reaches the coordinator: the trip */
+    WORLD_DOWN,   /* an answer reaches the device: the trip */
+    WORLD_RETRY,  /* time to repeat a request: the trip */
     WORLD_REBOOT, /* a device's power fails: the live record's use */
     WORLD_STORE,  /* the oldest group of rows is durable: the coordinator's epoch */
     WORLD_WORK,   /* a sum or a score is ready: the coordinator's epoch */

@@ -42,10 +42,3 @@ int sum_add_bodies(struct rule_round *round, const struct sum_body *bodies, uint
     }
     return 0;
 }
-
-int sum_add_body(struct rule_round *round, const struct sum_row *row, const uint8_t *body,
-                 size_t bytes)
-{
-    const struct sum_body one = {.row = *row, .body = body, .bytes = bytes};
-    return sum_add_bodies(round, &one, 1);
-}

@@ -32,8 +32,4 @@ struct sum_body {
  * good for nothing. */
 int sum_add_bodies(struct rule_round *round, const struct sum_body *bodies, uint32_t count);
 
-/* The same for one body. */
-int sum_add_body(struct rule_round *round, const struct sum_row *row, const uint8_t *body,
-                 size_t bytes);
-
 #endif

@@ -111,6 +111,9 @@ static void keep_version(struct shell *shell, struct run_sum *sum,
     struct run_entry *entry = run_table_find(&shell->runs, publish->run);
     if (entry && sum->held.model) {
         run_entry_add_chain(entry, &sum->held.known); /* nobody asks for the version itself */
+        blob_cache_put(&shell->blobs, sum->held.known.sha256, sum->held.chain,
+                       sum->held.known.bytes);
+        sum->held.chain = NULL;
     } else {
         blob_cache_put(&shell->blobs, publish->version.sha256, sum->model, sum->model_bytes);
         sum->model = NULL;

@@ -34,6 +34,20 @@ static struct blob_cache_entry *oldest(struct blob_cache *cache)
     return best;
 }
 
+static const struct blob_cache_entry *put(struct blob_cache *cache, struct net_blob *blob,
+                                          const uint8_t sha256[PROTO_SHA256_BYTES], void *data,
+                                          size_t bytes)
+{
+    struct blob_cache_entry *entry = oldest(cache);
+    net_blob_unref(entry->blob);
+    memcpy(entry->sha256, sha256, PROTO_SHA256_BYTES);
+    entry->blob = blob;
+    entry->data = data;
+    entry->bytes = bytes;
+    entry->used = ++cache->clock;
+    return entry;
+}
+
 const struct blob_cache_entry *blob_cache_put(struct blob_cache *cache,
                                               const uint8_t sha256[PROTO_SHA256_BYTES], void *data,
                                               size_t bytes)
@@ -44,14 +58,29 @@ const struct blob_cache_entry *blob_cache_put(struct blob_cache *cache,
         free(data);
         return known;
     }
-    struct blob_cache_entry *entry = oldest(cache);
-    net_blob_unref(entry->blob);
-    memcpy(entry->sha256, sha256, PROTO_SHA256_BYTES);
-    entry->blob = blob;
-    entry->data = data;
-    entry->bytes = bytes;
-    entry->used = ++cache->clock;
-    return entry;
+    return put(cache, blob, sha256, data, bytes);
+}
+
+static void release_end(void *user, void *data)
+{
+    (void)data;
+    net_blob_unref(user);
+}
+
+const struct blob_cache_entry *blob_cache_put_end(struct blob_cache *cache,
+                                                  const uint8_t sha256[PROTO_SHA256_BYTES],
+                                                  const struct blob_cache_entry *whole,
+                                                  size_t offset)
+{
+    uint8_t *data = (uint8_t *)whole->data + offset;
+    size_t bytes = whole->bytes - offset;
+    struct net_blob *parent = net_blob_ref(whole->blob);
+    struct net_blob *blob = net_blob_new(data, bytes, sha256, release_end, parent);
+    if (!blob) {
+        net_blob_unref(parent);
+        return NULL;
+    }
+    return put(cache, blob, sha256, data, bytes);
 }
 
 void blob_cache_clear(struct blob_cache *cache)

@@ -1,5 +1,5 @@
 /*
- * The model versions that are being downloaded, in memory once, however many devices fetch them.
+ * The models and patches that are being downloaded, in memory once, however many devices fetch them.
  * Content never changes under a hash, so nothing here can be stale.
  */
 #ifndef MYCEL_SERVER_DAEMON_BLOB_CACHE_H
@@ -13,7 +13,7 @@
 struct blob_cache_entry {
     uint8_t sha256[PROTO_SHA256_BYTES];
     struct net_blob *blob; /* NULL: free */
-    const void *data;
+    void *data;            /* the blob's */
     size_t bytes;
     uint64_t used; /* when last asked for, in a count of its own */
 };
@@ -33,6 +33,13 @@ const struct blob_cache_entry *blob_cache_find(struct blob_cache *cache,
 const struct blob_cache_entry *blob_cache_put(struct blob_cache *cache,
                                               const uint8_t sha256[PROTO_SHA256_BYTES], void *data,
                                               size_t bytes);
+
+/* Puts the end of an entry's content, from `offset` on, under a hash of its own; it shares the memory, which
+ * lives as long as either does. NULL without memory. `whole` may be gone from the cache afterwards. */
+const struct blob_cache_entry *blob_cache_put_end(struct blob_cache *cache,
+                                                  const uint8_t sha256[PROTO_SHA256_BYTES],
+                                                  const struct blob_cache_entry *whole,
+                                                  size_t offset);
 
 void blob_cache_clear(struct blob_cache *cache);
 

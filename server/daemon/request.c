@@ -80,18 +80,7 @@ static void handle_model(struct shell *shell, const struct net_request *request)
                       "a model is named by the base64url of its SHA-256");
         return;
     }
-    const struct blob_cache_entry *entry = blob_cache_find(&shell->blobs, sha256);
-    if (!entry) {
-        if (job_model(shell, sha256, request->reply) < 0) {
-            reply_busy(shell, request->reply);
-        }
-        return;
-    }
-    struct net_response response = NET_RESPONSE(NET_CODE(2, 5));
-    response.content_format = PROTO_FORMAT_MODEL;
-    response.blob = entry->blob;
-    response.for_all = true; /* the path is its hash */
-    net_reply(shell->net, request->reply, &response);
+    job_download(shell, sha256, request->reply);
 }
 
 /* --- update ----------------------------------------------------------------------------------- */

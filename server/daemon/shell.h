@@ -76,6 +76,7 @@ struct shell {
     struct receipt_cache receipts;
     uint32_t jobs;              /* on the pool or waiting for it */
     uint32_t batches;           /* on their way to the disk */
+    struct download *downloads; /* blobs that are being read for devices (job_download.c) */
     bool reloading;             /* a reload job is under way … */
     bool reload_again;          /* … and something changed meanwhile */
     struct enrolment *enrolled; /* answered when their devices' keys can be used (enrol.c) */
@@ -141,7 +142,8 @@ void narrate(struct shell *shell, const struct engine_action *row, const struct 
 int job_verify(struct shell *shell, uint64_t tag);
 int job_aggregate(struct shell *shell, const struct engine_action_aggregate *aggregate);
 int job_evaluate(struct shell *shell, const struct engine_action_evaluate *evaluate);
-int job_model(struct shell *shell, const uint8_t sha256[PROTO_SHA256_BYTES], net_reply_id reply);
+/* Answers with the model or patch of that hash, at once if it is in memory. */
+void job_download(struct shell *shell, const uint8_t sha256[PROTO_SHA256_BYTES], net_reply_id reply);
 int job_receipt(struct shell *shell, const struct engine_action_lookup *lookup, net_reply_id reply);
 int job_reload(struct shell *shell);
 

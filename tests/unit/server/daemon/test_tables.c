@@ -140,6 +140,23 @@ static void test_blob_cache_keeps_what_is_used(void **state)
     assert_null(find_blob(&cache, 1));
 }
 
+static void test_blob_cache_shares_ends(void **state)
+{
+    (void)state;
+    struct blob_cache cache = {0};
+    const uint8_t name[PROTO_SHA256_BYTES] = {200};
+    const struct blob_cache_entry *end = blob_cache_put_end(&cache, name, put_blob(&cache, 7), 3);
+    assert_int_equal(end->bytes, 1);
+    for (uint8_t other = 1; other < BLOB_CACHE_ENTRIES; other++) {
+        assert_non_null(find_blob(&cache, 200));
+        assert_non_null(put_blob(&cache, (uint8_t)(100 + other)));
+    }
+    assert_null(find_blob(&cache, 7)); /* the whole has gone, its end still reads its memory */
+    end = find_blob(&cache, 200);
+    assert_int_equal(*(const uint8_t *)end->data, 7);
+    blob_cache_clear(&cache);
+}
+
 static void test_receipt_cache(void **state)
 {
     (void)state;
@@ -231,6 +248,7 @@ int main(void)
         cmocka_unit_test(test_ticket_bodies),
         cmocka_unit_test(test_held_actions_wait_for_their_batch),
         cmocka_unit_test(test_blob_cache_keeps_what_is_used),
+        cmocka_unit_test(test_blob_cache_shares_ends),
         cmocka_unit_test(test_receipt_cache),
         cmocka_unit_test(test_run_table),
         cmocka_unit_test(test_log_lines_stay_whole),

@@ -3,25 +3,18 @@
 
 #include "sim/coordinator.h"
 #include "sim/ledger.h"
+#include "sim/wall.h"
 #include "sim/workers.h"
 #include "sim/world.h"
 
 #include <jansson.h>
 #include <mycel/error.h>
-#include <time.h>
 
 #define DIGITS 9 /* of a number: enough for every f32 */
 #define PARTICIPATION_BINS 32u
 #define MILESTONES 10u
 #define UNKNOWN_ROUNDS 1000u
 #define CLASSES_MAX 256u
-
-static double wall_s(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 static void print(struct lines *lines, json_t *object)
 {

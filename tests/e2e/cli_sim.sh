@@ -74,6 +74,11 @@ run 0 sim report lines.jsonl --out again.html
 checks=$((checks + 1))
 cmp -s report.html again.html || fail "the report made later differs"
 
+run 2 sim run toy.ini --seeds 2 --report sweep.html # before anything is simulated
+silent out
+says err 'sim compare'
+[ ! -e sweep.html ] || fail "a report that was refused leaves a file"
+
 # --- what is shipped, and what a scenario may say -------------------------------------------------
 run 0 sim list
 says out fashion

@@ -2,20 +2,22 @@
  * `mycel sim check`: thousands of small, hostile scenarios under the checks of sim/check/; a failure is told
  * with its seed, and as the shortest scenario that still fails.
  */
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <mycel/error.h>
 
 #include "server/cli/exits.h"
+#include "server/cli/outfile.h"
 #include "server/cli/say.h"
+#include "server/cli/sim/given.h"
+#include "server/cli/sim/interrupt.h"
 #include "server/cli/sim/sim.h"
 #include "sim/check/jobs.h"
 #include "sim/check/scenario.h"
 #include "sim/check/shrink.h"
+#include "sim/wall.h"
 
 #define SHRINK_RUNS_MAX 400u
 #define SHOW_EVERY_S 0.5
@@ -77,21 +79,6 @@ static const struct setting rows[] = {
 
 const struct setting_list sim_check_settings = SETTING_LIST(rows, struct check_options);
 
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
-
-static double wall_s(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
 /* ---- the screen --------------------------------------------------------------------------- */
 
 struct screen_state {
@@ -112,7 +99,7 @@ static bool show_progress(void *user, uint64_t done, const struct check_figures 
                       (unsigned long long)sum->events, left);
         s->shown_s = now;
     }
-    return interrupted == 0;
+    return !interrupt_came();
 }
 
 static void end_progress(const struct screen_state *s)
@@ -161,17 +148,12 @@ static void say_sum(const struct check_options *options, const struct check_outc
 static bool try_it(void *user, const struct scenario *scenario, struct check_result *result)
 {
     (void)user;
-    return interrupted != 0 || check_isolated(scenario, result);
+    return interrupt_came() || check_isolated(scenario, result);
 }
 
-static int write_scenario(const char *path, const struct scenario *scenario)
+static int write_scenario(FILE *out, void *context)
 {
-    FILE *file = fopen(path, "w");
-    if (file == NULL) {
-        return MYCEL_E_IO;
-    }
-    int rc = check_scenario_write(scenario, file);
-    return fclose(file) == 0 ? rc : MYCEL_E_IO;
+    return check_scenario_write(context, out);
 }
 
 static void say_finding(const struct check_options *options, const struct scenario *scenario,
@@ -206,9 +188,7 @@ static int report(const struct check_options *options, struct scenario *scenario
         (void)check_scenario_write(scenario, stdout);
         (void)printf("\nIt is in %s: mycel sim check --scenario %s\n", path, path);
     }
-    if (write_scenario(path, scenario) < 0) {
-        say_error("%s cannot be written", path);
-    }
+    (void)outfile_write(path, true, write_scenario, scenario); /* says itself if that fails */
     return EXIT_CODE_FAILED;
 }
 
@@ -216,18 +196,12 @@ static int report(const struct check_options *options, struct scenario *scenario
 
 static int check_file(const struct check_options *options)
 {
-    char problem[SCENARIO_PROBLEM_BYTES];
     struct scenario scenario;
     struct check_outcome outcome = {.done = 1};
     double started_s = wall_s();
-    scenario_init(&scenario);
-    int rc = scenario_read(&scenario, options->scenario, problem);
-    for (size_t i = 0; rc == 0 && i < options->set->count; i++) {
-        rc = scenario_assign(&scenario, options->set->text[i], problem);
-    }
-    if (rc < 0) {
-        say_error("%s", problem);
-        return rc == MYCEL_E_NOT_FOUND ? EXIT_CODE_NOT_FOUND : EXIT_CODE_USAGE;
+    int code = given_scenario(&scenario, options->scenario, options->set);
+    if (code != EXIT_CODE_OK) {
+        return code;
     }
     outcome.failed = !check_isolated(&scenario, &outcome.result);
     outcome.sum = outcome.result.figures;
@@ -271,8 +245,6 @@ static int check_many(const struct check_options *options)
 int sim_check_run(const struct invocation *call)
 {
     const struct check_options *options = call->options;
-    const struct sigaction action = {.sa_handler = on_interrupt};
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
+    interrupt_catch();
     return options->scenario != NULL ? check_file(options) : check_many(options);
 }

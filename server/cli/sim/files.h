@@ -16,10 +16,11 @@ struct files {
     FILE *lines; /* what the others are made of; a temporary file if nobody asked for it; or NULL */
 };
 
-/* Opens what can fail before anything was simulated. An exit code; says what is wrong. */
-int files_open(struct files *files, const struct files_wanted *wanted);
+/* Refuses what cannot be made of so many runs, and opens what can fail, before anything was simulated. An
+ * exit code; says what is wrong. */
+int files_open(struct files *files, const struct files_wanted *wanted, uint64_t runs);
 
 /* Makes report and CSV, and closes. `code` is what has happened so far; returns what is to be said. */
-int files_close(struct files *files, const struct files_wanted *wanted, uint64_t runs, int code);
+int files_close(struct files *files, const struct files_wanted *wanted, int code);
 
 #endif

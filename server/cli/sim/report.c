@@ -20,8 +20,7 @@ struct report_options {
     const char *out;
 };
 
-enum { FORMAT_HTML, FORMAT_CSV };
-static const char *const formats[] = {"html", "csv", NULL};
+static const char *const formats[] = {[REPORT_HTML] = "html", [REPORT_CSV] = "csv", NULL};
 
 #define AT(member) .offset = offsetof(struct report_options, member)
 static const struct setting report_rows[] = {
@@ -95,33 +94,38 @@ static void close_input(FILE *in)
 
 struct report {
     FILE *in;
-    const char *path;
-    unsigned format;
+    const char *name;
+    enum report_format format;
 };
 
-static int write_report(FILE *out, void *context)
+static int fill(FILE *out, void *context)
 {
     const struct report *report = context;
     char problem[REPORT_PROBLEM_BYTES];
-    int result = report->format == FORMAT_HTML ? report_html(report->in, out, problem)
+    int result = report->format == REPORT_HTML ? report_html(report->in, out, problem)
                                                : report_csv(report->in, out, problem);
     if (result < 0) {
-        say_error("%s: %s", report->path, problem);
+        say_error("%s: %s", report->name, problem);
     }
     return result;
+}
+
+int report_write(FILE *in, const char *name, enum report_format format, const char *path)
+{
+    struct report report = {.in = in, .name = name, .format = format};
+    return outfile_write(path, true, fill, &report);
 }
 
 int sim_report_run(const struct invocation *call)
 {
     const struct report_options *options = call->options;
-    struct report report = {.path = call->words[0], .format = options->format};
     int result = MYCEL_OK;
-    report.in = open_input(report.path, &result);
-    if (report.in == NULL) {
+    FILE *in = open_input(call->words[0], &result);
+    if (in == NULL) {
         return exit_of_error(result);
     }
-    result = outfile_write(options->out, true, write_report, &report);
-    close_input(report.in);
+    result = report_write(in, call->words[0], (enum report_format)options->format, options->out);
+    close_input(in);
     return exit_of_error(result);
 }
 

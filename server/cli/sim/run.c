@@ -2,10 +2,8 @@
  * `mycel sim run`: one scenario, or a sweep of it over keys and seeds; live progress for a person, JSON
  * lines for a program, a report for a colleague.
  */
-#include <errno.h>
-#include <signal.h>
+#include <limits.h>
 #include <stdio.h>
-#include <string.h>
 
 #include <mycel/error.h>
 
@@ -13,6 +11,8 @@
 #include "server/cli/exits.h"
 #include "server/cli/say.h"
 #include "server/cli/sim/files.h"
+#include "server/cli/sim/given.h"
+#include "server/cli/sim/interrupt.h"
 #include "server/cli/sim/ranks.h"
 #include "server/cli/sim/screen.h"
 #include "server/cli/sim/sim.h"
@@ -72,24 +72,20 @@ static const struct setting rows[] = {
      .letter = 'r',
      .type = SETTING_TEXT,
      .argument = "FILE",
+     .min = 1,
+     .max = PATH_MAX - 16,
      AT(files.report),
      .help = "Write the HTML report"},
     {.name = "csv",
      .type = SETTING_TEXT,
      .argument = "FILE",
+     .min = 1,
+     .max = PATH_MAX - 16,
      AT(files.csv),
      .help = "Write the rounds as CSV"},
 };
 
 const struct setting_list sim_run_settings = SETTING_LIST(rows, struct run_options);
-
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
 
 /* What the observer of one run needs. */
 struct watch {
@@ -128,7 +124,7 @@ static void on_ended(void *user, const struct world *world, const struct run_fig
 static bool on_stop(void *user)
 {
     (void)user;
-    return interrupted != 0;
+    return interrupt_came();
 }
 
 static int say_result(int rc, const char *problem, const struct scenario *scenario)
@@ -190,32 +186,13 @@ static int run_all(const struct run_options *options, struct peers *peers, struc
     return code;
 }
 
-/* The scenario with the command line's changes. */
-static int read_scenario(const struct invocation *call, struct scenario *scenario)
-{
-    const struct run_options *options = call->options;
-    char problem[SCENARIO_PROBLEM_BYTES];
-    scenario_init(scenario);
-    int rc = scenario_read(scenario, call->words[0], problem);
-    for (size_t i = 0; rc == 0 && i < options->set->count; i++) {
-        rc = scenario_assign(scenario, options->set->text[i], problem);
-    }
-    if (rc == 0 && options->seed > 0) {
-        scenario->seed = options->seed;
-    }
-    if (rc < 0) {
-        say_error("%s", problem);
-        return rc == MYCEL_E_NOT_FOUND ? EXIT_CODE_NOT_FOUND : EXIT_CODE_USAGE;
-    }
-    return EXIT_CODE_OK;
-}
-
 static int make_sweep(const struct invocation *call, const struct scenario *scenario,
                       struct sweep *sweep)
 {
     const struct run_options *options = call->options;
     char problem[SCENARIO_PROBLEM_BYTES];
-    int rc = sweep_init(sweep, scenario, options->seeds, problem);
+    int rc = MYCEL_OK;
+    sweep_init(sweep, scenario, options->seeds);
     for (size_t i = 0; rc == 0 && i < options->sweep->count; i++) {
         rc = sweep_add(sweep, options->sweep->text[i], problem);
     }
@@ -234,20 +211,21 @@ static int run_as_told(const struct invocation *call, struct peers *peers)
     struct scenario scenario;
     struct sweep sweep;
     struct files files;
-    int code = read_scenario(call, &scenario);
+    int code = given_scenario(&scenario, call->words[0], options->set);
+    if (code == EXIT_CODE_OK && options->seed > 0) {
+        scenario.seed = options->seed;
+    }
     if (code == EXIT_CODE_OK) {
         code = make_sweep(call, &scenario, &sweep);
     }
     if (code != EXIT_CODE_OK) {
         return code;
     }
-    code = files_open(&files, &options->files);
+    code = files_open(&files, &options->files, sweep_runs(&sweep));
     if (code == EXIT_CODE_OK) {
-        const struct sigaction action = {.sa_handler = on_interrupt};
-        (void)sigaction(SIGINT, &action, NULL);
-        (void)sigaction(SIGTERM, &action, NULL);
+        interrupt_catch();
         code = run_all(options, peers, &sweep, &files);
-        code = files_close(&files, &options->files, sweep_runs(&sweep), code);
+        code = files_close(&files, &options->files, code);
     }
     sweep_free(&sweep);
     return code;

@@ -2,20 +2,13 @@
 #include "server/cli/sim/screen.h"
 
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "server/cli/say.h"
+#include "sim/wall.h"
 
 #define SHOW_EVERY_S 0.2
 #define LINE_ERASE "\r\033[K"
-
-static double wall_s(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 void screen_init(struct screen *screen, const struct scenario *scenario, bool quiet)
 {

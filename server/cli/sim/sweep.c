@@ -10,11 +10,9 @@
 
 #include "server/cli/say.h"
 
-int sweep_init(struct sweep *sweep, const struct scenario *base, uint64_t seeds, char *problem)
+void sweep_init(struct sweep *sweep, const struct scenario *base, uint64_t seeds)
 {
-    (void)problem;
     *sweep = (struct sweep){.base = *base, .seeds = seeds};
-    return MYCEL_OK;
 }
 
 void sweep_free(struct sweep *sweep)

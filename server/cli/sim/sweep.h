@@ -24,10 +24,10 @@ struct sweep {
     struct run_figures *results; /* by run: combination × seeds + seed */
 };
 
-/* INVALID and words in `problem` (SCENARIO_PROBLEM_BYTES) where a key, a value or the number of runs is
- * wrong; NO_MEMORY. */
-int sweep_init(struct sweep *sweep, const struct scenario *base, uint64_t seeds, char *problem);
-/* "key=a,b" or "key=a|b". */
+/* One run a seed, until keys are added. Takes no memory yet. */
+void sweep_init(struct sweep *sweep, const struct scenario *base, uint64_t seeds);
+/* "key=a,b" or "key=a|b". INVALID and words in `problem` (SCENARIO_PROBLEM_BYTES) where the key, a value or
+ * the number of runs is wrong. */
 int sweep_add(struct sweep *sweep, const char *text, char *problem);
 void sweep_free(struct sweep *sweep);
 

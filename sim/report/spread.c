@@ -75,13 +75,7 @@ const struct metric metrics[METRICS] = {
 
 /* ---- over a group ------------------------------------------------------------------------- */
 
-/* Running mean and sum of squares (Welford 1962). */
-struct sums {
-    double mean, squares;
-    size_t count;
-};
-
-static void add(struct sums *sums, double value)
+void spread_add(struct spread_sums *sums, double value)
 {
     if (!isfinite(value)) {
         return;
@@ -92,7 +86,7 @@ static void add(struct sums *sums, double value)
     sums->squares += before * (value - sums->mean);
 }
 
-static struct spread finish(const struct sums *sums)
+struct spread spread_finish(const struct spread_sums *sums)
 {
     struct spread out = {(double)NAN, (double)NAN, sums->count};
     if (sums->count > 0) {
@@ -106,13 +100,13 @@ static struct spread finish(const struct sums *sums)
 
 struct spread spread_of_metric(const struct runs *runs, size_t group, const struct metric *metric)
 {
-    struct sums sums = {0};
+    struct spread_sums sums = {0};
     for (size_t i = 0; i < runs->count; i++) {
         if (runs->list[i].group == group) {
-            add(&sums, metric->of(&runs->list[i].series));
+            spread_add(&sums, metric->of(&runs->list[i].series));
         }
     }
-    return finish(&sums);
+    return spread_finish(&sums);
 }
 
 static double accuracy_at(const struct series *s, uint64_t round)
@@ -129,41 +123,41 @@ static double accuracy_at(const struct series *s, uint64_t round)
 
 struct spread spread_at_round(const struct runs *runs, size_t group, uint64_t round)
 {
-    struct sums sums = {0};
+    struct spread_sums sums = {0};
     for (size_t i = 0; i < runs->count; i++) {
         if (runs->list[i].group == group) {
-            add(&sums, accuracy_at(&runs->list[i].series, round));
+            spread_add(&sums, accuracy_at(&runs->list[i].series, round));
         }
     }
-    return finish(&sums);
+    return spread_finish(&sums);
 }
 
 struct spread spread_to_reach(const struct runs *runs, size_t group, double accuracy,
                               const struct curve_axis *axis)
 {
-    struct sums sums = {0};
+    struct spread_sums sums = {0};
     for (size_t i = 0; i < runs->count; i++) {
         const struct series *s = &runs->list[i].series;
         const struct series_round *r = series_reaches(s, accuracy);
         if (runs->list[i].group == group && r != NULL) {
-            add(&sums, axis->pick(s, r));
+            spread_add(&sums, axis->pick(s, r));
         }
     }
-    return finish(&sums);
+    return spread_finish(&sums);
 }
 
 struct spread spread_at_end(const struct runs *runs, size_t group, const struct curve_axis *axis)
 {
-    struct sums sums = {0};
+    struct spread_sums sums = {0};
     for (size_t i = 0; i < runs->count; i++) {
         const struct series *s = &runs->list[i].series;
         struct series_round end = s->end;
         end.round = s->end_rounds;
         if (runs->list[i].group == group) {
-            add(&sums, axis->pick(s, &end));
+            spread_add(&sums, axis->pick(s, &end));
         }
     }
-    return finish(&sums);
+    return spread_finish(&sums);
 }
 
 size_t spread_rounds(const struct runs *runs, uint64_t out[SPREAD_ROUNDS_MAX])
@@ -279,16 +273,16 @@ static const struct series_round *seek(struct cursor *c, uint64_t round)
 static bool point_at(struct cursor *cursors, size_t count, uint64_t round, curve_pick pick_x,
                      curve_pick pick_y, struct chart_point *out)
 {
-    struct sums x = {0}, y = {0};
+    struct spread_sums x = {0}, y = {0};
     for (size_t i = 0; i < count; i++) {
         const struct series_round *r = seek(&cursors[i], round);
         if (r == NULL) {
             return false;
         }
-        add(&x, pick_x(cursors[i].s, r));
-        add(&y, pick_y(cursors[i].s, r));
+        spread_add(&x, pick_x(cursors[i].s, r));
+        spread_add(&y, pick_y(cursors[i].s, r));
     }
-    struct spread s = finish(&y);
+    struct spread s = spread_finish(&y);
     double deviation = isfinite(s.deviation) ? s.deviation : 0.0;
     *out = (struct chart_point){x.mean, s.mean, s.mean - deviation, s.mean + deviation};
     return s.count == count;

@@ -18,6 +18,16 @@ struct spread {
     size_t count;
 };
 
+/* Running mean and sum of squares (Welford 1962); start from {0}. */
+struct spread_sums {
+    double mean, squares;
+    size_t count;
+};
+
+/* A value that is not finite is left out. */
+void spread_add(struct spread_sums *sums, double value);
+struct spread spread_finish(const struct spread_sums *sums);
+
 struct metric {
     const char *id; /* key in JSON, with its unit */
     const char *title;

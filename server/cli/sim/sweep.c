@@ -1,14 +1,13 @@
 /* See sweep.h. */
 #include "server/cli/sim/sweep.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <mycel/error.h>
 
-#include "server/cli/say.h"
+#include "sim/report/spread.h"
 
 void sweep_init(struct sweep *sweep, const struct scenario *base, uint64_t seeds)
 {
@@ -121,24 +120,14 @@ void sweep_note(struct sweep *sweep, const struct run_figures *figures)
 
 /* ---- the table ---------------------------------------------------------------------------- */
 
-struct spread {
-    double mean;
-    double deviation;
-};
-
-static struct spread spread_of(const struct run_figures *runs, uint64_t count,
-                               double (*figure)(const struct run_figures *f))
+static struct spread spread_over(const struct run_figures *runs, uint64_t count,
+                                 double (*figure)(const struct run_figures *f))
 {
-    struct spread s = {0};
+    struct spread_sums sums = {0};
     for (uint64_t i = 0; i < count; i++) {
-        s.mean += figure(&runs[i]) / (double)count;
+        spread_add(&sums, figure(&runs[i]));
     }
-    for (uint64_t i = 0; i < count; i++) {
-        double d = figure(&runs[i]) - s.mean;
-        s.deviation += count > 1 ? d * d / (double)(count - 1u) : 0;
-    }
-    s.deviation = sqrt(s.deviation);
-    return s;
+    return spread_finish(&sums);
 }
 
 static double accuracy_of(const struct run_figures *f)
@@ -164,12 +153,12 @@ static double energy_of(const struct run_figures *f)
 static void print_combination(const struct sweep *sweep, uint64_t combination)
 {
     const struct run_figures *runs = &sweep->results[combination * sweep->seeds];
-    struct spread accuracy = spread_of(runs, sweep->seeds, accuracy_of);
-    struct spread hours = spread_of(runs, sweep->seeds, hours_of);
-    struct spread up = spread_of(runs, sweep->seeds, up_of);
-    struct spread energy = spread_of(runs, sweep->seeds, energy_of);
-    (void)printf("%8.4f ± %.4f  %9.2f h  %10.3f MB  %12.1f J ", accuracy.mean, accuracy.deviation,
-                 hours.mean, up.mean, energy.mean);
+    struct spread accuracy = spread_over(runs, sweep->seeds, accuracy_of);
+    struct spread hours = spread_over(runs, sweep->seeds, hours_of);
+    struct spread up = spread_over(runs, sweep->seeds, up_of);
+    struct spread energy = spread_over(runs, sweep->seeds, energy_of);
+    (void)printf("%8.4f ± %.4f  %9.2f h  %10.3f MB  %12.1f J ", accuracy.mean,
+                 sweep->seeds > 1 ? accuracy.deviation : 0, hours.mean, up.mean, energy.mean);
     for (uint32_t i = 0; i < sweep->key_count; i++) {
         (void)printf(" %s=%s", sweep->keys[i].name, value_in(sweep, combination, i));
     }

@@ -75,6 +75,10 @@
 #define MBEDTLS_X509_CRT_PARSE_C
 #define MBEDTLS_X509_CRL_PARSE_C
 
+/* A device or coordinator, two more, and a root: one more than ours are allowed to be long, so that
+ * common/crypto/certificate.c gets to see and to name a chain that is too long. */
+#define MBEDTLS_X509_MAX_INTERMEDIATE_CA 2
+
 /* The PSA interface, which common/crypto uses; keys live in memory only. */
 #define MBEDTLS_PSA_CRYPTO_C
 
@@ -92,7 +96,9 @@
 #define MBEDTLS_SSL_SERVER_NAME_INDICATION
 #define MBEDTLS_SSL_ALPN
 #define MBEDTLS_SSL_ALL_ALERT_MESSAGES
-#define MBEDTLS_SSL_KEEP_PEER_CERTIFICATE
+
+/* MBEDTLS_SSL_KEEP_PEER_CERTIFICATE is left out: a session keeps the digest of its peer's certificate,
+ * not the certificate, so that parked ones stay small. */
 
 /* Connection ids survive a NAT's new port. Without padding a record costs 8 bytes less on average;
  * the lengths of our messages are no secret (block size and model size are public). */

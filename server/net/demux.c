@@ -5,6 +5,7 @@
 
 #include <mycel/error.h>
 
+#include "server/net/certificates.h"
 #include "server/net/endpoint.h"
 #include "server/net/exchange.h"
 #include "server/net/parking.h"
@@ -245,12 +246,17 @@ static void on_hello(struct endpoint *endpoint, const struct address *from,
         endpoint_drop(endpoint, NET_DROP_RECORD_REJECTED);
         return;
     }
+    if (certificates_must_wait(endpoint, bytes, count)) {
+        endpoint_drop(endpoint, NET_DROP_CERTIFICATE_BUDGET);
+        return;
+    }
     if (!listener_ready(endpoint)) {
         endpoint_drop(endpoint, NET_DROP_MEMORY);
         return;
     }
     switch (session_hello(endpoint->listener->session, from, bytes, count)) {
     case SESSION_WANT:
+        certificates_begin(endpoint, bytes, count);
         promote_listener(endpoint, from, record->random);
         break;
     case SESSION_DONE:

@@ -6,12 +6,15 @@
 #include <mbedtls/platform_util.h>
 #include <mycel/error.h>
 
+#include "server/net/certificates.h"
 #include "server/net/endpoint.h"
 #include "server/net/session.h"
 
 /* In order of preference, as in PROTOCOL "Stack". */
 static const int ciphers[] = {MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8,
-                              MBEDTLS_TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256, 0};
+                              MBEDTLS_TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256,
+                              MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8, /* with a certificate */
+                              0};
 
 static const uint16_t groups[] = {MBEDTLS_SSL_IANA_TLS_GROUP_X25519,
                                   MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1,
@@ -128,12 +131,18 @@ int dtls_open(struct dtls *dtls, struct endpoint *endpoint)
         return MYCEL_E_CRYPTO;
     }
     configure(dtls);
-    return 0;
+    int error = certificates_open(&dtls->certificates, endpoint);
+    if (error != 0) {
+        dtls_close(dtls);
+    }
+    return error;
 }
 
 void dtls_close(struct dtls *dtls)
 {
     mbedtls_ssl_config_free(&dtls->config);
+    certificates_close(dtls->certificates);
+    dtls->certificates = NULL;
     mbedtls_ssl_cookie_free(&dtls->cookie);
     mbedtls_ctr_drbg_free(&dtls->random);
     mbedtls_entropy_free(&dtls->entropy);

@@ -4,7 +4,9 @@
  *
  * Ciphers: AES-128-CCM-8, which small devices have in hardware and CoAP makes mandatory (RFC 7252
  * §9.1.3.1); and ephemeral x25519 with ChaCha20-Poly1305 for devices that want forward secrecy, who
- * offer nothing else. There is no other, so nobody can make the coordinator compute on a large curve.
+ * offer nothing else; and, if the coordinator has a certificate, the one for devices with certificates (RFC
+ * 7252 §9.1.3.3). There is no other, so nobody can make the coordinator compute on a large curve. Of a
+ * ClientHello that offers several the first of ours is taken: a pre-shared key before a certificate.
  */
 #ifndef MYCEL_SERVER_NET_DTLS_H
 #define MYCEL_SERVER_NET_DTLS_H
@@ -33,14 +35,15 @@ struct dtls {
     mbedtls_ctr_drbg_context random;
     mbedtls_ssl_cookie_ctx cookie;
     mbedtls_ssl_config config;
-    struct key_choice *key_choice; /* the siblings', if there are any */
-    uint64_t key_secret;           /* keys the hash of identities in it */
-    bool cookie_verified;          /* by the ClientHello being handled */
-    const uint8_t *in;             /* the datagram being handled; NULL when it was taken */
+    struct certificates *certificates; /* NULL: none */
+    struct key_choice *key_choice;     /* the siblings', if there are any */
+    uint64_t key_secret;               /* keys the hash of identities in it */
+    bool cookie_verified;              /* by the ClientHello being handled */
+    const uint8_t *in;                 /* the datagram being handled; NULL when it was taken */
     size_t in_bytes;
 };
 
-/* Errors: CRYPTO. dtls_close is safe after any outcome. */
+/* Errors: CRYPTO; those of certificates_open. dtls_close is safe after any outcome. */
 int dtls_open(struct dtls *dtls, struct endpoint *endpoint);
 
 /* Every session has to be freed before. */

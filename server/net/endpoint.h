@@ -7,6 +7,8 @@
  *   demux.c     the five rules     peer.c      table of peers
  *   dtls.c      TLS configuration  session.c   one TLS session
  *   parking.c   idle sessions      key_choice.c  two keys of one identity
+ *   hello.c     ClientHello        certificates.c  devices with certificates
+ *   allowance.c so many a second
  *   message.c   CoAP <-> struct    block.c     Block options, blobs
  *   exchange.c  request -> reply   pending.c   requests that wait
  *   shelf.c     blobs in demand

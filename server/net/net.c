@@ -14,6 +14,7 @@
 #include "server/net/worker.h"
 
 #define PEERS_DEFAULT 16384u
+#define CERTIFICATE_HANDSHAKES_DEFAULT 100u
 #define HALF_OPEN_DEFAULT 1024u
 #define LIVE_DEFAULT 1024u
 #define PARK_AFTER_DEFAULT_MS 10000u
@@ -62,12 +63,15 @@ static int config_complete(struct net_config *config)
     DEFAULT(config->body_bytes_device, config->body_bytes_max + config->body_bytes_max / 64 + 4096);
     DEFAULT(config->body_bytes_total, BODY_TOTAL_DEFAULT_BYTES);
     DEFAULT(config->body_expiry_ms, BODY_EXPIRY_DEFAULT_MS);
+    DEFAULT(config->certificate_handshakes_per_s, CERTIFICATE_HANDSHAKES_DEFAULT);
     const struct net_callbacks *callbacks = &config->callbacks;
+    bool certificates = config->certificates == NULL ||
+                        (callbacks->certificate_lookup != NULL && callbacks->wall_ms != NULL);
     bool valid = config->addresses >= 1 && config->addresses <= NET_ADDRESSES_MAX &&
                  config->workers <= NET_WORKERS_MAX && config->peers_max <= PEERS_MAX &&
                  config->half_open_max <= PEERS_MAX && config->body_bytes_max <= BODY_BYTES_LIMIT &&
                  callbacks->psk_lookup != NULL && callbacks->handler != NULL &&
-                 callbacks->body_admit != NULL;
+                 callbacks->body_admit != NULL && certificates;
     return valid ? 0 : MYCEL_E_INVALID;
 }
 
@@ -207,6 +211,7 @@ static int open_workers(struct net *net, const struct net_config *config)
     struct net_config own = *config;
     own.half_open_max = config->half_open_max / config->workers + 1;
     own.live_max = config->live_max / config->workers + 1;
+    own.certificate_handshakes_per_s = config->certificate_handshakes_per_s / config->workers + 1;
     for (unsigned i = 0; i < config->workers; i++) {
         own.worker = (uint8_t)i;
         int error = worker_open(&net->worker[i], net->siblings, &own);

@@ -29,6 +29,7 @@
 
 #include <uv.h>
 
+#include "common/crypto/credentials.h"
 #include "proto/limits.h"
 
 #define NET_ADDRESSES_MAX 8u    /* sockets of one endpoint */
@@ -118,7 +119,7 @@ struct net_psk {
 
 enum net_log_level { NET_LOG_ERROR, NET_LOG_WARN, NET_LOG_INFO, NET_LOG_DEBUG };
 
-/* Called on the loop's thread; psk_lookup and log with several workers on theirs, and by several at
+/* Called on the loop's thread; the lookups, wall_ms and log with several workers on theirs, and by several at
  * once. None may block. Only `handler` may call functions of this file (any of them, net_close too). */
 struct net_callbacks {
     void *user;
@@ -127,6 +128,14 @@ struct net_callbacks {
      * many, 0 for an identity that is unknown or revoked: its handshake then fails exactly as one
      * with a wrong key does. With two, as during a rotation, a device may need a second try. */
     int (*psk_lookup)(void *user, const char *identity, struct net_psk keys[NET_KEYS_MAX]);
+
+    /* Whether an identity is an active device that comes with a certificate: then its certificate's
+     * chain and proof are enough. Asked with `certificates` only. A device is never known to both
+     * lookups. */
+    bool (*certificate_lookup)(void *user, const char *identity);
+
+    /* Milliseconds since 1970, which certificates are valid by. Asked with `certificates` only. */
+    uint64_t (*wall_ms)(void *user);
 
     /* A request. Must be answered with net_reply, now or later. */
     void (*handler)(void *user, const struct net_request *request);
@@ -161,14 +170,18 @@ struct net_config {
     uint64_t body_bytes_device; /* unfinished uploads of one device. Default: body_bytes_max */
     uint64_t body_bytes_total;  /* … of all devices; beyond: 5.03. Default 256 MiB */
     uint32_t body_expiry_ms;    /* an upload without a new block. Default 900,000 */
-    const char *well_known;     /* text of /.well-known/core (RFC 6690), copied; NULL: 4.04 */
+    const struct credentials_texts *certificates; /* the coordinator's own, and the CA (and CRL) of
+                                      devices with certificates; read by net_open only. NULL: none */
+    uint32_t certificate_handshakes_per_s;        /* begun; more wait. Default 100 */
+    const char *well_known; /* text of /.well-known/core (RFC 6690), copied; NULL: 4.04 */
     struct net_callbacks callbacks;
 };
 
 /* Opens the sockets and starts listening. `loop` has to outlive the endpoint; the configuration is
  * copied. On failure *out is NULL, nothing is left open, and the loop has to run once more to release
  * its handles. Errors: INVALID (configuration), IO
- * (socket, address in use), PERMISSION, NO_MEMORY, CRYPTO (entropy or TLS set-up). */
+ * (socket, address in use), PERMISSION, NO_MEMORY, CRYPTO (entropy or TLS set-up); of certificates
+ * INVALID, MALFORMED and TOO_LARGE, which a line of the log explains. */
 int net_open(struct net **out, uv_loop_t *loop, const struct net_config *config);
 
 /* The UDP port in use, host byte order. */
@@ -208,6 +221,7 @@ int net_kick(struct net *net, const char *identity);
     X(NO_SESSION, "record from an address without a session")                                      \
     X(HELLO_MALFORMED, "ClientHello malformed or fragmented")                                      \
     X(RECORD_REJECTED, "record not authentic, replayed or out of place")                           \
+    X(CERTIFICATE_BUDGET, "certificate handshake beyond the second's budget: comes again")         \
     X(HANDSHAKE_FAILED, "handshake failed: identity, key or cipher")                               \
     X(HANDSHAKE_TIMEOUT, "handshake not finished in time")                                         \
     X(HALF_OPEN_EVICTED, "unfinished handshake gave way to a newer one")                           \

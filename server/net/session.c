@@ -10,6 +10,7 @@
 #include <mbedtls/ssl.h>
 #include <mycel/error.h>
 
+#include "server/net/certificates.h"
 #include "server/net/endpoint.h"
 
 /* Calls to the library for one datagram: an expired timer makes it retransmit before it reads. */
@@ -72,6 +73,12 @@ static int on_get_timer(void *user)
     return elapsed_ms >= session->timer_intermediate_ms ? 1 : 0;
 }
 
+static int on_verify(void *user, mbedtls_x509_crt *link, int depth, uint32_t *flags)
+{
+    struct session *session = user;
+    return certificates_verify(session->endpoint, session, link, depth, flags);
+}
+
 /* --- Life ---------------------------------------------------------------------------------------- */
 
 /* What a fresh context and a reset one both need. */
@@ -99,6 +106,7 @@ static struct session *session_create(struct endpoint *endpoint)
     mbedtls_ssl_set_bio(&session->ssl, session, on_send, on_receive, NULL);
     mbedtls_ssl_set_timer_cb(&session->ssl, session, on_set_timer, on_get_timer);
     mbedtls_ssl_set_mtu(&session->ssl, DTLS_MTU_BYTES);
+    mbedtls_ssl_set_verify(&session->ssl, on_verify, session);
     return session;
 }
 

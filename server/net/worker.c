@@ -41,6 +41,18 @@ static int on_psk(void *user, const char *identity, struct net_psk keys[NET_KEYS
     return worker->shell.psk_lookup(worker->shell.user, identity, keys);
 }
 
+static bool on_certificate(void *user, const char *identity)
+{
+    const struct worker *worker = user;
+    return worker->shell.certificate_lookup(worker->shell.user, identity);
+}
+
+static uint64_t on_wall_ms(void *user)
+{
+    const struct worker *worker = user;
+    return worker->shell.wall_ms(worker->shell.user);
+}
+
 static void on_log(void *user, enum net_log_level level, const char *line)
 {
     const struct worker *worker = user;
@@ -227,6 +239,8 @@ static int open_endpoint(struct worker *worker, const struct net_config *config)
     struct net_config own = *config;
     own.callbacks = (struct net_callbacks){.user = worker,
                                            .psk_lookup = on_psk,
+                                           .certificate_lookup = on_certificate,
+                                           .wall_ms = on_wall_ms,
                                            .handler = on_request,
                                            .body_admit = on_admit,
                                            .log = config->callbacks.log != NULL ? on_log : NULL};

@@ -1,0 +1,166 @@
+/* Implementation of certificates.h. */
+#include "server/net/certificates.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <mycel/error.h>
+
+#include "server/net/endpoint.h"
+#include "server/net/hello.h"
+#include "server/net/session.h"
+
+_Static_assert(CERTIFICATE_NAME_BYTES_MAX == PROTO_IDENTITY_BYTES_MAX, "names are identities");
+
+/* --- Opening ------------------------------------------------------------------------------------- */
+
+static const char *part_name(enum credentials_part part)
+{
+    static const char *const names[] = {[CREDENTIALS_OWN] = "certificate",
+                                        [CREDENTIALS_KEY] = "private key",
+                                        [CREDENTIALS_CA] = "device CA",
+                                        [CREDENTIALS_CRL] = "CRL"};
+    return names[part];
+}
+
+/* An expired certificate of our own is no reason to turn those away that have a pre-shared key. */
+static void say_opened(struct endpoint *endpoint, int error,
+                       const struct credentials_problem *problem)
+{
+    if (error == 0 && problem->fault == CERTIFICATE_NONE) {
+        return;
+    }
+    const char *why = problem->fault != CERTIFICATE_NONE ? certificate_fault_text(problem->fault)
+                                                         : mycel_error_text(error);
+    endpoint_log(endpoint, error == 0 ? NET_LOG_WARN : NET_LOG_ERROR, "the coordinator's %s: %s",
+                 part_name(problem->part), why);
+}
+
+static void open_limits(struct certificates *certificates, const struct endpoint *endpoint)
+{
+    uint64_t now_ms = endpoint_now_ms(endpoint);
+    uint32_t per_s = endpoint->config.certificate_handshakes_per_s;
+    uint32_t burst = (uint32_t)((uint64_t)per_s * CERTIFICATES_BURST_MS / 1000u);
+    allowance_init(&certificates->handshakes, per_s, burst > 0 ? burst : 1, now_ms);
+    allowance_init(&certificates->lines, CERTIFICATES_LINES_PER_S, CERTIFICATES_LINES_BURST,
+                   now_ms);
+}
+
+int certificates_open(struct certificates **out, struct endpoint *endpoint)
+{
+    const struct net_config *config = &endpoint->config;
+    *out = NULL;
+    if (config->certificates == NULL) {
+        return 0;
+    }
+    struct certificates *certificates = calloc(1, sizeof *certificates);
+    if (certificates == NULL) {
+        return MYCEL_E_NO_MEMORY;
+    }
+    struct credentials_problem problem;
+    credentials_init(&certificates->credentials);
+    int error = credentials_parse(&certificates->credentials, config->certificates,
+                                  CERTIFICATE_OF_COORDINATOR,
+                                  config->callbacks.wall_ms(config->callbacks.user),
+                                  mbedtls_ctr_drbg_random, &endpoint->dtls.random, NULL, &problem);
+    say_opened(endpoint, error, &problem);
+    if (error == 0) {
+        error = credentials_configure(&certificates->credentials, &endpoint->dtls.config);
+    }
+    if (error != 0) {
+        certificates_close(certificates);
+        return error;
+    }
+    /* The names of our CAs are nobody's business, and a device has only one certificate to choose. */
+    mbedtls_ssl_conf_cert_req_ca_list(&endpoint->dtls.config,
+                                      MBEDTLS_SSL_CERT_REQ_CA_LIST_DISABLED);
+    open_limits(certificates, endpoint);
+    *out = certificates;
+    return 0;
+}
+
+void certificates_close(struct certificates *certificates)
+{
+    if (certificates != NULL) {
+        credentials_deinit(&certificates->credentials);
+        free(certificates);
+    }
+}
+
+/* --- The budget ---------------------------------------------------------------------------------- */
+
+bool certificates_must_wait(struct endpoint *endpoint, const uint8_t *hello, size_t count)
+{
+    struct certificates *certificates = endpoint->dtls.certificates;
+    return certificates != NULL &&
+           !allowance_has(&certificates->handshakes, endpoint_now_ms(endpoint)) &&
+           hello_wants_certificate(hello, count);
+}
+
+void certificates_begin(struct endpoint *endpoint, const uint8_t *hello, size_t count)
+{
+    struct certificates *certificates = endpoint->dtls.certificates;
+    if (certificates != NULL && hello_wants_certificate(hello, count)) {
+        allowance_take(&certificates->handshakes, endpoint_now_ms(endpoint));
+    }
+}
+
+/* --- A peer's chain ------------------------------------------------------------------------------ */
+
+static void say_refused(struct endpoint *endpoint, const struct certificate_check *check)
+{
+    struct certificates *certificates = endpoint->dtls.certificates;
+    uint64_t now_ms = endpoint_now_ms(endpoint);
+    if (!allowance_has(&certificates->lines, now_ms)) {
+        certificates->unsaid++;
+        return;
+    }
+    allowance_take(&certificates->lines, now_ms);
+    const char *name = check->identity[0] != '\0' ? check->identity : "nobody";
+    const char *why = certificate_fault_text(check->fault);
+    if (certificates->unsaid > 0) {
+        endpoint_log(endpoint, NET_LOG_WARN,
+                     "certificate of %s refused: %s (and %u more since the last line)", name, why,
+                     certificates->unsaid);
+    } else {
+        endpoint_log(endpoint, NET_LOG_WARN, "certificate of %s refused: %s", name, why);
+    }
+    certificates->unsaid = 0;
+}
+
+static void start_check(struct certificates *certificates, const struct net_callbacks *callbacks)
+{
+    certificates->check = (struct certificate_check){.role = CERTIFICATE_OF_DEVICE,
+                                                     .wall_ms = callbacks->wall_ms(callbacks->user),
+                                                     .ca = &certificates->credentials.ca};
+}
+
+int certificates_verify(struct endpoint *endpoint, struct session *session,
+                        const mbedtls_x509_crt *link, int depth, uint32_t *flags)
+{
+    struct certificates *certificates = endpoint->dtls.certificates;
+    const struct net_callbacks *callbacks = &endpoint->config.callbacks;
+    struct certificate_check *check = &certificates->check;
+    if (check->links == 0) {
+        start_check(certificates, callbacks);
+    }
+    certificate_check_link(check, link, depth, *flags);
+    *flags = 0; /* one of them picks the alert: there shall be only one */
+    if (depth > 0) {
+        return 0;
+    }
+    bool enrolled = check->identity[0] != '\0' &&
+                    callbacks->certificate_lookup(callbacks->user, check->identity);
+    if (check->fault == CERTIFICATE_NONE && !enrolled) {
+        check->fault = CERTIFICATE_NOT_ENROLLED;
+    }
+    if (check->fault == CERTIFICATE_NONE) {
+        session_set_identity(session, (const unsigned char *)check->identity,
+                             strlen(check->identity));
+    } else {
+        *flags = MBEDTLS_X509_BADCERT_OTHER;
+        say_refused(endpoint, check);
+    }
+    *check = (struct certificate_check){0};
+    return 0;
+}

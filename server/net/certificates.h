@@ -1,0 +1,60 @@
+/*
+ * Devices that prove who they are with a certificate: what the coordinator shows them, which of theirs it
+ * takes, and how many such handshakes it begins in a second. It owns the credentials and both limits; the
+ * rules for a certificate are those of common/crypto/certificate.h, and who is enrolled is the shell's.
+ *
+ * Such a handshake costs some milliseconds on the loop, tens of times what one with a pre-shared key
+ * does. So it takes three things: a right cookie; room in the second's budget (beyond it ClientHellos
+ * are dropped, and their senders repeat them); and no more than one try, for a certificate that is
+ * refused ends the handshake.
+ *
+ * Whatever is wrong, the peer hears one alert, access_denied, after the same work. The operator
+ * hears why, in so many lines a second.
+ */
+#ifndef MYCEL_SERVER_NET_CERTIFICATES_H
+#define MYCEL_SERVER_NET_CERTIFICATES_H
+
+#include <mbedtls/ssl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/crypto/credentials.h"
+#include "server/net/allowance.h"
+
+#define CERTIFICATES_BURST_MS                                                                      \
+    100u /* of the budget may be spent at once: what the loop can stall for */
+#define CERTIFICATES_LINES_PER_S 5u
+#define CERTIFICATES_LINES_BURST 20u
+
+struct endpoint;
+struct session;
+
+struct certificates {
+    struct credentials credentials;
+    struct certificate_check check; /* of the chain being verified; no link yet: all zero */
+    struct allowance handshakes;
+    struct allowance lines;
+    uint32_t unsaid; /* lines since the latest */
+};
+
+/* Opens what the endpoint's configuration asks for and puts it into the TLS configuration; *out is NULL
+ * when it asks for none. Errors: INVALID, MALFORMED, TOO_LARGE (the texts; a line in the log says which),
+ * CRYPTO, NO_MEMORY. */
+int certificates_open(struct certificates **out, struct endpoint *endpoint);
+
+/* Wipes and frees; NULL is allowed. The TLS configuration has to be freed before. */
+void certificates_close(struct certificates *certificates);
+
+/* Whether this ClientHello has to wait for the next second. */
+bool certificates_must_wait(struct endpoint *endpoint, const uint8_t *hello, size_t count);
+
+/* It did not have to, and its cookie was right. */
+void certificates_begin(struct endpoint *endpoint, const uint8_t *hello, size_t count);
+
+/* The library's verification callback, for one link of a peer's chain. Gives the session its identity if
+ * the whole chain is good, else makes the handshake fail. Returns 0. */
+int certificates_verify(struct endpoint *endpoint, struct session *session,
+                        const mbedtls_x509_crt *link, int depth, uint32_t *flags);
+
+#endif

@@ -12,6 +12,7 @@
 
 #include "common/rng.h"
 #include "tests/unit/server/net/alloc_fault.h"
+#include "tests/unit/server/net/certified.h"
 
 #define DEVICES 4096u
 #define RECEIVE_TURNS_MIN 10u
@@ -50,7 +51,8 @@ static int on_lookup(void *user, const char *identity, struct net_psk keys[NET_K
     unsigned device = 0;
     f->lookups++;
     if ((f->revoked != NULL && strcmp(identity, f->revoked) == 0) || strlen(identity) != 8 ||
-        sscanf(identity, "dev-%4u", &device) != 1 || device >= DEVICES) {
+        sscanf(identity, "dev-%4u", &device) != 1 || device >= DEVICES ||
+        (f->config.certificates != NULL && certified_device(device))) {
         return 0;
     }
     int count = 0;
@@ -264,7 +266,7 @@ static int on_get_timer(void *user)
     return elapsed_ms >= c->timer_final_ms ? 2 : elapsed_ms >= c->timer_intermediate_ms ? 1 : 0;
 }
 
-static void client_setup(struct client *c, bool cid)
+void client_setup(struct client *c, bool cid)
 {
     mbedtls_ssl_init(&c->ssl);
     assert_int_equal(mbedtls_ssl_setup(&c->ssl, &c->config), 0);
@@ -272,6 +274,9 @@ static void client_setup(struct client *c, bool cid)
     mbedtls_ssl_set_timer_cb(&c->ssl, c, on_set_timer, on_get_timer);
     if (cid) {
         assert_int_equal(mbedtls_ssl_set_cid(&c->ssl, MBEDTLS_SSL_CID_ENABLED, NULL, 0), 0);
+    }
+    if (c->expects != NULL) {
+        assert_int_equal(mbedtls_ssl_set_hostname(&c->ssl, c->expects), 0);
     }
     c->fresh = cid;
 }
@@ -307,8 +312,7 @@ uint16_t client_local_port(const struct client *c)
     return ntohs(local.sin6_port); /* at the same place in both families */
 }
 
-void client_init_as(struct client *c, struct fixture *f, const char *identity,
-                    const uint8_t key[16], bool cid)
+void client_prepare(struct client *c, struct fixture *f, bool cid)
 {
     memset(c, 0, sizeof *c);
     c->fixture = f;
@@ -326,6 +330,12 @@ void client_init_as(struct client *c, struct fixture *f, const char *identity,
     if (cid) {
         assert_int_equal(mbedtls_ssl_conf_cid(&c->config, 0, MBEDTLS_SSL_UNEXPECTED_CID_IGNORE), 0);
     }
+}
+
+void client_init_as(struct client *c, struct fixture *f, const char *identity,
+                    const uint8_t key[16], bool cid)
+{
+    client_prepare(c, f, cid);
     assert_int_equal(mbedtls_ssl_conf_psk(&c->config, key, 16, (const unsigned char *)identity,
                                           strlen(identity)),
                      0);
@@ -359,6 +369,8 @@ void client_reboot(struct client *c)
 bool client_step(struct client *c)
 {
     c->outcome = mbedtls_ssl_handshake(&c->ssl);
+    c->alert =
+        c->outcome == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE ? c->ssl.MBEDTLS_PRIVATE(in_msg)[1] : 0;
     return c->outcome != MBEDTLS_ERR_SSL_WANT_READ && c->outcome != MBEDTLS_ERR_SSL_WANT_WRITE;
 }
 

@@ -44,6 +44,8 @@ struct seen {
     net_reply_id reply;
 };
 
+struct certified;
+
 struct fixture {
     uv_loop_t loop;
     struct net *net;
@@ -55,13 +57,14 @@ struct fixture {
     struct seen seen[SEEN_MAX]; /* the first SEEN_MAX requests */
     unsigned requests;
     unsigned admits;
-    uint64_t admitted_bytes;  /* size in the latest body_admit */
-    uint8_t refuse_code;      /* body_admit refuses with this code; 0: admits */
-    _Atomic unsigned lookups; /* by every worker */
-    bool rotating;            /* every device has a new key first and its old one second */
-    uint8_t client_host;      /* clients made from here on come from 127.0.0.x; 0: from .1 */
-    uint8_t server_host;      /* … and talk to 127.0.0.x; 0: to .1 */
-    const char *revoked;      /* identity that psk_lookup does not know */
+    uint64_t admitted_bytes;     /* size in the latest body_admit */
+    uint8_t refuse_code;         /* body_admit refuses with this code; 0: admits */
+    _Atomic unsigned lookups;    /* by every worker */
+    bool rotating;               /* every device has a new key first and its old one second */
+    uint8_t client_host;         /* clients made from here on come from 127.0.0.x; 0: from .1 */
+    uint8_t server_host;         /* … and talk to 127.0.0.x; 0: to .1 */
+    const char *revoked;         /* identity that no lookup knows */
+    struct certified *certified; /* certified.h; NULL: nobody has a certificate */
 };
 
 /* Devices are called dev-0000, dev-0001, …; each has a key of its own. */
@@ -96,7 +99,9 @@ struct client {
     uint32_t timer_intermediate_ms;
     uint32_t timer_final_ms;
     uint16_t mid;
+    const char *expects;          /* name that the endpoint's certificate has to have */
     int outcome;                  /* of the last handshake: 0, or the library's error */
+    uint8_t alert;                /* … if that was one of the endpoint's alerts */
     unsigned drop_next;           /* datagrams from the endpoint to lose, as a network would */
     unsigned sent;                /* datagrams */
     uint8_t last[DATAGRAM_BYTES]; /* the datagram sent last */
@@ -109,9 +114,13 @@ struct client {
 /* A client with device `device`'s identity and key on a fresh port. `cid`: ask for connection ids. */
 void client_init(struct client *c, struct fixture *f, unsigned device, bool cid);
 
-/* The same with any credentials. */
+/* The same with any key. */
 void client_init_as(struct client *c, struct fixture *f, const char *identity,
                     const uint8_t key[16], bool cid);
+
+/* One without any credentials yet: put them into c->config, then client_setup. */
+void client_prepare(struct client *c, struct fixture *f, bool cid);
+void client_setup(struct client *c, bool cid);
 
 void client_deinit(struct client *c);
 

@@ -9,6 +9,7 @@
 #include <mycel/error.h>
 
 #include "tests/unit/server/net/alloc_fault.h"
+#include "tests/unit/server/net/certified.h"
 #include "tests/unit/server/net/coap_message.h"
 #include "tests/unit/server/net/fixture.h"
 
@@ -135,12 +136,45 @@ static void test_for_good(void **state)
     fail_every(true);
 }
 
+/* Signatures take thousands of allocations, much alike: all of the first, then ever fewer of them. Whoever
+ * does not get in for the lack of memory does so afterwards. */
+static void test_certificates(void **state)
+{
+    (void)state;
+    bool fired = true;
+    unsigned tried = 0;
+    certified_make("device:dev-0001 crl");
+    for (unsigned n = 1; fired; n += 1 + n / 16) {
+        struct fixture f;
+        struct certified certified;
+        struct certified_client c;
+        fixture_init(&f);
+        certified_init(&certified, &f, true);
+        fixture_open(&f);
+        certified_client_init(&c, &f, "dev-0001", true);
+        alloc_fault_arm(n, false);
+        bool good = try_handshake(&c.client);
+        fired = alloc_fault_fired();
+        alloc_fault_arm(0, false);
+        assert_true(good || fired);
+        client_reboot(&c.client);
+        client_connect(&c.client);
+        certified_client_deinit(&c);
+        fixture_deinit(&f);
+        certified_deinit(&certified);
+        tried++;
+    }
+    certified_remove();
+    assert_true(tried > 60);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_open),
         cmocka_unit_test(test_once),
         cmocka_unit_test(test_for_good),
+        cmocka_unit_test(test_certificates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,16 +41,16 @@ static int code_of(int error)
 }
 
 /* Whether there is a text at all, and no larger than it may be. */
-static int check_text(const struct credentials_text *text)
+static int check_text(const struct pem_text *text)
 {
-    return text->text == NULL || text->bytes < 2u     ? MYCEL_E_MALFORMED
-           : text->bytes > CREDENTIALS_TEXT_BYTES_MAX ? MYCEL_E_TOO_LARGE
-                                                      : MYCEL_OK;
+    return text->text == NULL || text->bytes < 2u ? MYCEL_E_MALFORMED
+           : text->bytes > PEM_TEXT_BYTES_MAX     ? MYCEL_E_TOO_LARGE
+                                                  : MYCEL_OK;
 }
 
 /* All certificates of a text, at most `most`. */
-static int parse_certificates(mbedtls_x509_crt *out, const struct credentials_text *text,
-                              unsigned most, size_t bytes_max)
+static int parse_certificates(mbedtls_x509_crt *out, const struct pem_text *text, unsigned most,
+                              size_t bytes_max)
 {
     int rc = check_text(text);
     if (rc < 0) {
@@ -69,7 +69,7 @@ static int parse_certificates(mbedtls_x509_crt *out, const struct credentials_te
     return count > most || bytes > bytes_max ? MYCEL_E_TOO_LARGE : MYCEL_OK;
 }
 
-static int parse_own(struct credentials *credentials, const struct credentials_texts *texts,
+static int parse_own(struct credentials *credentials, const struct pem_texts *texts,
                      struct certificate_check *check, struct credentials_problem *problem)
 {
     int rc = parse_certificates(&credentials->own, &texts->own, CERTIFICATE_DEPTH_MAX,
@@ -83,7 +83,7 @@ static int parse_own(struct credentials *credentials, const struct credentials_t
     return fail(problem, CREDENTIALS_OWN, check->fault, usable ? MYCEL_OK : MYCEL_E_INVALID);
 }
 
-static int parse_key(struct credentials *credentials, const struct credentials_text *text,
+static int parse_key(struct credentials *credentials, const struct pem_text *text,
                      int (*random)(void *, unsigned char *, size_t), void *user,
                      struct credentials_problem *problem)
 {
@@ -99,11 +99,10 @@ static int parse_key(struct credentials *credentials, const struct credentials_t
     return pair ? MYCEL_OK : fail(problem, CREDENTIALS_KEY, CERTIFICATE_KEY, MYCEL_E_INVALID);
 }
 
-static int parse_ca(struct credentials *credentials, const struct credentials_text *text,
+static int parse_ca(struct credentials *credentials, const struct pem_text *text,
                     struct credentials_problem *problem)
 {
-    int rc =
-        parse_certificates(&credentials->ca, text, CREDENTIALS_CAS_MAX, CREDENTIALS_TEXT_BYTES_MAX);
+    int rc = parse_certificates(&credentials->ca, text, CREDENTIALS_CAS_MAX, PEM_TEXT_BYTES_MAX);
     if (rc < 0) {
         return fail(problem, CREDENTIALS_CA, CERTIFICATE_NONE, rc);
     }
@@ -133,7 +132,7 @@ static bool has_issuer(const struct credentials *credentials, const mbedtls_x509
     return false;
 }
 
-static int parse_crl(struct credentials *credentials, const struct credentials_text *text,
+static int parse_crl(struct credentials *credentials, const struct pem_text *text,
                      struct credentials_problem *problem)
 {
     if (text->text == NULL) {
@@ -154,7 +153,7 @@ static int parse_crl(struct credentials *credentials, const struct credentials_t
     return MYCEL_OK;
 }
 
-int credentials_parse(struct credentials *credentials, const struct credentials_texts *texts,
+int credentials_parse(struct credentials *credentials, const struct pem_texts *texts,
                       enum certificate_role role, uint64_t wall_ms,
                       int (*random)(void *user, unsigned char *out, size_t bytes), void *user,
                       char *name, struct credentials_problem *problem)

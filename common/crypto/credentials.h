@@ -9,15 +9,15 @@
 #define MYCEL_COMMON_CRYPTO_CREDENTIALS_H
 
 #include "common/crypto/certificate.h"
+#include "common/crypto/pem_texts.h"
 
 #include <mbedtls/pk.h>
 #include <mbedtls/ssl.h>
 #include <mbedtls/x509_crl.h>
 #include <mbedtls/x509_crt.h>
 
-#define CREDENTIALS_TEXT_BYTES_MAX 262144u /* of each of the four, with its NUL */
-#define CREDENTIALS_CHAIN_BYTES_MAX 1900u  /* what a peer's record of 2,048 bytes takes */
-#define CREDENTIALS_CAS_MAX 8u             /* trusted at once */
+#define CREDENTIALS_CHAIN_BYTES_MAX 1900u /* what a peer's record of 2,048 bytes takes */
+#define CREDENTIALS_CAS_MAX 8u            /* trusted at once */
 
 struct credentials {
     mbedtls_x509_crt own; /* and what stands between it and the root */
@@ -25,19 +25,6 @@ struct credentials {
     mbedtls_x509_crt ca;
     mbedtls_x509_crl crl;
     bool has_crl;
-};
-
-/* One PEM text: `bytes` includes the NUL at its end. */
-struct credentials_text {
-    const unsigned char *text; /* NULL: none, which only the CRL may be */
-    size_t bytes;
-};
-
-struct credentials_texts {
-    struct credentials_text own;
-    struct credentials_text key;
-    struct credentials_text ca;
-    struct credentials_text crl;
 };
 
 /* Which of the four an error is about, and for the own certificate, what is wrong with it. */
@@ -57,7 +44,7 @@ void credentials_init(struct credentials *credentials);
  * `name` (CERTIFICATE_NAME_BYTES_MAX + 1 bytes, or NULL) gets a device's name.
  * 0; MALFORMED, INVALID (a fault), TOO_LARGE, NO_MEMORY: *problem says more, the credentials are empty.
  */
-int credentials_parse(struct credentials *credentials, const struct credentials_texts *texts,
+int credentials_parse(struct credentials *credentials, const struct pem_texts *texts,
                       enum certificate_role role, uint64_t wall_ms,
                       int (*random)(void *user, unsigned char *out, size_t bytes), void *user,
                       char *name, struct credentials_problem *problem);

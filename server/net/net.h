@@ -29,7 +29,7 @@
 
 #include <uv.h>
 
-#include "common/crypto/credentials.h"
+#include "common/crypto/pem_texts.h"
 #include "proto/limits.h"
 
 #define NET_ADDRESSES_MAX 8u    /* sockets of one endpoint */
@@ -170,9 +170,9 @@ struct net_config {
     uint64_t body_bytes_device; /* unfinished uploads of one device. Default: body_bytes_max */
     uint64_t body_bytes_total;  /* … of all devices; beyond: 5.03. Default 256 MiB */
     uint32_t body_expiry_ms;    /* an upload without a new block. Default 900,000 */
-    const struct credentials_texts *certificates; /* the coordinator's own, and the CA (and CRL) of
+    const struct pem_texts *certificates;  /* the coordinator's own, and the CA (and CRL) of
                                       devices with certificates; read by net_open only. NULL: none */
-    uint32_t certificate_handshakes_per_s;        /* begun; more wait. Default 100 */
+    uint32_t certificate_handshakes_per_s; /* begun; more wait. Default 100 */
     const char *well_known; /* text of /.well-known/core (RFC 6690), copied; NULL: 4.04 */
     struct net_callbacks callbacks;
 };

@@ -27,7 +27,7 @@ void certified_remove(void)
     assert_int_equal(system(command), 0);
 }
 
-void certified_text(struct credentials_text *text, const char *name)
+void certified_text(struct pem_text *text, const char *name)
 {
     char path[256];
     char *bytes = calloc(1, 1u << 16);
@@ -38,10 +38,10 @@ void certified_text(struct credentials_text *text, const char *name)
     size_t count = fread(bytes, 1, (1u << 16) - 1, file);
     (void)fclose(file);
     free((void *)(uintptr_t)text->text);
-    *text = (struct credentials_text){(unsigned char *)bytes, count + 1};
+    *text = (struct pem_text){(unsigned char *)bytes, count + 1};
 }
 
-static void free_texts(struct credentials_texts *texts)
+static void free_texts(struct pem_texts *texts)
 {
     free((void *)(uintptr_t)texts->own.text);
     free((void *)(uintptr_t)texts->key.text);
@@ -111,7 +111,7 @@ static int random_bytes(void *user, unsigned char *out, size_t count)
 /* Whatever the certificate is like: a good client's own would refuse most of them. */
 static void load(struct credentials *credentials, const char *name)
 {
-    struct credentials_texts texts = {0};
+    struct pem_texts texts = {0};
     char file[64];
     credentials_init(credentials);
     (void)snprintf(file, sizeof file, "%s.pem", name);

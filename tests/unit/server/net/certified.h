@@ -20,7 +20,7 @@ void certified_make(const char *kinds);
 void certified_remove(void);
 
 struct certified {
-    struct credentials_texts texts;
+    struct pem_texts texts;
     uint64_t wall_ms; /* 0: now */
     unsigned asked;   /* certificate_lookup */
     unsigned lines;
@@ -32,7 +32,7 @@ void certified_init(struct certified *certified, struct fixture *f, bool crl);
 void certified_deinit(struct certified *certified);
 
 /* Replaces one PEM text of the configuration, e.g. &certified->texts.own, by that of a file. */
-void certified_text(struct credentials_text *text, const char *file);
+void certified_text(struct pem_text *text, const char *file);
 
 /* A client that has <name>.pem and <name>.key and trusts the CA. */
 struct certified_client {

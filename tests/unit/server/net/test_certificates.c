@@ -310,7 +310,7 @@ static void expect_open(int code, const char *line)
 static void test_what_does_not_fit_together(void **state)
 {
     (void)state;
-    struct credentials_texts *texts = &certified.texts;
+    struct pem_texts *texts = &certified.texts;
     fixture_init(&f);
     certified_init(&certified, &f, true);
     certified_text(&texts->key, "dev-0001.key");

@@ -4,7 +4,9 @@
  * open the window for a peer that has not answered.
  *
  * Timeout: RFC 6298, fed by answers to requests that were not repeated (Karn). When several in a
- *   row were, the round trip has probably outgrown the timeout, which then grows by half.
+ *   row were, the round trip has probably outgrown the timeout, which then grows by half. It has a
+ *   floor, since a needless repetition costs a datagram; where many tries are lost each request pays
+ *   for the floor again and again, so it falls with the share that arrives.
  * Window: additive increase, multiplicative decrease (RFC 5681): one more request for each window of
  *   clean answers, half of them, but at least two, at most once for each round trip with a loss.
  * Block size: a datagram that a mesh cuts into ten frames needs all ten (RFC 4944). When a third of the
@@ -13,11 +15,11 @@
  */
 #include "client/runtime/internal.h"
 
-#define TIMEOUT_UNKNOWN_MS 2000u /* ACK_TIMEOUT, RFC 7252 §4.8 */
-#define TIMEOUT_MIN_MS 200u
-#define TIMEOUT_GUESS_MIN_MS 300u
+#define TIMEOUT_UNKNOWN_MS 2000u    /* ACK_TIMEOUT, RFC 7252 §4.8 */
+#define TIMEOUT_FLOOR_MS 200u       /* where nothing gets lost */
+#define TIMEOUT_SHELL_FLOOR_MS 500u /* of an answer that waits for a disk */
 #define TIMEOUT_MAX_MS 20000u
-#define TIMEOUT_SHELL_MIN_MS 500u /* an answer that waits for a disk */
+#define ROUND_TRIPS_GUESSED 3u
 #define REPEATED_IN_A_ROW 4u
 
 #define WINDOW_ONE 16u /* the window counts sixteenths */
@@ -78,8 +80,9 @@ unsigned pace_window(const struct client *c)
 
 uint32_t pace_timeout_ms(const struct client *c, bool is_block)
 {
-    uint32_t timeout_ms = c->pace.timeout_ms;
-    return is_block || timeout_ms > TIMEOUT_SHELL_MIN_MS ? timeout_ms : TIMEOUT_SHELL_MIN_MS;
+    uint32_t floor_ms = is_block ? TIMEOUT_FLOOR_MS : TIMEOUT_SHELL_FLOOR_MS;
+    floor_ms = floor_ms * (SHARE_ONE - c->pace.loss) / SHARE_ONE;
+    return c->pace.timeout_ms > floor_ms ? c->pace.timeout_ms : floor_ms;
 }
 
 /* ---- what answers teach */
@@ -96,7 +99,6 @@ static void take_round_trip(struct client_pace *p, uint32_t ms)
         p->srtt_ms = (uint16_t)((7u * srtt + ms + 4u) / 8u);
     }
     uint32_t timeout = p->srtt_ms + 4u * p->var_ms;
-    timeout = timeout > TIMEOUT_MIN_MS ? timeout : TIMEOUT_MIN_MS;
     p->timeout_ms = (uint16_t)(timeout < TIMEOUT_MAX_MS ? timeout : TIMEOUT_MAX_MS);
     p->repeated = 0;
 }
@@ -105,7 +107,7 @@ static void take_round_trip(struct client_pace *p, uint32_t ms)
  * much longer. Better than the standard's two seconds, for which a lossy link would pay each time. */
 static void guess_timeout(struct client_pace *p, uint32_t ms)
 {
-    uint32_t timeout = 3u * ms > TIMEOUT_GUESS_MIN_MS ? 3u * ms : TIMEOUT_GUESS_MIN_MS;
+    uint32_t timeout = ROUND_TRIPS_GUESSED * (ms > 0 ? ms : 1u);
     if (timeout < p->timeout_ms) {
         p->timeout_ms = (uint16_t)timeout;
     }
@@ -119,17 +121,22 @@ static void take_elapsed(struct client_pace *p, uint32_t ms)
     p->slow_ms = (uint16_t)(slow < UINT16_MAX ? slow : UINT16_MAX);
 }
 
-/* An answer so soon after a repetition says that the tries before were lost. */
-static void take_repeated(struct client_pace *p, uint32_t since_ms)
+/* An answer so soon after a repetition is the answer to it: the tries before were lost. One that comes
+ * later may be that to an earlier try, of which nothing was lost. */
+static bool is_soon(const struct client *c, const struct client_slot *slot, uint32_t since_ms)
 {
-    if (since_ms > 0 && (since_ms <= 2u * p->srtt_ms || since_ms <= p->timeout_ms / 4u)) {
-        return;
-    }
+    return since_ms > 0 &&
+           (since_ms <= 2u * c->pace.srtt_ms || since_ms <= slot->timeout_ms / ROUND_TRIPS_GUESSED);
+}
+
+static void take_late(struct client *c)
+{
+    struct client_pace *p = &c->pace;
     p->repeated++;
     if (p->repeated < REPEATED_IN_A_ROW) {
         return;
     }
-    uint32_t timeout = p->timeout_ms + p->timeout_ms / 2u;
+    uint32_t timeout = pace_timeout_ms(c, true) * 3u / 2u;
     p->timeout_ms = (uint16_t)(timeout < TIMEOUT_MAX_MS ? timeout : TIMEOUT_MAX_MS);
     p->repeated = REPEATED_IN_A_ROW / 2u;
 }
@@ -241,10 +248,13 @@ void pace_answered(struct client *c, const struct client_slot *slot, unsigned re
         take_tries(c, at_most(tries, TRIES_FIRST_MAX), true);
         return;
     }
-    take_tries(c, at_most(lost, TRIES_SEEN_MAX), true);
+    bool is_late = lost > 0 && !is_soon(c, slot, since_ms);
+    take_tries(c, is_late && since_ms > 0 ? 0 : at_most(lost, TRIES_SEEN_MAX), true);
     if (lost > 0) {
-        take_repeated(p, since_ms);
         close_window(c, slot);
+        if (is_late) {
+            take_late(c);
+        }
     } else {
         take_round_trip(p, elapsed);
         open_window(p);
@@ -297,7 +307,8 @@ uint32_t pace_patience_ms(const struct client *c, uint32_t timeout_ms)
 uint32_t pace_handshake_patience_ms(const struct client *c)
 {
     bool is_known = c->pace.timeout_ms < TIMEOUT_UNKNOWN_MS;
-    uint32_t patience = is_known ? 2u * pace_patience_ms(c, c->pace.timeout_ms) : HANDSHAKE_MS;
+    uint32_t patience =
+        is_known ? 2u * pace_patience_ms(c, pace_timeout_ms(c, true)) : HANDSHAKE_MS;
     unsigned failures = c->failures < HANDSHAKE_DOUBLINGS ? c->failures : HANDSHAKE_DOUBLINGS;
     return patience << failures;
 }

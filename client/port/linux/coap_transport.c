@@ -90,11 +90,13 @@ static bool is_established(const struct coap_transport *t)
     return coap_session_get_state(t->session) == COAP_SESSION_STATE_ESTABLISHED;
 }
 
-/* A known round trip makes handshakes quicker, never slower than the standard's first timeout. */
+/* A known round trip makes handshakes quicker, never slower. */
 static uint32_t handshake_base_ms(const struct coap_transport *t)
 {
-    bool is_known = t->timeout_ms > 0 && t->timeout_ms < HANDSHAKE_BASE_MS;
-    return is_known ? t->timeout_ms : HANDSHAKE_BASE_MS;
+    if (t->timeout_ms == 0 || t->timeout_ms > HANDSHAKE_BASE_MS) {
+        return HANDSHAKE_BASE_MS;
+    }
+    return t->timeout_ms > HANDSHAKE_BASE_LEAST_MS ? t->timeout_ms : HANDSHAKE_BASE_LEAST_MS;
 }
 
 /* The descriptor becomes readable when the next repetition is due. */

@@ -13,9 +13,11 @@
 
 #define LIBRARY_BASE_MS 1000u      /* a flight's first timeout, as mbedTLS believes */
 #define LIBRARY_MAX_MS (1u << 31)  /* it doubles that, and gives up behind this: 22 repetitions */
-#define BASE_LEAST_MS 250u         /* once a round trip was seen */
+#define BASE_LEAST_MS 75u          /* once a round trip was seen */
+#define WAIT_MAX_MS 1500u
+#define WAIT_GROWTH 10u            /* each pause is a tenth longer than the one before */
 #define ROUND_TRIPS 3u             /* in a first timeout */
-#define DEAF_REPEATS_MIN 4u        /* of a flight behind an answered one */
+#define DEAF_REPEATS_MIN 6u        /* of a flight behind an answered one */
 #define DEAF_REPEATS_PER_REPEAT 2u /* … and so many more for each that was needed before */
 #define DEAF_REPEATS_MAX 20u       /* three of four tries are lost at 50 % each way: 1 in 400 */
 #define STARTS_MAX 3u
@@ -25,8 +27,8 @@
 static void next_flight(struct handshake_pace *pace, uint64_t now_ms)
 {
     uint64_t wait_ms = ROUND_TRIPS * (now_ms - pace->start_ms);
-    wait_ms = wait_ms > BASE_LEAST_MS ? wait_ms : BASE_LEAST_MS;
-    pace->base_ms = wait_ms < pace->base_ms ? (uint32_t)wait_ms : pace->base_ms;
+    pace->base_ms = (uint32_t)(wait_ms < WAIT_MAX_MS ? wait_ms : WAIT_MAX_MS);
+    pace->base_ms = pace->base_ms > BASE_LEAST_MS ? pace->base_ms : BASE_LEAST_MS;
     pace->repeats_before += pace->repeats;
     pace->repeats = 0;
     pace->starts += !pace->answered;
@@ -36,10 +38,12 @@ static void next_flight(struct handshake_pace *pace, uint64_t now_ms)
 
 static void start_timer(struct handshake_pace *pace, uint64_t now_ms, uint32_t intermediate_ms)
 {
-    uint32_t wait_ms = pace->repeats > 0 ? pace->base_ms + pace->base_ms / 2u : pace->base_ms;
+    uint32_t longer_ms = pace->wait_ms + pace->wait_ms / WAIT_GROWTH;
+    longer_ms = longer_ms < WAIT_MAX_MS ? longer_ms : WAIT_MAX_MS;
+    pace->wait_ms = pace->repeats > 0 ? longer_ms : pace->base_ms;
     pace->start_ms = now_ms;
-    pace->intermediate_ms = intermediate_ms < wait_ms ? intermediate_ms : wait_ms;
-    pace->final_ms = wait_ms;
+    pace->intermediate_ms = intermediate_ms < pace->wait_ms ? intermediate_ms : pace->wait_ms;
+    pace->final_ms = pace->wait_ms;
 }
 
 /* mbedTLS doubles its timeout with each repetition of a flight and starts over with the next flight.

@@ -2,8 +2,13 @@
  * When a DTLS handshake repeats its latest flight, and when it starts over. libcoap's own timer grows
  * with every repetition and never shrinks when the handshake gets on (1, 2, 4, 8, 16 s in all, then it gives
  * up), and mbedTLS gives up after seven repetitions of a flight, so a lossy network hardly ever sees
- * the end of one. Here each flight is repeated after what is known of the round trip, then after half as
- * much more, for as long as somebody waits for it: flights are small.
+ * the end of one. Here each flight is repeated after what is known of the round trip, then after pauses of
+ * which each is a tenth longer, for as long as somebody waits for it: flights are small.
+ *
+ * Nothing is known before the first answer. RFC 6347 §4.2.4.1 then asks for a second, doubled each time:
+ * at 50 % loss one try in four succeeds, and a device needs half a minute to be heard at all. Here the first pause
+ * is a quarter of that and the pauses grow slowly up to one and a half, 21 flights of 150 bytes in the 16 s that a
+ * device waits. The coordinator answers each from its cookie's key, without state.
  *
  * A peer that has answered one flight and is deaf to the next has most likely lost the handshake: a NAT
  * has given us a new port, for which its cookie is worth nothing, or it was restarted. Then the handshake
@@ -20,6 +25,7 @@ struct handshake_pace {
     uint32_t base_ms;         /* its first repetition */
     uint32_t intermediate_ms; /* as mbedTLS asks for it */
     uint32_t final_ms;        /* 0: no flight is under way */
+    uint32_t wait_ms;         /* the latest pause of this flight */
     uint32_t repeats;         /* of this flight */
     uint32_t repeats_before;  /* of all flights before it, those of earlier starts included */
     uint32_t starts;          /* handshakes in which the peer answered */
@@ -27,7 +33,8 @@ struct handshake_pace {
     bool heard;               /* handshake_pace_heard has not told of the latest answer yet */
 };
 
-#define HANDSHAKE_BASE_MS 1000u /* nothing is known of the peer (RFC 6347 §4.2.4.1) */
+#define HANDSHAKE_BASE_MS 250u       /* nothing is known of the peer */
+#define HANDSHAKE_BASE_LEAST_MS 100u /* however short its answers took: it may be starting */
 
 enum handshake_verdict {
     HANDSHAKE_GOES_ON,

@@ -24,15 +24,21 @@ static int setup(void **state)
     return 0;
 }
 
-/* One request that is answered after `ms` and `repeats` repetitions. */
-static void exchange(uint32_t ms, unsigned repeats)
+/* One request that is answered after `ms` and `repeats` repetitions, the last of them `since_ms` ago. */
+static void exchange_since(uint32_t ms, unsigned repeats, uint32_t since_ms)
 {
     struct client_slot slot = {.sent_ms = (uint32_t)c.now_ms,
                                .timeout_ms = (uint16_t)pace_timeout_ms(&c, true),
                                .busy = true,
                                .is_timed = true};
     c.now_ms += ms;
-    pace_answered(&c, &slot, repeats, 0);
+    pace_answered(&c, &slot, repeats, since_ms);
+}
+
+/* The same, from a transport that does not tell when it repeated. */
+static void exchange(uint32_t ms, unsigned repeats)
+{
+    exchange_since(ms, repeats, 0);
 }
 
 /* The same over a link that loses each try with the given chance (of 1,000): the transport's pauses. */
@@ -86,7 +92,58 @@ static void test_loss_does_not_inflate_the_timeout(void **state)
         lossy_exchange(100, 750, i); /* half of the datagrams, each way */
         sum += i >= 500 ? pace_timeout_ms(&c, true) : 0;
     }
-    assert_in_range(sum / 500, 200, 600);
+    assert_in_range(sum / 500, 100, 400);
+}
+
+/* Every try pays for a floor that is far above the round trip, so it falls where most tries are lost. */
+static void test_floor_falls_with_what_arrives(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 50; i++) {
+        exchange(20, 0);
+    }
+    assert_int_equal(pace_timeout_ms(&c, true), 200);
+    for (unsigned i = 0; i < 50; i++) {
+        exchange_since(400, 3, 20);
+    }
+    assert_in_range(pace_timeout_ms(&c, true), 30, 90);
+    assert_in_range(pace_timeout_ms(&c, false), 100, 200);
+    for (unsigned i = 0; i < 100; i++) {
+        exchange(20, 0);
+    }
+    assert_in_range(pace_timeout_ms(&c, true), 180, 200); /* it is well again */
+}
+
+/* The first answers of a session, all of requests that were repeated: the round trip shows in them, too. */
+static void test_timeout_is_learned_from_repeated_requests(void **state)
+{
+    (void)state;
+    exchange_since(6020, 2, 20);
+    assert_in_range(pace_timeout_ms(&c, true), 60, 180);
+    for (unsigned i = 0; i < 8; i++) {
+        exchange_since(500, 4, 20);
+    }
+    assert_in_range(pace_timeout_ms(&c, true), 60, 100);
+}
+
+/* The path grows longer than the floor: answers come between repetitions, and nothing is lost. */
+static void test_needless_repetitions_are_not_taken_for_losses(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 30; i++) {
+        exchange_since(400, 3, 20);
+    }
+    exchange(20, 0);
+    assert_in_range(pace_timeout_ms(&c, true), 30, 90);
+    uint8_t loss = c.pace.loss;
+    unsigned needless = 0;
+    for (uint32_t timeout; (timeout = pace_timeout_ms(&c, true)) < 150; needless++) {
+        exchange_since(150, 1, 150 - timeout);
+        assert_true(needless < 20);
+    }
+    assert_true(c.pace.loss < loss);
+    exchange(150, 0);
+    assert_in_range(pace_timeout_ms(&c, true), 150, 450);
 }
 
 static void test_window_opens_and_closes(void **state)
@@ -242,6 +299,9 @@ int main(void)
         TEST(test_timeout_follows_the_round_trip),
         TEST(test_timeout_outgrows_a_longer_path),
         TEST(test_loss_does_not_inflate_the_timeout),
+        TEST(test_floor_falls_with_what_arrives),
+        TEST(test_timeout_is_learned_from_repeated_requests),
+        TEST(test_needless_repetitions_are_not_taken_for_losses),
         TEST(test_window_opens_and_closes),
         TEST(test_one_cut_for_each_round_trip),
         TEST(test_smaller_blocks_where_they_help),

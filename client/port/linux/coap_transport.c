@@ -33,7 +33,7 @@ struct coap_transport {
     struct handshake_pace handshake;
     int wakeup; /* an epoll set: libcoap's descriptor, and the timer of repetitions */
     int timer;
-    uint32_t timeout_ms; /* of the latest request; a new handshake starts from it */
+    uint32_t timeout_ms; /* of the latest request, 0: none; a new handshake starts from it */
     coap_address_t peer;
     int failure; /* of this session, 0: none */
     char identity[PROTO_IDENTITY_BYTES_MAX + 1u];
@@ -90,15 +90,6 @@ static bool is_established(const struct coap_transport *t)
     return coap_session_get_state(t->session) == COAP_SESSION_STATE_ESTABLISHED;
 }
 
-/* A known round trip makes handshakes quicker, never slower. */
-static uint32_t handshake_base_ms(const struct coap_transport *t)
-{
-    if (t->timeout_ms == 0 || t->timeout_ms > HANDSHAKE_BASE_MS) {
-        return HANDSHAKE_BASE_MS;
-    }
-    return t->timeout_ms > HANDSHAKE_BASE_LEAST_MS ? t->timeout_ms : HANDSHAKE_BASE_LEAST_MS;
-}
-
 /* The descriptor becomes readable when the next repetition is due. */
 static void set_timer(const struct coap_transport *t)
 {
@@ -151,7 +142,7 @@ static int new_session(struct coap_transport *t)
 static int open_session(void *ctx)
 {
     struct coap_transport *t = ctx;
-    handshake_pace_reset(&t->handshake, handshake_base_ms(t));
+    handshake_pace_reset(&t->handshake, t->timeout_ms);
     int rc = new_session(t);
     if (rc == MYCEL_OK) {
         set_timer(t);

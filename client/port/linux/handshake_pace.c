@@ -11,9 +11,11 @@
 #include <mbedtls/ssl.h>
 #include <string.h>
 
-#define LIBRARY_BASE_MS 1000u      /* a flight's first timeout, as mbedTLS believes */
-#define LIBRARY_MAX_MS (1u << 31)  /* it doubles that, and gives up behind this: 22 repetitions */
-#define BASE_LEAST_MS 75u          /* once a round trip was seen */
+#define LIBRARY_BASE_MS 1000u     /* a flight's first timeout, as mbedTLS believes */
+#define LIBRARY_MAX_MS (1u << 31) /* it doubles that, and gives up behind this: 22 repetitions */
+#define BASE_FIRST_MS 250u        /* nothing is known of the peer */
+#define BASE_FIRST_LEAST_MS 100u  /* however short its answers took: it may be starting */
+#define BASE_LEAST_MS 75u         /* once a round trip was seen */
 #define WAIT_MAX_MS 1500u
 #define WAIT_GROWTH 10u            /* each pause is a tenth longer than the one before */
 #define ROUND_TRIPS 3u             /* in a first timeout */
@@ -80,8 +82,12 @@ static int on_get(void *ctx)
     return elapsed_ms >= pace->intermediate_ms ? 1 : 0;
 }
 
-void handshake_pace_reset(struct handshake_pace *pace, uint32_t base_ms)
+void handshake_pace_reset(struct handshake_pace *pace, uint32_t timeout_ms)
 {
+    uint32_t base_ms = timeout_ms > BASE_FIRST_LEAST_MS ? timeout_ms : BASE_FIRST_LEAST_MS;
+    if (timeout_ms == 0 || base_ms > BASE_FIRST_MS) {
+        base_ms = BASE_FIRST_MS;
+    }
     *pace = (struct handshake_pace){.base_ms = base_ms};
 }
 

@@ -33,17 +33,15 @@ struct handshake_pace {
     bool heard;               /* handshake_pace_heard has not told of the latest answer yet */
 };
 
-#define HANDSHAKE_BASE_MS 250u       /* nothing is known of the peer */
-#define HANDSHAKE_BASE_LEAST_MS 100u /* however short its answers took: it may be starting */
-
 enum handshake_verdict {
     HANDSHAKE_GOES_ON,
     HANDSHAKE_STARTS_OVER, /* in a new session, from a new port; then handshake_pace_take again */
     HANDSHAKE_FAILED       /* it started over several times: the key is wrong, if nothing else is */
 };
 
-/* Forgets earlier handshakes. */
-void handshake_pace_reset(struct handshake_pace *pace, uint32_t base_ms);
+/* Forgets earlier handshakes. timeout_ms: of requests to the same peer, which makes the first pause shorter,
+ * never longer; 0: nothing is known. */
+void handshake_pace_reset(struct handshake_pace *pace, uint32_t timeout_ms);
 
 /* Takes over the timer of a session's handshake (an mbedtls_ssl_context) that has just sent its first
  * flight. `pace` must live as long as the session. */

@@ -1,37 +1,24 @@
 /* The fleet's samples: found, read or made, and dealt out. See fleet.h. */
 #include "sim/fleet.h"
 
-#include "sim/chance.h"
+#include "data/mnist.h"
 
 #include <errno.h>
 #include <mycel/error.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#define FASHION_FOLDER "/usr/share/datasets/fashion-mnist"
-#define PATH_BYTES 320u
 #define STREAM_TRAIN 0u
 #define STREAM_TEST 1u
 #define TRACE_BYTES_MAX ((long)1 << 30)
 
-/* folder/name or folder/name.gz, whichever is there; the latter if none is, for the message. */
-static void fashion_path(const char *name, char out[PATH_BYTES])
+static int read_fashion(bool test, struct dataset *out, char *problem)
 {
-    (void)snprintf(out, PATH_BYTES, "%s/%s", FASHION_FOLDER, name);
-    if (access(out, R_OK) != 0) {
-        (void)snprintf(out, PATH_BYTES, "%s/%s.gz", FASHION_FOLDER, name);
-    }
-}
-
-static int read_fashion(const char *part, struct dataset *out, char *problem)
-{
-    char name[64], images[PATH_BYTES], labels[PATH_BYTES];
-    (void)snprintf(name, sizeof name, "%s-images-idx3-ubyte", part);
-    fashion_path(name, images);
-    (void)snprintf(name, sizeof name, "%s-labels-idx1-ubyte", part);
-    fashion_path(name, labels);
+    char images[PATH_MAX], labels[PATH_MAX];
+    const char *folder = MNIST_FASHION_FOLDER;
+    (void)mnist_find(folder, test ? MNIST_TEST_IMAGES : MNIST_TRAIN_IMAGES, images);
+    (void)mnist_find(folder, test ? MNIST_TEST_LABELS : MNIST_TRAIN_LABELS, labels);
     int rc = dataset_read(images, labels, out, problem);
     if (rc == MYCEL_E_NOT_FOUND) {
         (void)snprintf(
@@ -63,7 +50,7 @@ static const char *or_null(const char *text)
 static int read_samples(const struct scenario *s, bool test, struct dataset *out, char *problem)
 {
     if (strcmp(s->data, "fashion") == 0) {
-        return read_fashion(test ? "t10k" : "train", out, problem);
+        return read_fashion(test, out, problem);
     }
     if (strncmp(s->data, "blobs:", 6) == 0) {
         return make_blobs(s, test ? STREAM_TEST : STREAM_TRAIN, out, problem);

@@ -1,20 +1,18 @@
 /* The table of the demo's tasks, and how each finds or makes its data. */
 #include "server/cli/demo/task.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <mycel/error.h>
 
 #include "common/assert.h"
+#include "data/mnist.h"
 #include "server/cli/demo/digits.h"
 #include "server/cli/demo/streetlight.h"
 #include "server/cli/demo/unpack.h"
 #include "server/cli/say.h"
 
-#define FASHION_FOLDER "/usr/share/datasets/fashion-mnist"
 #define DIGITS_TRAIN 6000u
 #define DIGITS_HELD_OUT 1000u
 
@@ -26,51 +24,34 @@ static const char *const digits_classes[] = {"0", "1", "2", "3", "4", "5", "6", 
 
 /* ---- Fashion-MNIST ------------------------------------------------------------------------ */
 
-/* folder/name, or folder/name.gz. */
-static bool find_file(const char *folder, const char *name, char out[PATH_MAX])
-{
-    static const char *const endings[] = {"", ".gz"};
-    for (size_t i = 0; i < 2; i++) {
-        if (snprintf(out, PATH_MAX, "%s/%s%s", folder, name, endings[i]) < PATH_MAX &&
-            access(out, R_OK) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The file itself, or its plain copy in the demo's folder. */
-static int find_plain(const char *from, const char *name, const char *folder, char out[PATH_MAX])
+static int find_plain(const char *from, enum mnist_file file, const char *folder,
+                      char out[PATH_MAX])
 {
-    char packed[PATH_MAX];
-    if (!find_file(from, name, packed)) {
-        return MYCEL_E_NOT_FOUND;
+    char found[PATH_MAX];
+    int result = mnist_find(from, file, found);
+    if (result <= 0) {
+        memcpy(out, found, PATH_MAX);
+        return result;
     }
-    if (strcmp(packed + strlen(packed) - 3u, ".gz") != 0) {
-        memcpy(out, packed, PATH_MAX);
-        return MYCEL_OK;
-    }
-    snprintf(out, PATH_MAX, "%s/%s", folder, name);
-    return unpack(packed, out);
+    snprintf(out, PATH_MAX, "%s/%s", folder, mnist_names[file]);
+    return unpack(found, out);
 }
 
 static int prepare_fashion(const char *folder, const char *data, uint64_t seed,
                            struct task_files *files)
 {
-    const char *from = data ? data : FASHION_FOLDER;
-    const struct {
-        const char *name;
-        char *out;
-    } parts[] = {{"train-images-idx3-ubyte", files->train},
-                 {"train-labels-idx1-ubyte", files->train_labels},
-                 {"t10k-images-idx3-ubyte", files->held_out},
-                 {"t10k-labels-idx1-ubyte", files->held_out_labels}};
+    const char *from = data ? data : MNIST_FASHION_FOLDER;
+    char *const out[MNIST_FILES] = {[MNIST_TRAIN_IMAGES] = files->train,
+                                    [MNIST_TRAIN_LABELS] = files->train_labels,
+                                    [MNIST_TEST_IMAGES] = files->held_out,
+                                    [MNIST_TEST_LABELS] = files->held_out_labels};
     int result = MYCEL_OK;
     (void)seed;
-    for (size_t i = 0; result == MYCEL_OK && i < sizeof parts / sizeof parts[0]; i++) {
-        result = find_plain(from, parts[i].name, folder, parts[i].out);
+    for (unsigned i = 0; result == MYCEL_OK && i < MNIST_FILES; i++) {
+        result = find_plain(from, (enum mnist_file)i, folder, out[i]);
         if (result == MYCEL_E_NOT_FOUND && data != NULL) {
-            say_error("%s does not hold %s or %s.gz", from, parts[i].name, parts[i].name);
+            say_error("%s does not hold %s or %s.gz", from, mnist_names[i], mnist_names[i]);
         }
     }
     return result;

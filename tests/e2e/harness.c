@@ -190,6 +190,8 @@ void key_path(const struct world *world, unsigned index, char *path, size_t capa
     snprintf(path, capacity, "%.200s/d%u.key", world->folder, index);
 }
 
+static struct world *opened; /* for world_teardown */
+
 void world_prepare(struct world *world, unsigned devices)
 {
     memset(world, 0, sizeof *world);
@@ -203,6 +205,7 @@ void world_prepare(struct world *world, unsigned devices)
     write_csv(world->train, 60 * devices, 10);
     write_csv(world->test, 200, 20);
     world->devices = devices;
+    opened = world;
 }
 
 void world_enroll(struct world *world)
@@ -241,6 +244,13 @@ void world_close(struct world *world)
     if (!getenv("MYCEL_KEEP")) {
         nftw(world->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
     }
+}
+
+int world_teardown(void **state)
+{
+    (void)state;
+    world_close(opened);
+    return 0;
 }
 
 void server_start(struct world *world, const char *const *extra)
@@ -321,6 +331,18 @@ void device_start_with(struct world *world, unsigned index, const char *key_file
 void device_kill(struct world *world, unsigned index)
 {
     process_kill(&world->device[index]);
+}
+
+size_t device_file(const struct world *world, unsigned index, const char *name, void *data,
+                   size_t capacity)
+{
+    char path[HARNESS_PATH_BYTES + 32];
+    snprintf(path, sizeof path, "%.200s/d%u/%.48s", world->folder, index, name);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    size_t bytes = fread(data, 1, capacity, file);
+    assert_int_equal(fclose(file), 0);
+    return bytes;
 }
 
 /* --- runs ------------------------------------------------------------------------------------- */

@@ -50,6 +50,9 @@ void world_enroll(struct world *world);
 /* Ends every process, checks that none died of a signal that nobody sent, removes the folder. */
 void world_close(struct world *world);
 
+/* The same for the world that was opened last, as cmocka wants a teardown. */
+int world_teardown(void **state);
+
 /* Starts the coordinator; returns when it serves. The first start chooses the port, later ones keep
  * it. `extra`: further arguments, NULL-terminated, or NULL. */
 void server_start(struct world *world, const char *const *extra);
@@ -64,6 +67,10 @@ void device_start(struct world *world, unsigned index, const char *key_file);
 void device_start_with(struct world *world, unsigned index, const char *key_file,
                        const char *const *extra);
 void device_kill(struct world *world, unsigned index);
+
+/* What a device keeps in a file of that name in its folder, up to `capacity` bytes. Returns how many. */
+size_t device_file(const struct world *world, unsigned index, const char *name, void *data,
+                   size_t capacity);
 
 /* Runs `mycel ARGS… --state STATE` to its end. Exit code; standard output into `out` if not NULL. */
 int mycel(const struct world *world, char *out, size_t capacity, const char *const *args);

@@ -96,33 +96,38 @@ struct probe_answer probe_ask(struct probe *probe, const struct mycel_request *r
     return none;
 }
 
-mycel_Lease probe_lease(struct probe *probe, uint32_t samples)
+bool probe_check_in(struct probe *probe, const mycel_CheckIn *check_in, mycel_CheckInReply *reply)
 {
-    mycel_CheckIn check_in = mycel_CheckIn_init_zero;
     uint8_t payload[PROTO_MESSAGE_BYTES_MAX];
-    check_in.protocol_min = PROTO_VERSION_MIN;
-    check_in.protocol_max = PROTO_VERSION_MAX;
-    check_in.samples = samples;
-    check_in.codecs = 1u << mycel_Codec_CODEC_F32;
-    check_in.model_bytes_max = 1u << 30;
-    check_in.battery_percent = 255;
-    check_in.idle = true;
-    int n = WIRE_ENCODE(mycel_CheckIn, &check_in, payload, sizeof payload);
+    int n = WIRE_ENCODE(mycel_CheckIn, check_in, payload, sizeof payload);
     assert_true(n > 0);
     const struct mycel_request request = {.method = MYCEL_POST,
                                           .path = {PROTO_PATH_CHECKIN},
                                           .content_format = PROTO_FORMAT_MESSAGE,
                                           .payload = payload,
                                           .payload_bytes = (size_t)n};
+    struct probe_answer answer = probe_ask(probe, &request, PROBE_WAIT_MS);
+    if (answer.code != 204) {
+        return false;
+    }
+    assert_int_equal(WIRE_DECODE(mycel_CheckInReply, reply, answer.payload, answer.bytes), 0);
+    return true;
+}
+
+mycel_Lease probe_lease(struct probe *probe, uint32_t samples)
+{
+    const mycel_CheckIn check_in = {.protocol_min = PROTO_VERSION_MIN,
+                                    .protocol_max = PROTO_VERSION_MAX,
+                                    .samples = samples,
+                                    .codecs = 1u << mycel_Codec_CODEC_F32,
+                                    .model_bytes_max = 1u << 30,
+                                    .battery_percent = 255,
+                                    .idle = true};
     for (int i = 0; i < TRIES_MAX; i++) {
-        struct probe_answer answer = probe_ask(probe, &request, PROBE_WAIT_MS);
         mycel_CheckInReply reply;
-        if (answer.code == 204) {
-            assert_int_equal(WIRE_DECODE(mycel_CheckInReply, &reply, answer.payload, answer.bytes),
-                             0);
-            if (reply.which_answer == mycel_CheckInReply_lease_tag) {
-                return reply.answer.lease;
-            }
+        if (probe_check_in(probe, &check_in, &reply) &&
+            reply.which_answer == mycel_CheckInReply_lease_tag) {
+            return reply.answer.lease;
         }
         pause_ms(100);
     }

@@ -40,7 +40,10 @@ void probe_close(struct probe *probe);
 struct probe_answer probe_ask(struct probe *probe, const struct mycel_request *request,
                               unsigned wait_ms);
 
-/* POST /c; repeats on a window until a lease comes. Fails the test when none does. */
+/* POST /c. False: the answer was not 2.04. */
+bool probe_check_in(struct probe *probe, const mycel_CheckIn *check_in, mycel_CheckInReply *reply);
+
+/* The same for a device with f32 updates; repeats on a window until a lease comes. Fails the test when none does. */
 mycel_Lease probe_lease(struct probe *probe, uint32_t samples);
 
 /* PUT of one block of a body. Asks again on 5.03, as a device does. */

@@ -29,13 +29,6 @@ static int open_world(void **state)
     return 0;
 }
 
-static int close_world(void **state)
-{
-    (void)state;
-    world_close(&world);
-    return 0;
-}
-
 static const struct mycel_request links = {.method = MYCEL_GET,
                                            .path = {PROTO_PATH_WELL_KNOWN, PROTO_PATH_CORE},
                                            .content_format = MYCEL_FORMAT_NONE};
@@ -120,5 +113,5 @@ int main(void)
         cmocka_unit_test(test_readable_key_file_is_refused),
         cmocka_unit_test(test_the_others_train_on),
     };
-    return cmocka_run_group_tests(tests, open_world, close_world);
+    return cmocka_run_group_tests(tests, open_world, world_teardown);
 }

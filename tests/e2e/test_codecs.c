@@ -18,13 +18,6 @@
 
 static struct world world;
 
-static int close_world(void **state)
-{
-    (void)state;
-    world_close(&world);
-    return 0;
-}
-
 static void start(const char *codecs)
 {
     const char *all[] = {"run",
@@ -105,8 +98,8 @@ static void test_error_feedback_beside_floats(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(test_default_is_int8_and_drive1, close_world),
-        cmocka_unit_test_teardown(test_error_feedback_beside_floats, close_world),
+        cmocka_unit_test_teardown(test_default_is_int8_and_drive1, world_teardown),
+        cmocka_unit_test_teardown(test_error_feedback_beside_floats, world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,13 +28,6 @@
 
 static struct world world;
 
-static int close_world(void **state)
-{
-    (void)state;
-    world_close(&world);
-    return 0;
-}
-
 static void create(const char *goal)
 {
     assert_int_equal(MYCEL(&world, "run", "create", "--name", "r", "--model", MODEL, "--rounds",
@@ -42,17 +35,6 @@ static void create(const char *goal)
                            "100ms", "--batch", "10", "--learning-rate", "0.05", "--seed", "7",
                            "--codec", "drive1", "--downlink", "delta"),
                      0);
-}
-
-static size_t read_file(unsigned device, const char *name, void *data, size_t capacity)
-{
-    char path[HARNESS_PATH_BYTES + 32];
-    snprintf(path, sizeof path, "%s/d%u/%s", world.folder, device, name);
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    size_t bytes = fread(data, 1, capacity, file);
-    assert_int_equal(fclose(file), 0);
-    return bytes;
 }
 
 static void start_devices(void)
@@ -75,11 +57,13 @@ static void check_device(struct store *store, unsigned device)
 {
     uint8_t journal[1024], digest[SHA256_BYTES];
     float model[PARAMS + 1];
-    assert_true(read_file(device, "journal", journal, sizeof journal) > JOURNAL_MODEL_PLACE);
+    assert_true(device_file(&world, device, "journal", journal, sizeof journal) >
+                JOURNAL_MODEL_PLACE);
     uint8_t place = journal[JOURNAL_MODEL_PLACE];
     assert_in_range(place, 1, 2);
-    assert_int_equal(read_file(device, place == 1 ? "model" : "model.b", model, sizeof model),
-                     PARAMS * 4);
+    assert_int_equal(
+        device_file(&world, device, place == 1 ? "model" : "model.b", model, sizeof model),
+        PARAMS * 4);
     sha256(model, PARAMS * 4, digest);
     assert_memory_equal(digest, journal + JOURNAL_MODEL_PLACE + 1, 16);
     struct store_downlink row;
@@ -197,9 +181,9 @@ static void test_settings_that_do_not_go_with_it(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(test_devices_hold_what_is_believed, close_world),
-        cmocka_unit_test_teardown(test_killed_coordinator_makes_the_same_versions, close_world),
-        cmocka_unit_test_teardown(test_settings_that_do_not_go_with_it, close_world),
+        cmocka_unit_test_teardown(test_devices_hold_what_is_believed, world_teardown),
+        cmocka_unit_test_teardown(test_killed_coordinator_makes_the_same_versions, world_teardown),
+        cmocka_unit_test_teardown(test_settings_that_do_not_go_with_it, world_teardown),
     };
     if (argc > 1) {
         cmocka_set_test_filter(argv[1]);

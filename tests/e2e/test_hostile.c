@@ -31,13 +31,6 @@ static int open_world(void **state)
     return 0;
 }
 
-static int close_world(void **state)
-{
-    (void)state;
-    world_close(&world);
-    return 0;
-}
-
 static struct probe_answer get(struct probe *probe, const char *first, const char *second)
 {
     const struct mycel_request request = {
@@ -200,5 +193,5 @@ int main(void)
         cmocka_unit_test(test_foreign_lease_is_refused),
         cmocka_unit_test(test_round_ends_with_the_honest),
     };
-    return cmocka_run_group_tests(tests, open_world, close_world);
+    return cmocka_run_group_tests(tests, open_world, world_teardown);
 }

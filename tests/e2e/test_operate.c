@@ -22,13 +22,6 @@
 
 static struct world world;
 
-static int close_world(void **state)
-{
-    (void)state;
-    world_close(&world);
-    return 0;
-}
-
 static long integer(json_t *object, const char *name)
 {
     json_t *value = json_object_get(object, name);
@@ -382,13 +375,13 @@ static void test_why_a_device_is_not_heard(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(test_rollback_under_a_running_coordinator, close_world),
-        cmocka_unit_test_teardown(test_rollback_while_it_is_down, close_world),
-        cmocka_unit_test_teardown(test_average_is_adopted, close_world),
-        cmocka_unit_test_teardown(test_old_versions_go, close_world),
-        cmocka_unit_test_teardown(test_restored_backup, close_world),
-        cmocka_unit_test_teardown(test_pause_and_resume, close_world),
-        cmocka_unit_test_teardown(test_why_a_device_is_not_heard, close_world),
+        cmocka_unit_test_teardown(test_rollback_under_a_running_coordinator, world_teardown),
+        cmocka_unit_test_teardown(test_rollback_while_it_is_down, world_teardown),
+        cmocka_unit_test_teardown(test_average_is_adopted, world_teardown),
+        cmocka_unit_test_teardown(test_old_versions_go, world_teardown),
+        cmocka_unit_test_teardown(test_restored_backup, world_teardown),
+        cmocka_unit_test_teardown(test_pause_and_resume, world_teardown),
+        cmocka_unit_test_teardown(test_why_a_device_is_not_heard, world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

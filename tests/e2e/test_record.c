@@ -21,13 +21,6 @@
 static struct world world;
 static char log_path[HARNESS_PATH_BYTES + 16];
 
-static int close_world(void **state)
-{
-    (void)state;
-    world_close(&world);
-    return 0;
-}
-
 static void start_recording(void)
 {
     const char *const extra[] = {"--record", log_path, NULL};
@@ -143,7 +136,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_incident_repeats),
-        cmocka_unit_test_teardown(test_a_log_can_be_trusted, close_world),
+        cmocka_unit_test_teardown(test_a_log_can_be_trusted, world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

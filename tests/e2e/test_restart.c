@@ -23,13 +23,6 @@
 
 static struct world world;
 
-static int close_world(void **state)
-{
-    (void)state;
-    world_close(&world);
-    return 0;
-}
-
 static void open_world(unsigned rounds)
 {
     world_open(&world, DEVICES);
@@ -153,9 +146,9 @@ int main(int argc, char **argv)
         cmocka_set_test_filter(argv[1]);
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(test_coordinator_killed_after_each_event, close_world),
-        cmocka_unit_test_teardown(test_coordinator_killed_at_random, close_world),
-        cmocka_unit_test_teardown(test_devices_killed_in_every_phase, close_world),
+        cmocka_unit_test_teardown(test_coordinator_killed_after_each_event, world_teardown),
+        cmocka_unit_test_teardown(test_coordinator_killed_at_random, world_teardown),
+        cmocka_unit_test_teardown(test_devices_killed_in_every_phase, world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

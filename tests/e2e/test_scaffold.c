@@ -27,13 +27,6 @@
 
 static struct world world;
 
-static int close_world(void **state)
-{
-    (void)state;
-    world_close(&world);
-    return 0;
-}
-
 static void create(const char *rounds)
 {
     assert_int_equal(MYCEL(&world, "run", "create", "--name", "r", "--model", world.model,
@@ -43,26 +36,17 @@ static void create(const char *rounds)
                      0);
 }
 
-static size_t read_file(unsigned device, const char *name, void *data, size_t capacity)
-{
-    char path[HARNESS_PATH_BYTES + 32];
-    snprintf(path, sizeof path, "%s/d%u/%s", world.folder, device, name);
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    size_t bytes = fread(data, 1, capacity, file);
-    assert_int_equal(fclose(file), 0);
-    return bytes;
-}
-
 static void add_own(unsigned device, double sum[PARAMS])
 {
     uint8_t journal[1024];
     float own[PARAMS];
-    assert_true(read_file(device, "journal", journal, sizeof journal) > JOURNAL_CONTROL_VALID);
+    assert_true(device_file(&world, device, "journal", journal, sizeof journal) >
+                JOURNAL_CONTROL_VALID);
     uint8_t valid = journal[JOURNAL_CONTROL_VALID];
     assert_in_range(valid, 1, 2);
-    assert_int_equal(read_file(device, valid == 1 ? "control.a" : "control.b", own, sizeof own),
-                     sizeof own);
+    assert_int_equal(
+        device_file(&world, device, valid == 1 ? "control.a" : "control.b", own, sizeof own),
+        sizeof own);
     for (int i = 0; i < PARAMS; i++) {
         sum[i] += (double)own[i];
     }
@@ -97,7 +81,7 @@ static void wait_for_receipt(unsigned device)
     uint8_t journal[1024] = {0, 0, 0, 255};
     for (unsigned waited = 0; journal[3] != 0 && waited < HARNESS_WAIT_MS; waited += 50) {
         pause_ms(50);
-        assert_true(read_file(device, "journal", journal, sizeof journal) > 3);
+        assert_true(device_file(&world, device, "journal", journal, sizeof journal) > 3);
     }
     assert_int_equal(journal[3], 0);
 }
@@ -145,18 +129,8 @@ static mycel_CheckInReply check_in(struct probe *probe, uint32_t features)
                        .battery_percent = 255,
                        .idle = true,
                        .features = features};
-    uint8_t payload[PROTO_MESSAGE_BYTES_MAX];
-    int n = WIRE_ENCODE(mycel_CheckIn, &m, payload, sizeof payload);
-    assert_true(n > 0);
-    const struct mycel_request request = {.method = MYCEL_POST,
-                                          .path = {PROTO_PATH_CHECKIN},
-                                          .content_format = PROTO_FORMAT_MESSAGE,
-                                          .payload = payload,
-                                          .payload_bytes = (size_t)n};
-    struct probe_answer answer = probe_ask(probe, &request, PROBE_WAIT_MS);
     mycel_CheckInReply reply;
-    assert_int_equal(answer.code, 204);
-    assert_int_equal(WIRE_DECODE(mycel_CheckInReply, &reply, answer.payload, answer.bytes), 0);
+    assert_true(probe_check_in(probe, &m, &reply));
     return reply;
 }
 
@@ -203,9 +177,9 @@ static void test_settings_that_do_not_go_with_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(test_server_has_the_mean_of_the_devices, close_world),
-        cmocka_unit_test_teardown(test_device_that_keeps_no_variate, close_world),
-        cmocka_unit_test_teardown(test_settings_that_do_not_go_with_it, close_world),
+        cmocka_unit_test_teardown(test_server_has_the_mean_of_the_devices, world_teardown),
+        cmocka_unit_test_teardown(test_device_that_keeps_no_variate, world_teardown),
+        cmocka_unit_test_teardown(test_settings_that_do_not_go_with_it, world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,13 +18,6 @@
 
 static struct world world;
 
-static int close_world(void **state)
-{
-    (void)state;
-    world_close(&world);
-    return 0;
-}
-
 static int create(const char *strategy, const char *root)
 {
     const char *all[] = {"run",
@@ -119,7 +112,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_attacker_weighs_nothing),
-        cmocka_unit_test_teardown(test_without_a_root_set_nothing_is_promised, close_world),
+        cmocka_unit_test_teardown(test_without_a_root_set_nothing_is_promised, world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

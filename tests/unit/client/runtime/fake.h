@@ -167,6 +167,21 @@ void fake_run(struct fake_world *w, uint64_t ms);
 /* Runs until the coordinator gave its receipt and the client sleeps again. */
 bool fake_run_round(struct fake_world *w, uint64_t ms);
 
+/* One power cut in a round. */
+struct fake_cut {
+    uint32_t operation; /* of those that change the disk, from 1 */
+    bool after;         /* it, or before it */
+    bool keeps_unsynced;
+};
+
+/* Runs a round with that cut, a reboot, and the rest of the round if there is any; fails the test if that does
+ * not end it. False: the round has fewer operations. */
+bool fake_run_cut_round(struct fake_world *w, const struct fake_cut *cut, uint64_t ms);
+
+/* Runs a scenario with every cut until it says that there was none: before and after each operation, with and
+ * without the unsynced writes. Fails the test if its operations are not from `least` to `most`. */
+void fake_cut_everywhere(bool (*run)(const struct fake_cut *cut), uint32_t least, uint32_t most);
+
 extern const struct mycel_transport fake_transport;
 extern const struct mycel_store fake_store;
 extern const struct mycel_trainer fake_trainer_table;

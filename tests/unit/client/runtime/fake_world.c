@@ -261,3 +261,34 @@ bool fake_run_round(struct fake_world *w, uint64_t ms)
     }
     return false;
 }
+
+bool fake_run_cut_round(struct fake_world *w, const struct fake_cut *cut, uint64_t ms)
+{
+    uint32_t number = w->disk.operations + cut->operation;
+    *(cut->after ? &w->disk.cut_after : &w->disk.cut_before) = number;
+    w->disk.keeps_unsynced = cut->keeps_unsynced;
+    bool was_cut = setjmp(w->disk.power) != 0;
+    if (!was_cut) {
+        assert_true(fake_run_round(w, ms));
+    } else {
+        bool was_forgotten = w->disk.safe[MYCEL_AREA_JOURNAL].data[3] == CLIENT_PHASE_NONE;
+        fake_reboot(w);
+        if (!w->coordinator.done || !was_forgotten) {
+            assert_true(fake_run_round(w, ms));
+        }
+    }
+    w->disk.cut_before = w->disk.cut_after = 0;
+    return was_cut;
+}
+
+void fake_cut_everywhere(bool (*run)(const struct fake_cut *cut), uint32_t least, uint32_t most)
+{
+    for (unsigned variant = 0; variant < 4; variant++) {
+        struct fake_cut cut = {
+            .operation = 1, .after = variant & 1u, .keeps_unsynced = variant & 2u};
+        while (run(&cut)) {
+            cut.operation++;
+        }
+        assert_in_range(cut.operation, least, most);
+    }
+}

@@ -143,7 +143,7 @@ static void test_runs_without_it_are_as_before(void **state)
 }
 
 /* The power goes at every operation of a second round; a third one tells what c_i has become. */
-static bool run_with_cut(uint32_t operation, bool after, bool keeps_unsynced)
+static bool run_with_cut(const struct fake_cut *cut)
 {
     struct fake_world *w = new_world(CODEC_INT8);
     w->net.delay_min_ms = w->net.delay_max_ms = 1500; /* progress is persisted on the way */
@@ -151,19 +151,7 @@ static bool run_with_cut(uint32_t operation, bool after, bool keeps_unsynced)
     fake_next_round(w);
     offer_control(w, 0.02f);
     w->trainer.poison += 0.25f;
-    *(after ? &w->disk.cut_after : &w->disk.cut_before) = w->disk.operations + operation;
-    w->disk.keeps_unsynced = keeps_unsynced;
-    bool was_cut = setjmp(w->disk.power) != 0;
-    if (!was_cut) {
-        assert_true(fake_run_round(w, HOUR));
-    } else {
-        bool was_forgotten = w->disk.safe[MYCEL_AREA_JOURNAL].data[3] == CLIENT_PHASE_NONE;
-        fake_reboot(w);
-        if (!w->coordinator.done || !was_forgotten) {
-            assert_true(fake_run_round(w, HOUR));
-        }
-    }
-    w->disk.cut_before = w->disk.cut_after = 0;
+    bool was_cut = fake_run_cut_round(w, cut, HOUR);
     step_reference(w);
     fake_next_round(w);
     offer_control(w, 0.03f);
@@ -174,13 +162,7 @@ static bool run_with_cut(uint32_t operation, bool after, bool keeps_unsynced)
 static void test_power_cut_at_every_operation(void **state)
 {
     (void)state;
-    for (unsigned variant = 0; variant < 4; variant++) {
-        uint32_t operation = 1;
-        while (run_with_cut(operation, variant & 1u, variant & 2u)) {
-            operation++;
-        }
-        assert_in_range(operation, 45, 90);
-    }
+    fake_cut_everywhere(run_with_cut, 45, 90);
 }
 
 static void refuse_model(struct fake_world *w, const struct mycel_request *q,

@@ -210,7 +210,7 @@ static void test_other_run_in_between(void **state)
 }
 
 /* The power goes at every operation of the second round; the third one tells what the device has. */
-static bool run_with_cut(uint32_t operation, bool after, bool keeps_unsynced, bool gone)
+static bool run_with_cut(const struct fake_cut *cut, bool gone)
 {
     struct fake_world *w = new_world();
     w->net.delay_min_ms = w->net.delay_max_ms = 1500; /* progress is persisted on the way */
@@ -218,19 +218,7 @@ static bool run_with_cut(uint32_t operation, bool after, bool keeps_unsynced, bo
     fake_next_round(w);
     offer(w, false, 3);
     w->coordinator.patch_gone = gone;
-    *(after ? &w->disk.cut_after : &w->disk.cut_before) = w->disk.operations + operation;
-    w->disk.keeps_unsynced = keeps_unsynced;
-    bool was_cut = setjmp(w->disk.power) != 0;
-    if (!was_cut) {
-        assert_true(fake_run_round(w, HOUR));
-    } else {
-        bool was_forgotten = w->disk.safe[MYCEL_AREA_JOURNAL].data[3] == CLIENT_PHASE_NONE;
-        fake_reboot(w);
-        if (!w->coordinator.done || !was_forgotten) {
-            assert_true(fake_run_round(w, HOUR));
-        }
-    }
-    w->disk.cut_before = w->disk.cut_after = 0;
+    bool was_cut = fake_run_cut_round(w, cut, HOUR);
     expect_trained(w);
     fake_next_round(w);
     w->coordinator.patch_gone = false;
@@ -239,16 +227,21 @@ static bool run_with_cut(uint32_t operation, bool after, bool keeps_unsynced, bo
     return was_cut;
 }
 
+static bool run_with_patch(const struct fake_cut *cut)
+{
+    return run_with_cut(cut, false);
+}
+
+static bool run_with_patch_gone(const struct fake_cut *cut)
+{
+    return run_with_cut(cut, true);
+}
+
 static void test_power_cut_at_every_operation(void **state)
 {
     (void)state;
-    for (unsigned kind = 0; kind < 8; kind++) {
-        uint32_t operation = 1;
-        while (run_with_cut(operation, kind & 1u, kind & 2u, kind & 4u)) {
-            operation++;
-        }
-        assert_true(operation > 10);
-    }
+    fake_cut_everywhere(run_with_patch, 11, UINT32_MAX);
+    fake_cut_everywhere(run_with_patch_gone, 11, UINT32_MAX);
 }
 
 static void test_leases_that_make_no_sense(void **state)

@@ -11,19 +11,12 @@
 
 #define HOUR 3600000u
 
-struct cut {
-    uint32_t operation;
-    bool after;
-    bool keeps_unsynced;
-    uint32_t params;
-};
-
 static uint8_t encoded[FAKE_BODY_MAX];
 
 /* Runs one round with one cut. False when the operation number was never reached. */
-static bool run_with_cut(const struct cut *cut)
+static bool run_with_cut(const struct fake_cut *cut)
 {
-    struct fake_world *w = fake_world(cut->params, CODEC_F32);
+    struct fake_world *w = fake_world(9000, CODEC_F32);
     w->net.delay_min_ms = w->net.delay_max_ms = 1500; /* progress is persisted on the way */
     uint32_t base = w->disk.operations;
     *(cut->after ? &w->disk.cut_after : &w->disk.cut_before) = base + cut->operation;
@@ -61,14 +54,7 @@ static bool run_with_cut(const struct cut *cut)
 static void test_power_cut_at_every_operation(void **state)
 {
     (void)state;
-    for (unsigned variant = 0; variant < 4; variant++) {
-        struct cut cut = {
-            .operation = 1, .after = variant & 1u, .keeps_unsynced = variant & 2u, .params = 9000};
-        while (run_with_cut(&cut)) {
-            cut.operation++;
-        }
-        assert_in_range(cut.operation, 50, 70);
-    }
+    fake_cut_everywhere(run_with_cut, 50, 70);
 }
 
 /* Killed while the blocks are on their way: nothing is retrained, what arrived is not sent again. */

@@ -157,25 +157,13 @@ static void test_residual_of_another_run_or_model(void **state)
 
 /* The power goes at every operation of a second round; then a third one tells whether its residual is that
  * of the second, taken once. */
-static bool run_with_cut(uint32_t operation, bool after, bool keeps_unsynced)
+static bool run_with_cut(const struct fake_cut *cut)
 {
     struct fake_world *w = new_world(CODEC_SIGN);
     run_round(w);
     fake_next_round(w);
     w->trainer.poison += 0.25f;
-    *(after ? &w->disk.cut_after : &w->disk.cut_before) = w->disk.operations + operation;
-    w->disk.keeps_unsynced = keeps_unsynced;
-    bool was_cut = setjmp(w->disk.power) != 0;
-    if (!was_cut) {
-        assert_true(fake_run_round(w, HOUR));
-    } else {
-        bool was_forgotten = w->disk.safe[MYCEL_AREA_JOURNAL].data[3] == CLIENT_PHASE_NONE;
-        fake_reboot(w);
-        if (!w->coordinator.done || !was_forgotten) {
-            assert_true(fake_run_round(w, HOUR));
-        }
-    }
-    w->disk.cut_before = w->disk.cut_after = 0;
+    bool was_cut = fake_run_cut_round(w, cut, HOUR);
     expect_reference(w);
     fake_next_round(w);
     run_round(w);
@@ -185,13 +173,7 @@ static bool run_with_cut(uint32_t operation, bool after, bool keeps_unsynced)
 static void test_power_cut_at_every_operation(void **state)
 {
     (void)state;
-    for (unsigned variant = 0; variant < 4; variant++) {
-        uint32_t operation = 1;
-        while (run_with_cut(operation, variant & 1u, variant & 2u)) {
-            operation++;
-        }
-        assert_in_range(operation, 25, 60);
-    }
+    fake_cut_everywhere(run_with_cut, 25, 60);
 }
 
 /* Its end is gone, or flash has worn out: such a part counts as zeros, and the round goes on. */

@@ -12,4 +12,4 @@ foreach(file IN LISTS files)
   string(APPEND rows "    {\"${name}\",\n     \"${text}\"},\n")
 endforeach()
 file(WRITE ${OUT}
-  "#include \"sim/shipped.h\"\n\nconst struct shipped_scenario shipped_scenarios[] = {\n${rows}    {0}};\n")
+  "#include \"sim/scenario/shipped.h\"\n\nconst struct shipped_scenario shipped_scenarios[] = {\n${rows}    {0}};\n")

@@ -1,11 +1,11 @@
 /* See lines.h. */
 #include "sim/lines.h"
 
-#include "sim/coordinator.h"
-#include "sim/ledger.h"
+#include "sim/coordinator/coordinator.h"
+#include "sim/coordinator/ledger.h"
+#include "sim/training/workers.h"
 #include "sim/wall.h"
-#include "sim/workers.h"
-#include "sim/world.h"
+#include "sim/world/world.h"
 
 #include <jansson.h>
 #include <mycel/error.h>

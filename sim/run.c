@@ -1,11 +1,11 @@
 /* See run.h. */
 #include "sim/run.h"
 
-#include "sim/coordinator.h"
-#include "sim/fault.h"
-#include "sim/ledger.h"
-#include "sim/workers.h"
-#include "sim/world.h"
+#include "sim/coordinator/coordinator.h"
+#include "sim/coordinator/ledger.h"
+#include "sim/training/workers.h"
+#include "sim/world/fault.h"
+#include "sim/world/world.h"
 
 #include <mycel/error.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #define MYCEL_SIM_RUN_H
 
 #include "proto/limits.h"
-#include "sim/scenario.h"
+#include "sim/scenario/scenario.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -25,7 +25,7 @@
 #define MYCEL_SIM_CHECK_CHECK_H
 
 #include "proto/limits.h"
-#include "sim/scenario.h"
+#include "sim/scenario/scenario.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -3,10 +3,10 @@
 #define MYCEL_SIM_CHECK_INTERNAL_H
 
 #include "sim/check/check.h"
-#include "sim/coordinator.h"
-#include "sim/ledger.h"
-#include "sim/watch.h"
-#include "sim/world.h"
+#include "sim/coordinator/coordinator.h"
+#include "sim/coordinator/ledger.h"
+#include "sim/world/watch.h"
+#include "sim/world/world.h"
 
 #define CHECK_SMALL_FLEET 64u
 

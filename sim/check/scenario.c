@@ -2,7 +2,7 @@
 #include "sim/check/scenario.h"
 
 #include "common/rng.h"
-#include "sim/chance.h"
+#include "sim/world/chance.h"
 
 #include <math.h>
 #include <mycel/error.h>

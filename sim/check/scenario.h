@@ -5,7 +5,7 @@
 #ifndef MYCEL_SIM_CHECK_SCENARIO_H
 #define MYCEL_SIM_CHECK_SCENARIO_H
 
-#include "sim/scenario.h"
+#include "sim/scenario/scenario.h"
 
 #include <stdio.h>
 

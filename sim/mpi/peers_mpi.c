@@ -3,7 +3,7 @@
  * without waiting (MPI_Isend) from a copy that lives until the receiver has it; two messages from one
  * process to another stay in order because they share a communicator and a tag (MPI 3.1, 3.5).
  */
-#include "sim/peers.h"
+#include "sim/training/peers.h"
 
 #include <mycel/error.h>
 

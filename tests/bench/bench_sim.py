@@ -21,7 +21,7 @@ import time
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 
-SCENARIOS = pathlib.Path(__file__).resolve().parents[2] / "sim/scenarios"
+SCENARIOS = pathlib.Path(__file__).resolve().parents[2] / "sim/scenario/shipped"
 FASHION = pathlib.Path("/usr/share/datasets/fashion-mnist")
 REPETITIONS = 5
 CLIENTS, SAMPLES, BATCH, COHORT, RATE = 100, 600, 20, 10, 0.1

@@ -23,9 +23,14 @@ BOXES = {
     "server/eval": "common proto data server/engine client/nn",
     "server/daemon": "common proto server/engine server/desk server/store server/net server/eval",
     "server/cli": "common proto server/engine server/store server/net server/eval server/daemon"
-                  " data client/port client/nn sim",
-    "sim": "common proto data client/nn client/runtime client/port server/engine server/desk"
-           " server/eval server/net",
+                  " data client/port client/nn sim sim/scenario sim/training sim/report",
+    "sim": "common proto data client/runtime server/engine sim/scenario sim/coordinator"
+           " sim/training",
+    "sim/scenario": "common",
+    "sim/coordinator": "common proto data server/engine server/desk server/eval server/net"
+                       " sim sim/scenario",
+    "sim/training": "common proto data client/nn client/runtime client/port sim sim/scenario",
+    "sim/report": "common",
 }
 
 # Public headers live in two include folders; each belongs to the box that implements it.

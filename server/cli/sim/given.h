@@ -3,7 +3,7 @@
 #define MYCEL_SERVER_CLI_SIM_GIVEN_H
 
 #include "server/cli/setting.h"
-#include "sim/scenario.h"
+#include "sim/scenario/scenario.h"
 
 /* An exit code; says what is wrong. */
 int given_scenario(struct scenario *scenario, const char *path, const struct setting_texts *set);

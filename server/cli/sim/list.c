@@ -5,9 +5,9 @@
 
 #include "server/cli/exits.h"
 #include "server/cli/say.h"
-#include "sim/device_class.h"
-#include "sim/scenario.h"
-#include "sim/shipped.h"
+#include "sim/fleet/device_class.h"
+#include "sim/scenario/scenario.h"
+#include "sim/scenario/shipped.h"
 
 struct list_options {
     bool json;

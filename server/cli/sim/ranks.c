@@ -5,7 +5,7 @@
 
 #include "server/cli/exits.h"
 #include "server/cli/say.h"
-#include "sim/workers.h"
+#include "sim/training/workers.h"
 
 bool ranks_enter(struct peers **peers, int *code)
 {

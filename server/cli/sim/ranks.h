@@ -1,6 +1,6 @@
 /*
  * `mpirun -n N mycel sim …`: rank 0 is the command, the others train for it. Owns who does what at the
- * start and at the end; the work is in sim/workers.h.
+ * start and at the end; the work is in sim/training/workers.h.
  */
 #ifndef MYCEL_SERVER_CLI_SIM_RANKS_H
 #define MYCEL_SERVER_CLI_SIM_RANKS_H

@@ -1,6 +1,6 @@
 /* docs/SIMULATION.md prints the two tables of figures: its rows must be what the code computes with. */
-#include "sim/device_class.h"
-#include "sim/radio.h"
+#include "sim/fleet/device_class.h"
+#include "sim/network/radio.h"
 
 #include <inttypes.h>
 #include <setjmp.h>

@@ -72,18 +72,21 @@ int chain_load(struct store *reader, uint32_t run, uint32_t version, struct down
     return rc;
 }
 
-void chain_load_newest(struct store *reader, uint32_t newest, struct run_entry *entry)
+int chain_load_newest(struct store *reader, uint32_t newest, struct run_entry *entry)
 {
     if (entry->run.config.downlink != DOWNLINK_DELTA) {
-        return;
+        return MYCEL_OK;
     }
-    for (uint32_t back = RUN_CHAINS_KEPT; back-- > 0;) {
+    for (uint32_t back = newest < RUN_CHAINS_KEPT ? newest + 1u : RUN_CHAINS_KEPT; back-- > 0;) {
         struct downlink_chain chain;
-        if (newest >= back &&
-            chain_load(reader, entry->run.id, newest - back, &chain, NULL) == MYCEL_OK) {
+        int rc = chain_load(reader, entry->run.id, newest - back, &chain, NULL);
+        if (rc == 0) {
             run_entry_add_chain(entry, &chain);
+        } else if (rc != MYCEL_E_NOT_FOUND && rc != MYCEL_E_CORRUPT) {
+            return rc;
         }
     }
+    return MYCEL_OK;
 }
 
 /* The chain with one frame more, or only that one if it is a key frame. */

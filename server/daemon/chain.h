@@ -12,9 +12,10 @@
 int chain_load(struct store *reader, uint32_t run, uint32_t version, struct downlink_chain *chain,
                void **bytes);
 
-/* Loads the chains of the newest versions into a run's entry. A chain that cannot be read is left out, and
- * its version sent whole. Blocks. */
-void chain_load_newest(struct store *reader, uint32_t newest, struct run_entry *entry);
+/* Loads the chains of the newest versions into a run's entry. A version without one, or with a damaged one, is
+ * sent as it is. 0; NO_MEMORY; the store's errors: nothing is known, since devices would then train from
+ * another model than they would have without the error. Blocks. */
+int chain_load_newest(struct store *reader, uint32_t newest, struct run_entry *entry);
 
 /* Makes what devices will hold of version `base` + 1, whose exact parameters are `exact`. 0, also when they
  * will be sent the version itself; NO_MEMORY; the store's errors. Blocks. */

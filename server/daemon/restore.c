@@ -70,8 +70,7 @@ static int read_run(void *user, const struct store_run *run)
     }
     run_entry_set_state(entry, newest.number,
                         newest.has_optimizer ? newest.optimizer_sha256 : NULL);
-    chain_load_newest(reading->reader, newest.number, entry);
-    return MYCEL_OK;
+    return chain_load_newest(reading->reader, newest.number, entry);
 }
 
 static int read_device(void *user, const struct store_device *device)

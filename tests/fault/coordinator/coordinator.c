@@ -104,6 +104,14 @@ static void drop_first(struct coordinator *c)
     free(batch);
 }
 
+/* As the daemon does when a version is durable: patches to it are offered from now on. */
+static void keep_chain(struct coordinator *c, const struct pending_batch *batch)
+{
+    if (batch->sum.held.model != NULL) {
+        run_entry_add_chain(run_table_find(&c->live.runs, COORDINATOR_RUN), &batch->sum.held.known);
+    }
+}
+
 /* One commit for all, each batch in a savepoint if they are apart. */
 static int commit_all(struct coordinator *c, bool apart)
 {
@@ -146,6 +154,7 @@ int coordinator_flush(struct coordinator *c)
             return rc;
         }
         while (c->pending > 0) {
+            keep_chain(c, c->first);
             drop_first(c);
         }
         c->durable = newest;

@@ -36,9 +36,11 @@ static const uint8_t *on_body(void *user, uint64_t tag, size_t *bytes)
     return sent->body;
 }
 
-void fleet_init(struct fleet *fleet, const char *folder, const char *vfs)
+void fleet_init(struct fleet *fleet, const char *folder, const char *vfs, enum downlink downlink)
 {
     memset(fleet, 0, sizeof *fleet);
+    fleet->downlink = downlink;
+    fleet->params = downlink == DOWNLINK_DELTA ? FLEET_PARAMS_DELTA : FLEET_PARAMS;
     fleet->coordinator.folder = folder;
     fleet->coordinator.vfs = vfs;
     fleet->coordinator.now_ms = 1000;
@@ -91,6 +93,7 @@ static int check_in(struct fleet *fleet, uint32_t id)
         device->has_lease = true;
         device->lease = fleet->answer.action.u.lease.lease;
         device->has_lease = device->lease.round <= FLEET_ROUNDS;
+        device->fetched = false;
     }
     return MYCEL_OK;
 }
@@ -104,21 +107,24 @@ int fleet_query(struct fleet *fleet, uint32_t id, const uint8_t key[PROTO_KEY_BY
     return ask(fleet, &event);
 }
 
-/* Training: a function of what the lease says. */
-static void train(const struct fleet_device *device, float delta[FLEET_PARAMS])
+/* Training: a function of the lease and of the model that the device has. It moves less with each version, so that
+ * not every version needs a key frame. */
+static void train(const struct fleet *fleet, const struct fleet_device *device, float *delta)
 {
     const struct engine_lease *lease = &device->lease;
+    float rate = 0.1f / (float)(1u << lease->base.version);
     uint64_t stream = 0;
-    memcpy(&stream, lease->base.sha256, sizeof stream);
-    for (uint32_t i = 0; i < FLEET_PARAMS; i++) {
-        delta[i] = 0.1f * (rng_f32(lease->seed, stream, i) - 0.5f);
+    memcpy(&stream, device->model.sha256, sizeof stream);
+    for (uint32_t i = 0; i < fleet->params; i++) {
+        delta[i] = rate * (rng_f32(lease->seed, stream, i) - 0.5f);
     }
 }
 
-static void make_body(struct fleet_device *device, uint32_t id, struct fleet_sent *sent)
+static void make_body(const struct fleet *fleet, uint32_t id, struct fleet_sent *sent)
 {
+    const struct fleet_device *device = &fleet->devices[id];
     const struct engine_lease *lease = &device->lease;
-    float delta[FLEET_PARAMS];
+    float delta[FLEET_PARAMS_MAX];
     float scratch[CODEC_BLOCK_PARAMS_MAX];
     mycel_UpdateReport report = mycel_UpdateReport_init_zero;
     report.run = lease->run;
@@ -129,10 +135,10 @@ static void make_body(struct fleet_device *device, uint32_t id, struct fleet_sen
     report.loss_first = 2.0f;
     report.loss_last = 1.0f;
     const struct codec_header header = {.codec = CODEC_F32,
-                                        .params = FLEET_PARAMS,
+                                        .params = fleet->params,
                                         .base_version = lease->base.version,
                                         .weight = SAMPLES(id)};
-    train(device, delta);
+    train(fleet, device, delta);
     int head = wire_update_head(&report, sent->body, sizeof sent->body);
     int frame = codec_encode(&header, delta, NULL, scratch, sent->body + head,
                              sizeof sent->body - (size_t)head);
@@ -146,7 +152,7 @@ static void make_body(struct fleet_device *device, uint32_t id, struct fleet_sen
 
 static int send_body(struct fleet *fleet, uint32_t id, const struct fleet_sent *sent)
 {
-    const struct verify_expected expected = {.params = FLEET_PARAMS};
+    const struct verify_expected expected = {.params = fleet->params};
     struct engine_event event = {.type = ENGINE_EVENT_UPDATE};
     verify_update(sent->body, sent->body_bytes, &expected, &event.u.update);
     event.u.update.device = id;
@@ -209,7 +215,11 @@ static int upload(struct fleet *fleet, uint32_t id)
             fleet_complain(fleet, "a second lease after a receipt", id, round);
         }
         memset(sent, 0, sizeof *sent);
-        make_body(device, id, sent);
+        int rc = device->fetched ? MYCEL_OK : fleet_download(fleet, id);
+        if (rc < 0) {
+            return rc;
+        }
+        make_body(fleet, id, sent);
     }
     int rc = fleet_query(fleet, id, sent->key, sent->body_bytes);
     if (rc == 0 && fleet->answer.given && fleet->answer.action.type == ENGINE_ACTION_REPLY_ADMIT) {

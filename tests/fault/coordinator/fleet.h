@@ -13,7 +13,9 @@
 #define FLEET_GOAL 3u
 #define FLEET_DEVICES 4u
 #define FLEET_PARAMS 64u
-#define FLEET_BODY_MAX 512u
+#define FLEET_PARAMS_DELTA 200u /* so many that a delta is shorter than a key frame */
+#define FLEET_PARAMS_MAX FLEET_PARAMS_DELTA
+#define FLEET_BODY_MAX 1024u
 #define FLEET_LEASE_MS 40000u
 #define FLEET_HARD_MS 120000u
 #define FLEET_GRACE_MS 30000u /* the engine's default */
@@ -36,9 +38,16 @@ struct fleet_sent {
     size_t receipt_bytes;
 };
 
+struct fleet_model {
+    float values[FLEET_PARAMS_MAX];
+    uint8_t sha256[PROTO_SHA256_BYTES];
+};
+
 struct fleet_device {
     enum fleet_conduct conduct;
     bool has_lease;
+    bool fetched; /* the lease's model: */
+    struct fleet_model model;
     struct engine_lease lease;
     struct fleet_sent sent[FLEET_ROUNDS + 1]; /* by round of the lease */
 };
@@ -51,6 +60,8 @@ struct fleet_answer {
 
 struct fleet {
     struct coordinator coordinator;
+    enum downlink downlink;
+    uint32_t params;
     struct fleet_device devices[FLEET_DEVICES + 1];
     struct fleet_answer answer;
     uint32_t asking; /* device and round of the present update */
@@ -63,12 +74,13 @@ struct fleet {
     unsigned doubled;
     unsigned wrong;
     uint64_t replays;
+    uint64_t patches; /* downloads that were one */
 };
 
-/* Makes the store: run, version 0, four devices. Not part of what is swept. */
-int fleet_prepare(const char *folder, const char *vfs, uint32_t over_permille);
+void fleet_init(struct fleet *fleet, const char *folder, const char *vfs, enum downlink downlink);
 
-void fleet_init(struct fleet *fleet, const char *folder, const char *vfs);
+/* Makes the store: run, version 0, four devices. Not part of what is swept. */
+int fleet_prepare(const struct fleet *fleet, uint32_t over_permille);
 
 /* Time goes on. */
 void fleet_wait(struct fleet *fleet, uint64_t ms);
@@ -83,6 +95,12 @@ int fleet_run(struct fleet *fleet);
 
 /* Asks whether a body with this key may come; the answer is in fleet->answer. */
 int fleet_query(struct fleet *fleet, uint32_t id, const uint8_t key[PROTO_KEY_BYTES], size_t bytes);
+
+/* Downloads the model of the device's lease. */
+int fleet_download(struct fleet *fleet, uint32_t id);
+
+/* Adds update frames that stand one after the other. False: they are not whole frames of that size. */
+bool fleet_add_frames(const uint8_t *frames, size_t bytes, uint32_t params, float *sum);
 
 /* Sends every update that was ever acknowledged once more: whether its key is known, and then its body.
  * Each has to get its first receipt, to the byte. */

@@ -1,6 +1,7 @@
 /* What has to be in the store: before the fleet begins, and whatever happened to it. See fleet.h. */
 #include "fleet.h"
 
+#include "common/crypto/sha256.h"
 #include "server/store/internal.h"
 
 #include <stdio.h>
@@ -23,12 +24,13 @@ static int add_devices(struct store *store)
     return MYCEL_OK;
 }
 
-static int add_run(struct store *store, uint32_t over_permille)
+static int add_run(struct store *store, const struct fleet *fleet, uint32_t over_permille)
 {
     const struct store_run_config config = {.name = "run",
                                             .model = "m",
                                             .strategy = "fedavg",
-                                            .params = FLEET_PARAMS,
+                                            .params = fleet->params,
+                                            .downlink = fleet->downlink,
                                             .seed = 42,
                                             .goal = FLEET_GOAL,
                                             .minimum = FLEET_GOAL,
@@ -43,17 +45,18 @@ static int add_run(struct store *store, uint32_t over_permille)
                                             .learning_rate = 0.1f,
                                             .rounds = FLEET_ROUNDS};
     struct store_version version = {.kind = STORE_VERSION_INITIAL, .created_ms = FLEET_WALL_MS};
-    float model[FLEET_PARAMS] = {0};
+    float model[FLEET_PARAMS_MAX] = {0};
     int rc = store_run_create(store, &config, FLEET_WALL_MS, &version.run);
     if (rc == 0) {
-        rc = store_blob_put(store, model, sizeof model, version.sha256);
+        rc = store_blob_put(store, model, fleet->params * sizeof model[0], version.sha256);
     }
     return rc == 0 ? store_version_add(store, &version) : rc;
 }
 
-int fleet_prepare(const char *folder, const char *vfs, uint32_t over_permille)
+int fleet_prepare(const struct fleet *fleet, uint32_t over_permille)
 {
-    const struct store_options options = {.folder = folder, .create = true, .vfs = vfs};
+    const struct store_options options = {
+        .folder = fleet->coordinator.folder, .create = true, .vfs = fleet->coordinator.vfs};
     struct store *store;
     int rc = store_open(&options, &store, NULL);
     if (rc < 0) {
@@ -64,7 +67,7 @@ int fleet_prepare(const char *folder, const char *vfs, uint32_t over_permille)
         rc = add_devices(store);
     }
     if (rc == 0) {
-        rc = add_run(store, over_permille);
+        rc = add_run(store, fleet, over_permille);
     }
     rc = rc == 0 ? store_commit(store) : rc;
     store_close(store);
@@ -109,6 +112,31 @@ static int check_round(struct fleet *fleet, uint32_t number)
     return rc;
 }
 
+/* The stored chain leads to what is stored as held. */
+static int check_chain(struct fleet *fleet, uint32_t version)
+{
+    struct store *store = fleet->coordinator.store;
+    struct store_downlink row;
+    uint8_t chain[4096], digest[PROTO_SHA256_BYTES];
+    float held[FLEET_PARAMS_MAX] = {0}, stored[FLEET_PARAMS_MAX];
+    size_t bytes = 0;
+    int rc = store_downlink_get(store, COORDINATOR_RUN, version, &row);
+    if (rc == 0) {
+        rc = store_blob_load(store, row.chain_sha256, chain, sizeof chain, &bytes);
+    }
+    if (rc == 0 && !fleet_add_frames(chain, bytes, fleet->params, held)) {
+        fleet_complain(fleet, "a chain cannot be read", 0, version);
+    }
+    if (rc == 0) {
+        sha256(held, fleet->params * sizeof held[0], digest);
+        rc = store_blob_load(store, row.held_sha256, stored, sizeof stored, &bytes);
+    }
+    if (rc == 0 && memcmp(digest, row.held_sha256, sizeof digest) != 0) {
+        fleet_complain(fleet, "a chain leads elsewhere", 0, version);
+    }
+    return rc;
+}
+
 int fleet_check(struct fleet *fleet, bool finished)
 {
     int rc = count(fleet,
@@ -134,6 +162,10 @@ int fleet_check(struct fleet *fleet, bool finished)
     }
     for (uint32_t round = 1; finished && round <= FLEET_ROUNDS && rc == 0; round++) {
         rc = check_round(fleet, round);
+    }
+    bool deltas = finished && fleet->downlink == DOWNLINK_DELTA;
+    for (uint32_t version = 1; deltas && version <= FLEET_ROUNDS && rc == 0; version++) {
+        rc = check_chain(fleet, version);
     }
     return rc == 0 ? store_verify(fleet->coordinator.store) : rc;
 }

@@ -1,8 +1,9 @@
 /*
- * fault_coordinator SWEEP [STRIDE [SEEDS]]
+ * fault_coordinator SWEEP [STRIDE [SEEDS [DOWNLINK]]]
  *
  * Three rounds of the real engine over the real store on a simulated disk (fleet.h), once for every point at
- * which something can go wrong; prints what it found as one JSON object. STRIDE 1 tries every point.
+ * which something can go wrong; prints what it found as one JSON object. STRIDE 1 tries every point. DOWNLINK "delta": versions as key frames
+ * and deltas, and every device has to have what the coordinator believes it to have.
  *
  *   crash   power cut at operation N of the disk: unsynced writes all lost, all kept, or SEEDS random choices
  *           with torn and reordered sectors, every second of these with a second cut after the restart
@@ -41,8 +42,8 @@ void trial_begin(struct sweep *sweep, struct trial *trial, uint32_t over_permill
     trial->disk = disk_new();
     disk_prepare(trial->disk, sweep->database);
     vfs_install(trial->disk);
-    int rc = fleet_prepare(sweep->folder, VFS_NAME, over_permille);
-    fleet_init(&trial->fleet, sweep->folder, VFS_NAME);
+    fleet_init(&trial->fleet, sweep->folder, VFS_NAME, sweep->downlink);
+    int rc = fleet_prepare(&trial->fleet, over_permille);
     if (rc < 0) {
         trial_complain(trial, "cannot be prepared", rc);
     }
@@ -104,6 +105,7 @@ void trial_end(struct trial *trial)
     sweep->doubled += trial->fleet.doubled;
     sweep->wrong += trial->fleet.wrong;
     sweep->replays += trial->fleet.replays;
+    sweep->patches += trial->fleet.patches;
     disk_free(trial->disk);
 }
 
@@ -312,13 +314,17 @@ static void learn_reference(struct sweep *sweep)
 
 static int report(const struct sweep *sweep, const char *name, const char *counted)
 {
-    (void)printf("{\"fault\":\"coordinator_%s\",\"%s\":%llu,\"runs\":%llu,\"replays\":%llu,"
-                 "\"stride\":%llu,\"lost\":%llu,\"doubled\":%llu,\"wrong\":%llu}\n",
-                 name, counted, (unsigned long long)sweep->points, (unsigned long long)sweep->runs,
-                 (unsigned long long)sweep->replays, (unsigned long long)sweep->stride,
-                 (unsigned long long)sweep->lost, (unsigned long long)sweep->doubled,
-                 (unsigned long long)sweep->wrong);
-    return findings(sweep) == 0 && sweep->points > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    bool deltas = sweep->downlink == DOWNLINK_DELTA;
+    (void)printf(
+        "{\"fault\":\"coordinator_%s%s\",\"%s\":%llu,\"runs\":%llu,\"replays\":%llu,"
+        "\"patches\":%llu,\"stride\":%llu,\"lost\":%llu,\"doubled\":%llu,\"wrong\":%llu}\n",
+        name, deltas ? "_delta" : "", counted, (unsigned long long)sweep->points,
+        (unsigned long long)sweep->runs, (unsigned long long)sweep->replays,
+        (unsigned long long)sweep->patches, (unsigned long long)sweep->stride,
+        (unsigned long long)sweep->lost, (unsigned long long)sweep->doubled,
+        (unsigned long long)sweep->wrong);
+    bool swept = sweep->points > 0 && (sweep->patches > 0) == deltas;
+    return findings(sweep) == 0 && swept ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 struct kind {
@@ -352,16 +358,17 @@ static uint64_t number(int argc, char **argv, int index, uint64_t fallback)
 int main(int argc, char **argv)
 {
     const struct kind *kind = argc > 1 ? find_kind(argv[1]) : NULL;
+    int downlink = argc > 4 ? downlink_from_name(argv[4]) : DOWNLINK_F32;
     struct sweep *sweep = calloc(1, sizeof *sweep);
-    if (kind == NULL || sweep == NULL) {
-        (void)fprintf(
-            stderr,
-            "usage: fault_coordinator KIND [STRIDE [SEEDS]], KIND as at the top of sweep.c\n");
+    if (kind == NULL || sweep == NULL || downlink < 0) {
+        (void)fprintf(stderr, "usage: fault_coordinator KIND [STRIDE [SEEDS [DOWNLINK]]], KIND as "
+                              "at the top of sweep.c\n");
         free(sweep);
         return 2;
     }
     sweep->stride = number(argc, argv, 2, 1);
     sweep->seeds = number(argc, argv, 3, 4);
+    sweep->downlink = (enum downlink)downlink;
     (void)snprintf(sweep->folder, sizeof sweep->folder, "/tmp/mycel-fault-XXXXXX");
     if (mkdtemp(sweep->folder) == NULL) {
         free(sweep);

@@ -21,10 +21,12 @@ struct sweep {
     char database[DISK_NAME_BYTES];
     uint64_t stride;
     uint64_t seeds;
+    enum downlink downlink;
     uint8_t reference[PROTO_SHA256_BYTES]; /* the model of an undisturbed history */
     uint64_t points;
     uint64_t runs;
     uint64_t replays;
+    uint64_t patches;
     uint64_t lost;
     uint64_t doubled;
     uint64_t wrong;

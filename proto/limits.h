@@ -15,6 +15,7 @@
 #define PROTO_PATH_MODEL "m"
 #define PROTO_PATH_UPDATE "u"
 #define PROTO_PATH_ENROL "e"
+#define PROTO_PATH_REKEY "k"
 #define PROTO_PATH_WELL_KNOWN ".well-known"
 #define PROTO_PATH_CORE "core"
 
@@ -37,7 +38,7 @@
 #define PROTO_PSK_BYTES_MAX 32u
 
 #define PROTO_TOKEN_BYTES 16u /* a one-time enrolment token */
-#define PROTO_SHARE_BYTES 32u /* what each side adds to a key made at enrolment */
+#define PROTO_SHARE_BYTES 32u /* what each side adds to a key made at enrolment or rotation */
 
 #define PROTO_BLOCK_SZX_MAX 6u /* 1024-byte blocks */
 #define PROTO_BLOCK_BYTES_MAX 1024u

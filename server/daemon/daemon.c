@@ -21,25 +21,6 @@ static const char well_known[] = "</" PROTO_PATH_CHECKIN ">;ct=65100,"
 
 /* --- the endpoint's questions ----------------------------------------------------------------- */
 
-/* On any worker's thread. */
-static int psk_lookup(void *user, const char *identity, struct net_psk keys[NET_KEYS_MAX])
-{
-    struct shell *shell = user;
-    uv_rwlock_rdlock(&shell->roster_lock);
-    keys[0].bytes = roster_key(shell->roster, identity, shell_wall_ms(), keys[0].key);
-    uv_rwlock_rdunlock(&shell->roster_lock);
-    return keys[0].bytes > 0 ? 1 : 0;
-}
-
-struct roster *shell_set_roster(struct shell *shell, struct roster *roster)
-{
-    uv_rwlock_wrlock(&shell->roster_lock);
-    struct roster *before = shell->roster;
-    shell->roster = roster;
-    uv_rwlock_wrunlock(&shell->roster_lock);
-    return before;
-}
-
 static void net_line(void *user, enum net_log_level level, const char *line)
 {
     struct shell *shell = user;
@@ -167,7 +148,7 @@ static int open_net(struct shell *shell)
                                 .workers = options->workers,
                                 .well_known = well_known,
                                 .callbacks = {.user = shell,
-                                              .psk_lookup = psk_lookup,
+                                              .psk_lookup = access_keys,
                                               .handler = request_handle,
                                               .body_admit = request_admit,
                                               .log = net_line}};
@@ -232,6 +213,7 @@ static void shell_stop(struct shell *shell, int status)
     LOG(&shell->log, LOG_INFO, "stopping", log_text("reason", mycel_error_name(status)));
     uv_timer_stop(&shell->wake);
     uv_timer_stop(&shell->rebuild);
+    uv_timer_stop(&shell->access.overlap);
     net_close(shell->net, on_net_closed, shell);
 }
 
@@ -296,14 +278,15 @@ static int shell_open(struct shell *shell)
     if (rc < 0) {
         return rc;
     }
-    shell->roster = restored.roster; /* the endpoint asks for keys as soon as it is open */
+    shell->access.roster = restored.roster; /* the endpoint asks for keys as soon as it is open */
     rc = open_net(shell);
     if (rc < 0) {
-        shell->roster = NULL;
+        shell->access.roster = NULL;
         restore_drop(&restored);
         return rc;
     }
     restore_adopt(shell, &restored);
+    access_set_overlap(shell, shell_wall_ms()); /* one may have ended while nobody looked */
     rc = listen_signals(shell);
     return rc == 0 ? write_ready_file(shell) : rc;
 }
@@ -316,13 +299,12 @@ static void shell_close(struct shell *shell)
         store_thread_stop(shell->store, &news);
         drop_writes(news.done);
     }
-    enrol_drop(shell);
     held_clear(&shell->held);
     blob_cache_clear(&shell->blobs);
     body_cache_clear(&shell->bodies);
     ticket_table_deinit(&shell->tickets);
     run_table_clear(&shell->runs);
-    roster_free(shell->roster);
+    access_deinit(shell);
     free(shell->engine_memory);
     eval_close(shell->eval);
     eval_close(shell->root.set);
@@ -372,19 +354,20 @@ int daemon_run(const struct daemon_options *options)
     shell->root.samples = options->root_samples;
     shell->log = (struct log){stderr, options->log_level, options->log_format};
     held_init(&shell->held);
-    if (uv_rwlock_init(&shell->roster_lock) != 0) {
-        free(shell);
-        return MYCEL_E_NO_MEMORY;
-    }
     int rc = init_handles(shell);
     if (rc == 0) {
-        rc = shell_open(shell);
+        rc = access_init(shell);
     }
+    if (rc < 0) {
+        free(shell);
+        return rc;
+    }
+    rc = shell_open(shell);
     if (rc == 0) {
         heap_take_room();
         LOG(&shell->log, LOG_INFO, "serving", log_uint("port", net_port(shell->net)),
             log_uint("workers", options->workers > 1 ? options->workers : 1),
-            log_uint("devices", roster_count(shell->roster)),
+            log_uint("devices", roster_count(shell->access.roster)),
             log_text("state", options->state_dir));
     } else if (shell->net) {
         shell_stop(shell, rc);
@@ -396,7 +379,6 @@ int daemon_run(const struct daemon_options *options)
     rc = shell->status;
     shell_close(shell);
     uv_loop_close(&shell->loop);
-    uv_rwlock_destroy(&shell->roster_lock);
     LOG(&shell->log, LOG_INFO, "stopped", log_text("status", mycel_error_name(rc)));
     free(shell);
     return rc;

@@ -3,7 +3,7 @@
  * decides; its answer waits until a reload has made the device's key known, so that the device gets in
  * at its first try. The device's first check-in spends the token. It must never log a secret.
  *
- *   enrol_handle -> write -> finish -> shell->enrolled -> reload -> enrol_reload_ended -> answer
+ *   enrol_handle -> write -> finish -> access_wait -> ready -> answer
  *
  * A crash in between costs the device a repetition: the same request has the same effect again.
  */
@@ -17,8 +17,7 @@
 
 struct enrolment {
     struct shell_write write; /* first */
-    struct enrolment *next;   /* in shell->enrolled */
-    bool seen;                /* a reload has begun since the write was committed */
+    struct access_waiter waiter;
     net_reply_id reply;
     uint64_t wall_ms;
     char identity[PROTO_IDENTITY_BYTES_MAX + 1];
@@ -76,7 +75,7 @@ static void answer(struct shell *shell, const struct enrolment *e)
 static bool is_known(const struct shell *shell, const struct enrolment *e)
 {
     uint8_t key[PROTO_PSK_BYTES];
-    const struct roster_entry *entry = roster_get(shell->roster, e->result.device);
+    const struct roster_entry *entry = roster_get(shell->access.roster, e->result.device);
     enrol_device_key(e->request.share, e->result.share, key);
     bool known =
         entry && entry->psk_bytes == sizeof key && memcmp(entry->psk, key, sizeof key) == 0;
@@ -84,28 +83,45 @@ static bool is_known(const struct shell *shell, const struct enrolment *e)
     return known;
 }
 
+static void ready(struct shell *shell, struct access_waiter *waiter, bool loaded)
+{
+    struct enrolment *e =
+        (struct enrolment *)(void *)((char *)waiter - offsetof(struct enrolment, waiter));
+    if (shell && loaded) {
+        answer(shell, e);
+    } else if (shell) {
+        reply_busy(shell, e->reply);
+    }
+    enrolment_free(e);
+}
+
+/* True: it is answered, or will be. */
+static bool answer_when_known(struct shell *shell, struct enrolment *e)
+{
+    if (is_known(shell, e)) {
+        answer(shell, e);
+        enrolment_free(e);
+        return true;
+    }
+    LOG(&shell->log, LOG_INFO, "device_enrolled", log_text("device", e->result.name),
+        log_text("token", e->identity));
+    return access_wait(shell, &e->waiter) == MYCEL_OK;
+}
+
 static void finish_enrolment(struct shell *shell, struct shell_write *write)
 {
     struct enrolment *e = (struct enrolment *)(void *)write;
-    if (write->job.result == MYCEL_OK && !shell->closing && is_known(shell, e)) {
-        answer(shell, e);
+    if (shell->closing) {
         enrolment_free(e);
         return;
     }
-    if (write->job.result == MYCEL_OK && !shell->closing) {
-        LOG(&shell->log, LOG_INFO, "device_enrolled", log_text("device", e->result.name),
-            log_text("token", e->identity));
-        e->next = shell->enrolled;
-        shell->enrolled = e;
-        if (job_reload(shell) == MYCEL_OK) {
-            return;
-        }
-        shell->enrolled = e->next;
+    if (write->job.result == MYCEL_OK && answer_when_known(shell, e)) {
+        return;
     }
-    if (!shell->closing && write->job.result == MYCEL_E_NOT_FOUND) {
+    if (write->job.result == MYCEL_E_NOT_FOUND) {
         LOG(&shell->log, LOG_WARN, "token_refused", log_text("token", e->identity));
         reply_problem(shell, e->reply, NET_CODE(4, 3), MYCEL_E_REVOKED, NULL);
-    } else if (!shell->closing) {
+    } else {
         reply_busy(shell, e->reply);
     }
     enrolment_free(e);
@@ -131,6 +147,7 @@ void enrol_handle(struct shell *shell, const struct net_request *request)
     e->write.job.writes = true;
     e->write.finish = finish_enrolment;
     e->write.drop = drop_enrolment;
+    e->waiter.ready = ready;
     e->reply = request->reply;
     e->wall_ms = shell_wall_ms();
     e->request = message;
@@ -138,41 +155,6 @@ void enrol_handle(struct shell *shell, const struct net_request *request)
     wipe(&message, sizeof message);
     if (shell_write(shell, &e->write) < 0) {
         reply_busy(shell, e->reply);
-        enrolment_free(e);
-    }
-}
-
-void enrol_reload_begins(struct shell *shell)
-{
-    for (struct enrolment *e = shell->enrolled; e; e = e->next) {
-        e->seen = true;
-    }
-}
-
-void enrol_reload_ended(struct shell *shell, bool loaded)
-{
-    struct enrolment **at = &shell->enrolled;
-    while (*at) {
-        struct enrolment *e = *at;
-        if (!e->seen) {
-            at = &e->next;
-            continue;
-        }
-        *at = e->next;
-        if (!shell->closing && loaded) {
-            answer(shell, e);
-        } else if (!shell->closing) {
-            reply_busy(shell, e->reply);
-        }
-        enrolment_free(e);
-    }
-}
-
-void enrol_drop(struct shell *shell)
-{
-    while (shell->enrolled) {
-        struct enrolment *e = shell->enrolled;
-        shell->enrolled = e->next;
         enrolment_free(e);
     }
 }
@@ -196,7 +178,9 @@ static void finish_confirmation(struct shell *shell, struct shell_write *write)
     const struct confirmation *c = (const struct confirmation *)(void *)write;
     if (write->job.result == MYCEL_OK && !shell->closing) {
         LOG(&shell->log, LOG_INFO, "token_spent", log_uint("device", c->device));
-        job_reload(shell);
+        job_reload_access(shell);
+    } else {
+        roster_set_confirming(shell->access.roster, c->device, false); /* its next check-in */
     }
     free(write);
 }
@@ -208,7 +192,7 @@ static void drop_confirmation(struct shell_write *write)
 
 void enrol_confirm(struct shell *shell, const struct roster_entry *entry)
 {
-    if (!entry->unconfirmed) {
+    if (!entry->unconfirmed || entry->confirming) {
         return;
     }
     struct confirmation *c = calloc(1, sizeof *c);
@@ -219,9 +203,11 @@ void enrol_confirm(struct shell *shell, const struct roster_entry *entry)
     c->write.job.writes = true;
     c->write.finish = finish_confirmation;
     c->write.drop = drop_confirmation;
-    c->device = entry->device.id;
+    c->device = entry->device;
     c->wall_ms = shell_wall_ms();
+    roster_set_confirming(shell->access.roster, entry->device, true);
     if (shell_write(shell, &c->write) < 0) {
+        roster_set_confirming(shell->access.roster, c->device, false);
         free(c);
     }
 }

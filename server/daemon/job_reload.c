@@ -1,7 +1,8 @@
 /*
- * Somebody else has written to the database (the command line): devices and runs are read anew on the
- * pool and compared on the loop. What changed becomes an event; a version that the engine did not make
- * means that it starts over from the store.
+ * Somebody else has written to the database (the command line): what has changed about devices, and the
+ * runs, are read on the pool and compared on the loop. What changed becomes an event; a version that the
+ * engine did not make means that it starts over from the store. What the shell itself has changed about
+ * devices comes the same way, without the runs.
  */
 #include "server/daemon/job.h"
 #include "server/daemon/settle.h"
@@ -13,7 +14,9 @@
 
 struct reload_job {
     struct job job;
-    struct roster *roster;
+    uint64_t head; /* up to which change the roster knows the store */
+    bool runs_too;
+    struct roster_changes changes;
     struct store *reader; /* during run only */
     uint32_t count;
     struct store_run runs[RELOAD_RUNS_MAX];             /* the newest ones */
@@ -48,8 +51,8 @@ static int run(struct job *base)
     if (rc < 0) {
         return rc;
     }
-    rc = roster_load(job->reader, &job->roster);
-    if (rc == 0) {
+    rc = roster_read_changes(job->reader, job->head, &job->changes);
+    if (rc == 0 && job->runs_too) {
         rc = store_begin_read(job->reader);
         if (rc == 0) {
             rc = read_all(job);
@@ -58,27 +61,6 @@ static int run(struct job *base)
     }
     store_close(job->reader);
     return rc;
-}
-
-static void device_lost(void *user, const struct roster_entry *entry)
-{
-    struct shell *shell = user;
-    const struct roster_entry *now = roster_get(shell->roster, entry->device.id);
-    int sessions = net_kick(shell->net, entry->device.identity);
-    LOG(&shell->log, LOG_INFO, "device_access_changed", log_text("device", entry->device.identity),
-        log_int("sessions_ended", sessions));
-    if (!now || now->device.state == STORE_DEVICE_REVOKED) {
-        struct engine_event event = {.type = ENGINE_EVENT_DEVICE_REVOKED};
-        event.u.device = entry->device.id;
-        shell_step(shell, &event);
-    }
-}
-
-/* Spent, replaced or taken back: nobody goes on with its session. */
-static void token_lost(void *user, const char *identity)
-{
-    struct shell *shell = user;
-    (void)net_kick(shell->net, identity);
 }
 
 /* An operator's change of a run that the engine knows. */
@@ -180,24 +162,23 @@ static void done(struct job *base)
         LOG(&shell->log, LOG_WARN, "reload_failed",
             log_text("error", mycel_error_text(base->status)));
     } else if (!shell->rebuilding && !shell->closing) {
-        struct roster *before = shell_set_roster(shell, job->roster);
-        job->roster = NULL;
-        roster_lost(before, shell->roster, device_lost, shell);
-        roster_lost_tokens(before, shell->roster, token_lost, shell);
-        roster_free(before);
+        access_follow(shell, &job->changes);
         follow_all(shell, job);
         loaded = true;
     }
-    enrol_reload_ended(shell, loaded);
-    roster_free(job->roster);
+    if (!loaded) {
+        shell->reload_runs = shell->reload_runs || job->runs_too; /* with the next reload */
+    }
+    access_reload_ended(shell, loaded);
+    roster_changes_free(&job->changes);
     free(job);
     if (shell->reload_again && !shell->closing) {
         shell->reload_again = false;
-        job_reload(shell);
+        job_reload_access(shell);
     }
 }
 
-int job_reload(struct shell *shell)
+int job_reload_access(struct shell *shell)
 {
     if (shell->reloading) {
         shell->reload_again = true;
@@ -209,12 +190,21 @@ int job_reload(struct shell *shell)
     }
     job->job.run = run;
     job->job.done = done;
+    job->head = roster_head(shell->access.roster);
+    job->runs_too = shell->reload_runs;
     int rc = job_start(shell, &job->job, true);
     if (rc < 0) {
         free(job);
     } else {
         shell->reloading = true;
-        enrol_reload_begins(shell);
+        shell->reload_runs = false;
+        access_reload_begins(shell);
     }
     return rc;
+}
+
+int job_reload(struct shell *shell)
+{
+    shell->reload_runs = true;
+    return job_reload_access(shell);
 }

@@ -5,8 +5,8 @@
 
 static const char *device_name(const struct shell *shell, uint32_t device)
 {
-    const struct roster_entry *entry = roster_get(shell->roster, device);
-    return entry ? entry->device.identity : "?";
+    const struct roster_entry *entry = roster_get(shell->access.roster, device);
+    return entry ? entry->identity : "?";
 }
 
 static void tell_update(struct shell *shell, const struct engine_action_update *row,

@@ -57,7 +57,7 @@ static int run(struct job *base)
 static void adopt(struct shell *shell, struct restored *restored)
 {
     struct roster *fresh = restored->roster;
-    restored->roster = shell->roster;
+    restored->roster = shell->access.roster;
     restore_adopt(shell, restored);
     roster_free(fresh);
     job_reload(shell);

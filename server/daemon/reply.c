@@ -81,10 +81,13 @@ static void offer_patch(const struct run_entry *entry, const struct engine_lease
 }
 
 static int encode_check_in_reply(struct shell *shell, const struct engine_action *action,
-                                 const struct desk_hello *hello, uint8_t *out, size_t cap)
+                                 const struct ticket *ticket, uint8_t *out, size_t cap)
 {
+    const struct desk_hello *hello = &ticket->hello;
+    const struct desk_terms terms = {.protocol = hello->protocol,
+                                     .rekey = access_wants_key(shell, ticket->device)};
     if (action->type == ENGINE_ACTION_REPLY_WINDOW) {
-        return desk_write_window(&action->u.window, hello->protocol, out, cap);
+        return desk_write_window(&action->u.window, terms, out, cap);
     }
     const struct run_entry *entry = run_table_find(&shell->runs, action->u.lease.lease.run);
     if (!entry) {
@@ -109,7 +112,7 @@ static int encode_check_in_reply(struct shell *shell, const struct engine_action
         memcpy(task.control_sha256, entry->state_sha256, sizeof task.control_sha256);
     }
     offer_patch(entry, lease, hello, &task);
-    return desk_write_lease(&action->u.lease, &task, hello->protocol, out, cap);
+    return desk_write_lease(&action->u.lease, &task, terms, out, cap);
 }
 
 /* A device that does not keep to its window is worth a line, and no more than that. */
@@ -135,7 +138,7 @@ void reply_action(struct shell *shell, const struct engine_action *action)
     case ENGINE_ACTION_REPLY_LEASE:
     case ENGINE_ACTION_REPLY_WINDOW:
         note_early(shell, action);
-        n = encode_check_in_reply(shell, action, &ticket->hello, payload, sizeof payload);
+        n = encode_check_in_reply(shell, action, ticket, payload, sizeof payload);
         if (n < 0) {
             reply_busy(shell, id);
         } else {

@@ -16,13 +16,6 @@ static bool path_is(const struct net_request *request, unsigned segments, const 
     return request->segments == segments && strcmp(request->segment[0], first) == 0;
 }
 
-/* The device behind a session, if it may be served now. */
-static const struct roster_entry *device_of(struct shell *shell, const struct net_request *request)
-{
-    const struct roster_entry *entry = roster_find(shell->roster, request->identity);
-    return entry && entry->device.state == STORE_DEVICE_ACTIVE ? entry : NULL;
-}
-
 /* --- check-in --------------------------------------------------------------------------------- */
 
 static void refuse_check_in(struct shell *shell, net_reply_id reply, int error)
@@ -37,7 +30,7 @@ static void refuse_check_in(struct shell *shell, net_reply_id reply, int error)
 
 static void handle_check_in(struct shell *shell, const struct net_request *request)
 {
-    const struct roster_entry *entry = device_of(shell, request);
+    const struct roster_entry *entry = access_device(shell, request);
     if (!entry) {
         reply_problem(shell, request->reply, NET_CODE(4, 3), MYCEL_E_REVOKED, NULL);
         return;
@@ -59,10 +52,10 @@ static void handle_check_in(struct shell *shell, const struct net_request *reque
         return;
     }
     ticket->reply = request->reply;
-    ticket->device = entry->device.id;
+    ticket->device = entry->device;
     ticket->hello = hello;
     event.tag = tag;
-    event.u.checkin.device = entry->device.id;
+    event.u.checkin.device = entry->device;
     if (shell_step(shell, &event) < 0) {
         ticket_drop(&shell->tickets, tag);
         reply_busy(shell, request->reply);
@@ -93,7 +86,7 @@ static int update_key(const struct net_request *request, uint8_t key[PROTO_KEY_B
 
 static void handle_body(struct shell *shell, const struct net_request *request)
 {
-    const struct roster_entry *entry = device_of(shell, request);
+    const struct roster_entry *entry = access_device(shell, request);
     uint8_t key[PROTO_KEY_BYTES];
     uint64_t tag = TICKET_NONE;
     struct ticket *ticket = NULL;
@@ -105,7 +98,7 @@ static void handle_body(struct shell *shell, const struct net_request *request)
         return;
     }
     ticket->reply = request->reply;
-    ticket->device = entry->device.id;
+    ticket->device = entry->device;
     memcpy(ticket->key, key, sizeof key);
     ticket_set_body(&shell->tickets, ticket, request->body, request->body_bytes);
     if (job_verify(shell, tag) < 0) {
@@ -171,7 +164,7 @@ int request_admit(void *user, const struct net_request *request, uint64_t bytes,
                   struct net_response *refusal)
 {
     struct shell *shell = user;
-    const struct roster_entry *entry = device_of(shell, request);
+    const struct roster_entry *entry = access_device(shell, request);
     uint8_t key[PROTO_KEY_BYTES];
     if (!entry || !path_is(request, 2, PROTO_PATH_UPDATE) || update_key(request, key) < 0) {
         const struct engine_action_problem problem = {.status =
@@ -180,8 +173,8 @@ int request_admit(void *user, const struct net_request *request, uint64_t bytes,
         return 1;
     }
     struct engine_action answer;
-    if (shell->rebuilding || ticket_has_body(&shell->tickets, entry->device.id, key) ||
-        query(shell, entry->device.id, key, bytes, &answer) < 0) {
+    if (shell->rebuilding || ticket_has_body(&shell->tickets, entry->device, key) ||
+        query(shell, entry->device, key, bytes, &answer) < 0) {
         refuse_later(refusal);
         return 1;
     }
@@ -218,7 +211,7 @@ static void reply_status(struct shell *shell, const struct net_request *request)
 
 static void handle_status(struct shell *shell, const struct net_request *request)
 {
-    const struct roster_entry *entry = device_of(shell, request);
+    const struct roster_entry *entry = access_device(shell, request);
     uint8_t key[PROTO_KEY_BYTES];
     struct engine_action answer;
     if (!entry || update_key(request, key) < 0) {
@@ -226,8 +219,8 @@ static void handle_status(struct shell *shell, const struct net_request *request
                       entry ? MYCEL_E_LEASE : MYCEL_E_REVOKED, NULL);
         return;
     }
-    if (shell->rebuilding || ticket_has_body(&shell->tickets, entry->device.id, key) ||
-        query(shell, entry->device.id, key, 0, &answer) < 0) {
+    if (shell->rebuilding || ticket_has_body(&shell->tickets, entry->device, key) ||
+        query(shell, entry->device, key, 0, &answer) < 0) {
         reply_busy(shell, request->reply);
         return;
     }
@@ -262,6 +255,7 @@ static const struct route routes[] = {
     {PROTO_PATH_UPDATE, 2, NET_PUT, PROTO_FORMAT_UPDATE, handle_body},
     {PROTO_PATH_UPDATE, 2, NET_GET, -1, handle_status},
     {PROTO_PATH_ENROL, 1, NET_POST, PROTO_FORMAT_MESSAGE, enrol_handle},
+    {PROTO_PATH_REKEY, 1, NET_POST, PROTO_FORMAT_MESSAGE, rekey_handle},
 };
 
 /* Which refusal fits best: a known path with another method is 4.05, else 4.04. */

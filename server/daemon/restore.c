@@ -235,7 +235,7 @@ void restore_drop(struct restored *restored)
 void restore_adopt(struct shell *shell, struct restored *restored)
 {
     run_table_clear(&shell->runs);
-    struct roster *before = shell_set_roster(shell, restored->roster);
+    struct roster *before = access_set_roster(shell, restored->roster);
     if (before != restored->roster) {
         roster_free(before);
     }

@@ -1,27 +1,80 @@
-/* The devices in memory: an array in order of id, and an index of it in order of identity; and the tokens
- * in order of identity. */
+/* The devices in memory, in order of id and in chunks that never move, with a hash index of identities;
+ * and the tokens, chained in a hash table. Both indexes grow by doubling. */
 #include "server/daemon/roster.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct roster {
-    struct roster_entry *entries; /* by id */
-    uint32_t *by_identity;        /* positions in entries */
-    size_t count;
-    size_t capacity;
-    struct store_token *tokens; /* by identity */
-    size_t token_count;
-    size_t token_capacity;
+#define CHUNK_ENTRIES 1024u
+#define CHUNKS_MAX ((ROSTER_DEVICES_MAX + CHUNK_ENTRIES - 1u) / CHUNK_ENTRIES)
+#define BUCKETS_MIN 1024u /* a power of two */
+
+struct token_node {
+    struct token_node *next; /* in its bucket */
+    struct store_token token;
 };
 
-/* The compiler may not remove the wipe of memory that is freed next. */
+struct roster {
+    uint64_t head;
+    struct roster_entry *chunk[CHUNKS_MAX];
+    uint32_t count;
+    uint32_t *bucket; /* position + 1 of the first entry, 0: none */
+    uint32_t buckets;
+    struct token_node **token_bucket;
+    uint32_t token_buckets;
+    uint32_t tokens;
+};
+
 static void wipe(void *memory, size_t bytes)
 {
-    volatile uint8_t *byte = memory;
-    while (bytes-- > 0) {
-        *byte++ = 0;
+    explicit_bzero(memory, bytes);
+}
+
+/* Names are the operator's, not a stranger's, so that nobody can aim at one bucket. FNV-1a. */
+static uint32_t hash_of(const char *identity)
+{
+    uint32_t hash = 2166136261u;
+    for (const char *c = identity; *c != '\0'; c++) {
+        hash = (hash ^ (uint8_t)*c) * 16777619u;
     }
+    return hash ^ hash >> 15;
+}
+
+static struct roster_entry *entry_at(const struct roster *roster, uint32_t position)
+{
+    return &roster->chunk[position / CHUNK_ENTRIES][position % CHUNK_ENTRIES];
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+struct roster *roster_new(uint64_t head)
+{
+    struct roster *roster = calloc(1, sizeof *roster);
+    if (roster) {
+        roster->head = head;
+        roster->buckets = BUCKETS_MIN;
+        roster->token_buckets = BUCKETS_MIN;
+        roster->bucket = calloc(BUCKETS_MIN, sizeof *roster->bucket);
+        roster->token_bucket = calloc(BUCKETS_MIN, sizeof(struct token_node *));
+    }
+    if (roster && (!roster->bucket || !roster->token_bucket)) {
+        roster_free(roster);
+        roster = NULL;
+    }
+    return roster;
+}
+
+static void free_tokens(struct roster *roster)
+{
+    for (uint32_t i = 0; roster->token_bucket && i < roster->token_buckets; i++) {
+        struct token_node *next;
+        for (struct token_node *node = roster->token_bucket[i]; node; node = next) {
+            next = node->next;
+            wipe(node, sizeof *node);
+            free(node);
+        }
+    }
+    free(roster->token_bucket);
 }
 
 void roster_free(struct roster *roster)
@@ -29,179 +82,38 @@ void roster_free(struct roster *roster)
     if (!roster) {
         return;
     }
-    if (roster->entries) {
-        wipe(roster->entries, roster->capacity * sizeof *roster->entries);
+    for (uint32_t i = 0; i < CHUNKS_MAX && roster->chunk[i]; i++) {
+        wipe(roster->chunk[i], CHUNK_ENTRIES * sizeof(struct roster_entry));
+        free(roster->chunk[i]);
     }
-    if (roster->tokens) {
-        wipe(roster->tokens, roster->token_capacity * sizeof *roster->tokens);
-    }
-    free(roster->tokens);
-    free(roster->entries);
-    free(roster->by_identity);
+    free_tokens(roster);
+    free(roster->bucket);
     free(roster);
 }
 
-/* Grows by copying instead of realloc, which would leave keys behind in freed memory. */
-static int grow(void **array, size_t item_bytes, size_t count, size_t *capacity)
+uint64_t roster_head(const struct roster *roster)
 {
-    size_t larger = *capacity ? *capacity * 2 : 64;
-    void *grown = calloc(larger, item_bytes);
-    if (!grown) {
-        return MYCEL_E_NO_MEMORY;
-    }
-    if (*array) {
-        memcpy(grown, *array, count * item_bytes);
-        wipe(*array, count * item_bytes);
-        free(*array);
-    }
-    *array = grown;
-    *capacity = larger;
-    return MYCEL_OK;
+    return roster->head;
 }
 
-static int collect(void *user, const struct store_device *device)
+size_t roster_count(const struct roster *roster)
 {
-    struct roster *roster = user;
-    if (roster->count == ROSTER_DEVICES_MAX) {
-        return MYCEL_E_TOO_LARGE;
-    }
-    if (roster->count == roster->capacity) {
-        void *entries = roster->entries;
-        int rc = grow(&entries, sizeof *roster->entries, roster->count, &roster->capacity);
-        if (rc < 0) {
-            return rc;
-        }
-        roster->entries = entries;
-    }
-    roster->entries[roster->count++].device = *device;
-    return MYCEL_OK;
+    return roster->count;
 }
+
+/* --- devices ---------------------------------------------------------------------------------- */
 
 static struct roster_entry *find_id(const struct roster *roster, uint32_t device)
 {
-    size_t low = 0;
-    size_t high = roster->count;
+    uint32_t low = 0;
+    uint32_t high = roster->count;
     while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        struct roster_entry *entry = &roster->entries[middle];
-        if (entry->device.id == device) {
+        uint32_t middle = low + (high - low) / 2;
+        struct roster_entry *entry = entry_at(roster, middle);
+        if (entry->device == device) {
             return entry;
         }
-        if (device < entry->device.id) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    return NULL;
-}
-
-static int collect_token(void *user, const struct store_token *token)
-{
-    struct roster *roster = user;
-    if (roster->token_count == ROSTER_DEVICES_MAX) {
-        return MYCEL_E_TOO_LARGE;
-    }
-    if (roster->token_count == roster->token_capacity) {
-        void *tokens = roster->tokens;
-        int rc =
-            grow(&tokens, sizeof *roster->tokens, roster->token_count, &roster->token_capacity);
-        if (rc < 0) {
-            return rc;
-        }
-        roster->tokens = tokens;
-    }
-    roster->tokens[roster->token_count++] = *token;
-    struct roster_entry *entry = find_id(roster, token->device);
-    if (entry) {
-        entry->unconfirmed = true;
-    }
-    return MYCEL_OK;
-}
-
-static int load_keys(struct store *reader, struct roster *roster)
-{
-    struct store_key key;
-    int rc = MYCEL_OK;
-    for (size_t i = 0; i < roster->count && rc == 0; i++) {
-        struct roster_entry *entry = &roster->entries[i];
-        const char *identity = entry->device.identity;
-        rc = store_device_key(reader, identity, strlen(identity), &key);
-        if (rc == 0) {
-            memcpy(entry->psk, key.psk, key.bytes);
-            entry->psk_bytes = key.bytes;
-        }
-    }
-    wipe(&key, sizeof key);
-    return rc;
-}
-
-/* The standard's qsort takes no context, so the index is sorted by glibc's qsort_r. */
-static int compare_identities(const void *a, const void *b, void *user)
-{
-    const struct roster_entry *entries = user;
-    const uint32_t *first = a;
-    const uint32_t *second = b;
-    return strcmp(entries[*first].device.identity, entries[*second].device.identity);
-}
-
-static int index_identities(struct roster *roster)
-{
-    roster->by_identity = calloc(roster->count + 1, sizeof *roster->by_identity);
-    if (!roster->by_identity) {
-        return MYCEL_E_NO_MEMORY;
-    }
-    for (size_t i = 0; i < roster->count; i++) {
-        roster->by_identity[i] = (uint32_t)i;
-    }
-    if (roster->count > 1) {
-        qsort_r(roster->by_identity, roster->count, sizeof *roster->by_identity, compare_identities,
-                roster->entries);
-    }
-    return MYCEL_OK;
-}
-
-int roster_load(struct store *reader, struct roster **out)
-{
-    *out = NULL;
-    struct roster *roster = calloc(1, sizeof *roster);
-    if (!roster) {
-        return MYCEL_E_NO_MEMORY;
-    }
-    int rc = store_begin_read(reader);
-    if (rc == 0) {
-        rc = store_devices(reader, collect, roster);
-        if (rc == 0) {
-            rc = load_keys(reader, roster);
-        }
-        if (rc == 0) {
-            rc = store_tokens(reader, collect_token, roster);
-        }
-        store_rollback(reader);
-    }
-    if (rc == 0) {
-        rc = index_identities(roster);
-    }
-    if (rc < 0) {
-        roster_free(roster);
-        return rc;
-    }
-    *out = roster;
-    return MYCEL_OK;
-}
-
-const struct roster_entry *roster_find(const struct roster *roster, const char *identity)
-{
-    size_t low = 0;
-    size_t high = roster->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        const struct roster_entry *entry = &roster->entries[roster->by_identity[middle]];
-        int order = strcmp(identity, entry->device.identity);
-        if (order == 0) {
-            return entry;
-        }
-        if (order < 0) {
+        if (device < entry->device) {
             high = middle;
         } else {
             low = middle + 1;
@@ -215,70 +127,275 @@ const struct roster_entry *roster_get(const struct roster *roster, uint32_t devi
     return find_id(roster, device);
 }
 
-static const struct store_token *find_token(const struct roster *roster, const char *identity)
+const struct roster_entry *roster_find(const struct roster *roster, const char *identity)
 {
-    size_t low = 0;
-    size_t high = roster->token_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(identity, roster->tokens[middle].identity);
-        if (order == 0) {
-            return &roster->tokens[middle];
+    uint32_t at = roster->bucket[hash_of(identity) & (roster->buckets - 1u)];
+    while (at > 0) {
+        const struct roster_entry *entry = entry_at(roster, at - 1u);
+        if (strcmp(entry->identity, identity) == 0) {
+            return entry;
         }
-        if (order < 0) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
+        at = entry->chain;
     }
     return NULL;
 }
 
-size_t roster_key(const struct roster *roster, const char *identity, uint64_t wall_ms,
-                  uint8_t key[PROTO_PSK_BYTES_MAX])
+void roster_set_confirming(struct roster *roster, uint32_t device, bool confirming)
 {
-    const struct roster_entry *entry = roster_find(roster, identity);
-    const struct store_token *token = entry ? NULL : find_token(roster, identity);
-    if (entry && entry->device.state == STORE_DEVICE_ACTIVE) {
-        memcpy(key, entry->psk, entry->psk_bytes);
-        return entry->psk_bytes;
+    struct roster_entry *entry = find_id(roster, device);
+    if (entry) {
+        entry->confirming = confirming;
     }
-    if (token && wall_ms < token->expires_ms) {
-        memcpy(key, token->psk, sizeof token->psk);
-        return sizeof token->psk;
-    }
-    return 0;
 }
 
-size_t roster_count(const struct roster *roster)
+static void link_entry(struct roster *roster, uint32_t position)
 {
-    return roster->count;
+    struct roster_entry *entry = entry_at(roster, position);
+    uint32_t *bucket = &roster->bucket[hash_of(entry->identity) & (roster->buckets - 1u)];
+    entry->chain = *bucket;
+    *bucket = position + 1u;
 }
 
-static bool same_access(const struct roster_entry *before, const struct roster_entry *now)
+static int grow_index(struct roster *roster)
 {
-    return now && now->device.state == STORE_DEVICE_ACTIVE && before->psk_bytes == now->psk_bytes &&
-           memcmp(before->psk, now->psk, before->psk_bytes) == 0;
+    uint32_t *larger = calloc(2u * (size_t)roster->buckets, sizeof *larger);
+    if (!larger) {
+        return MYCEL_E_NO_MEMORY;
+    }
+    free(roster->bucket);
+    roster->bucket = larger;
+    roster->buckets *= 2u;
+    for (uint32_t i = 0; i < roster->count; i++) {
+        link_entry(roster, i);
+    }
+    return MYCEL_OK;
+}
+
+static int append(struct roster *roster, const struct roster_entry *entry)
+{
+    uint32_t position = roster->count;
+    struct roster_entry **chunk = &roster->chunk[position / CHUNK_ENTRIES];
+    int rc = position >= roster->buckets ? grow_index(roster) : MYCEL_OK;
+    if (rc == 0 && !*chunk) {
+        *chunk = calloc(CHUNK_ENTRIES, sizeof **chunk);
+        rc = *chunk ? MYCEL_OK : MYCEL_E_NO_MEMORY;
+    }
+    if (rc == 0) {
+        *entry_at(roster, position) = *entry;
+        link_entry(roster, position);
+        roster->count++;
+    }
+    return rc;
+}
+
+/* Ids only grow, and an identity stays with its id. */
+static int put_device(struct roster *roster, struct roster_change *change)
+{
+    struct roster_entry *known = find_id(roster, change->entry.device);
+    if (known) {
+        struct roster_entry before = *known;
+        change->entry.chain = before.chain;
+        *known = change->entry;
+        change->entry = before;
+        wipe(&before, sizeof before);
+        return MYCEL_OK;
+    }
+    bool fits =
+        roster->count == 0 || entry_at(roster, roster->count - 1u)->device < change->entry.device;
+    if (roster->count == ROSTER_DEVICES_MAX || !fits) {
+        return fits ? MYCEL_E_TOO_LARGE : MYCEL_E_STATE;
+    }
+    int rc = append(roster, &change->entry);
+    change->there = rc < 0 ? change->there : false;
+    return rc;
+}
+
+/* --- tokens ----------------------------------------------------------------------------------- */
+
+static struct token_node **token_link(const struct roster *roster, const char *identity)
+{
+    struct token_node **link =
+        &roster->token_bucket[hash_of(identity) & (roster->token_buckets - 1u)];
+    while (*link && strcmp((*link)->token.identity, identity) != 0) {
+        link = &(*link)->next;
+    }
+    return link;
+}
+
+static int grow_tokens(struct roster *roster)
+{
+    uint32_t before = roster->token_buckets;
+    struct token_node **old = roster->token_bucket;
+    struct token_node **larger = calloc(2u * (size_t)before, sizeof(struct token_node *));
+    if (!larger) {
+        return MYCEL_E_NO_MEMORY;
+    }
+    roster->token_bucket = larger;
+    roster->token_buckets = 2u * before;
+    for (uint32_t i = 0; i < before; i++) {
+        struct token_node *next;
+        for (struct token_node *node = old[i]; node; node = next) {
+            next = node->next;
+            struct token_node **link = token_link(roster, node->token.identity);
+            node->next = NULL;
+            *link = node;
+        }
+    }
+    free(old);
+    return MYCEL_OK;
+}
+
+static int add_token(struct roster *roster, const struct store_token *token)
+{
+    int rc = roster->tokens >= roster->token_buckets ? grow_tokens(roster) : MYCEL_OK;
+    struct token_node *node = rc == 0 ? calloc(1, sizeof *node) : NULL;
+    if (!node || roster->tokens == ROSTER_DEVICES_MAX) {
+        free(node);
+        return node ? MYCEL_E_TOO_LARGE : MYCEL_E_NO_MEMORY;
+    }
+    node->token = *token;
+    *token_link(roster, token->identity) = node;
+    roster->tokens++;
+    return MYCEL_OK;
+}
+
+static void drop_token(struct roster *roster, struct token_node **link)
+{
+    struct token_node *node = *link;
+    *link = node->next;
+    wipe(node, sizeof *node);
+    free(node);
+    roster->tokens--;
+}
+
+static int put_token(struct roster *roster, struct roster_change *change)
+{
+    struct token_node **link = token_link(roster, change->token.identity);
+    bool was_there = *link != NULL;
+    int rc = MYCEL_OK;
+    if (was_there && change->there) {
+        (*link)->token = change->token;
+    } else if (was_there) {
+        drop_token(roster, link);
+    } else if (change->there) {
+        rc = add_token(roster, &change->token);
+    }
+    change->there = rc < 0 ? change->there : was_there;
+    return rc;
+}
+
+/* --- changes ---------------------------------------------------------------------------------- */
+
+int roster_put(struct roster *roster, struct roster_change *change)
+{
+    return change->is_token ? put_token(roster, change) : put_device(roster, change);
+}
+
+int roster_apply(struct roster *roster, struct roster_changes *changes)
+{
+    int rc = MYCEL_OK;
+    for (struct roster_change *c = changes->first; c && rc == 0; c = c->next) {
+        rc = roster_put(roster, c);
+    }
+    roster->head = rc == 0 ? changes->head : roster->head;
+    return rc;
+}
+
+static bool has_key(const struct roster_entry *entry, uint32_t number)
+{
+    return number == 0 || number == entry->generation || number == entry->next_generation;
+}
+
+enum roster_access roster_compare(const struct roster_entry *before, const struct roster_entry *now)
+{
+    if (before->state != STORE_DEVICE_ACTIVE) {
+        return ROSTER_SAME;
+    }
+    if (!now || now->state != STORE_DEVICE_ACTIVE || now->mode != before->mode) {
+        return ROSTER_LOST;
+    }
+    return has_key(now, before->generation) && has_key(now, before->next_generation)
+               ? ROSTER_SAME
+               : ROSTER_OTHER_KEYS;
+}
+
+static void compare_device(const struct roster_entry *before, const struct roster *now,
+                           const struct roster_losses *losses, void *user)
+{
+    enum roster_access access = roster_compare(before, roster_get(now, before->device));
+    if (access != ROSTER_SAME) {
+        losses->device(user, before, access);
+    }
 }
 
 void roster_lost(const struct roster *before, const struct roster *now,
-                 void (*lost)(void *user, const struct roster_entry *entry), void *user)
+                 const struct roster_losses *losses, void *user)
 {
-    for (size_t i = 0; i < before->count; i++) {
-        const struct roster_entry *entry = &before->entries[i];
-        if (entry->device.state == STORE_DEVICE_ACTIVE &&
-            !same_access(entry, roster_get(now, entry->device.id))) {
-            lost(user, entry);
+    for (uint32_t i = 0; i < before->count; i++) {
+        compare_device(entry_at(before, i), now, losses, user);
+    }
+    for (uint32_t i = 0; i < before->token_buckets; i++) {
+        for (struct token_node *node = before->token_bucket[i]; node; node = node->next) {
+            if (!*token_link(now, node->token.identity)) {
+                losses->token(user, node->token.identity);
+            }
         }
     }
 }
 
-void roster_lost_tokens(const struct roster *before, const struct roster *now,
-                        void (*lost)(void *user, const char *identity), void *user)
+void roster_changes_lost(const struct roster_changes *changes, const struct roster *now,
+                         const struct roster_losses *losses, void *user)
 {
-    for (size_t i = 0; i < before->token_count; i++) {
-        if (!find_token(now, before->tokens[i].identity)) {
-            lost(user, before->tokens[i].identity);
+    for (const struct roster_change *c = changes->first; c; c = c->next) {
+        if (c->there && !c->is_token) {
+            compare_device(&c->entry, now, losses, user);
+        } else if (c->there && !*token_link(now, c->token.identity)) {
+            losses->token(user, c->token.identity);
         }
     }
+}
+
+/* --- keys ------------------------------------------------------------------------------------- */
+
+static void fill(struct roster_key *key, const uint8_t *psk, size_t bytes, uint32_t number)
+{
+    memcpy(key->psk, psk, bytes);
+    key->bytes = bytes;
+    key->number = number;
+}
+
+/* A key over the air is most likely in use as soon as it is made; one in a file has a way to go. When the
+ * overlap is over the present key counts for nothing, whether the store knows that already or not. */
+static unsigned device_keys(const struct roster_entry *e, uint64_t wall_ms,
+                            struct roster_key keys[ROSTER_KEYS_MAX])
+{
+    bool has_next = e->next_bytes > 0 && wall_ms >= e->rotation.from_ms;
+    bool over = has_next && e->rotation.ends_ms > 0 && wall_ms >= e->rotation.ends_ms;
+    unsigned count = 0;
+    if (has_next && e->rotation.kind == STORE_ROTATION_AIR) {
+        fill(&keys[count++], e->next, e->next_bytes, e->next_generation);
+        has_next = false;
+    }
+    if (e->psk_bytes > 0 && !over) {
+        fill(&keys[count++], e->psk, e->psk_bytes, e->generation);
+    }
+    if (has_next) {
+        fill(&keys[count++], e->next, e->next_bytes, e->next_generation);
+    }
+    return count;
+}
+
+unsigned roster_keys(const struct roster *roster, const char *identity, uint64_t wall_ms,
+                     struct roster_key keys[ROSTER_KEYS_MAX])
+{
+    const struct roster_entry *entry = roster_find(roster, identity);
+    if (entry) {
+        return entry->state == STORE_DEVICE_ACTIVE ? device_keys(entry, wall_ms, keys) : 0;
+    }
+    const struct token_node *node = *token_link(roster, identity);
+    if (node && wall_ms < node->token.expires_ms) {
+        fill(&keys[0], node->token.psk, sizeof node->token.psk, 0);
+        return 1;
+    }
+    return 0;
 }

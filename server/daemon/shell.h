@@ -10,6 +10,7 @@
 #ifndef MYCEL_SERVER_DAEMON_SHELL_H
 #define MYCEL_SERVER_DAEMON_SHELL_H
 
+#include "server/daemon/access.h"
 #include "server/daemon/aggregate.h"
 #include "server/daemon/blob_cache.h"
 #include "server/daemon/body_cache.h"
@@ -65,8 +66,7 @@ struct shell {
     struct eval_set *eval; /* NULL: versions are not scored */
     struct root_set root;
 
-    struct roster *roster;   /* changed by shell_set_roster only */
-    uv_rwlock_t roster_lock; /* the endpoint's workers look keys up on threads of their own */
+    struct access access; /* who may connect */
     struct run_table runs;
     struct ticket_table tickets;              /* requests and bodies that wait for an answer */
     struct held_queue held;                   /* actions that wait for a batch */
@@ -78,8 +78,8 @@ struct shell {
     uint32_t batches;           /* on their way to the disk */
     struct download *downloads; /* blobs that are being read for devices (job_download.c) */
     bool reloading;             /* a reload job is under way … */
-    bool reload_again;          /* … and something changed meanwhile */
-    struct enrolment *enrolled; /* answered when their devices' keys can be used (enrol.c) */
+    bool reload_again;          /* … and something changed meanwhile … */
+    bool reload_runs;           /* … or is to be read first: about runs, too */
     bool rebuilding;            /* the engine is being built anew from the store */
     uv_timer_t rebuild;
     uint32_t rebuild_failures; /* in a row */
@@ -108,11 +108,9 @@ int request_admit(void *user, const struct net_request *request, uint64_t bytes,
 void enrol_handle(struct shell *shell, const struct net_request *request);
 /* A device has come with its own key: the token that made it, if there is one, is spent. */
 void enrol_confirm(struct shell *shell, const struct roster_entry *entry);
-/* A reload begins, and has ended: what was enrolled before it began is answered. */
-void enrol_reload_begins(struct shell *shell);
-void enrol_reload_ended(struct shell *shell, bool loaded);
-/* Frees what waits, when the daemon ends. */
-void enrol_drop(struct shell *shell);
+
+/* --- rekey.c: devices get another key ------------------------------------------------------------ */
+void rekey_handle(struct shell *shell, const struct net_request *request);
 
 /* --- reply.c: what a device is told; these take the ticket's reply id ------------------------- */
 void reply_action(struct shell *shell, const struct engine_action *action);
@@ -145,7 +143,8 @@ int job_evaluate(struct shell *shell, const struct engine_action_evaluate *evalu
 /* Answers with the model or patch of that hash, at once if it is in memory. */
 void job_download(struct shell *shell, const uint8_t sha256[PROTO_SHA256_BYTES], net_reply_id reply);
 int job_receipt(struct shell *shell, const struct engine_action_lookup *lookup, net_reply_id reply);
-int job_reload(struct shell *shell);
+int job_reload(struct shell *shell);        /* what somebody else has changed */
+int job_reload_access(struct shell *shell); /* what the shell itself has changed about devices */
 
 /* The receipt that the store keeps for a key and device: 0; NOT_FOUND (none, or it is another device's
  * key); CONFLICT (it was given for another body). */
@@ -170,9 +169,6 @@ int restore_run_event(struct store *reader, const struct store_run *run, struct 
 /* Puts it in place of the shell's present one and goes on with what was cut off. Its roster may be the
  * present one. */
 void restore_adopt(struct shell *shell, struct restored *restored);
-
-/* Puts a roster in the place of the present one, which is returned. */
-struct roster *shell_set_roster(struct shell *shell, struct roster *roster);
 
 /* A read-only connection for a job. Logs what fails. */
 int shell_reader(const struct shell *shell, struct store **out);

@@ -104,10 +104,11 @@ static void fill_lease(mycel_Lease *lease, const struct engine_action_lease *act
 }
 
 int desk_write_lease(const struct engine_action_lease *lease, const struct desk_task *task,
-                     uint32_t protocol, uint8_t *out, size_t capacity)
+                     struct desk_terms terms, uint8_t *out, size_t capacity)
 {
     mycel_CheckInReply message = mycel_CheckInReply_init_zero;
-    message.protocol = protocol;
+    message.protocol = terms.protocol;
+    message.rekey = terms.rekey;
     message.which_answer = mycel_CheckInReply_lease_tag;
     fill_lease(&message.answer.lease, lease, task);
     return WIRE_ENCODE(mycel_CheckInReply, &message, out, capacity);
@@ -120,11 +121,12 @@ static void fill_window(mycel_Window *message, const struct engine_window *windo
     message->reason = reason;
 }
 
-int desk_write_window(const struct engine_action_window *window, uint32_t protocol, uint8_t *out,
-                      size_t capacity)
+int desk_write_window(const struct engine_action_window *window, struct desk_terms terms,
+                      uint8_t *out, size_t capacity)
 {
     mycel_CheckInReply message = mycel_CheckInReply_init_zero;
-    message.protocol = protocol;
+    message.protocol = terms.protocol;
+    message.rekey = terms.rekey;
     message.which_answer = mycel_CheckInReply_window_tag;
     fill_window(&message.answer.window, &window->window, engine_why_error(window->why));
     return WIRE_ENCODE(mycel_CheckInReply, &message, out, capacity);

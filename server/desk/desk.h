@@ -39,6 +39,12 @@ struct desk_hello {
     uint8_t held[PROTO_HELD_BYTES]; /* beginning of the hash of the one it has; zeros: none */
 };
 
+/* What every answer to a check-in says. */
+struct desk_terms {
+    uint32_t protocol; /* to speak with this device */
+    bool rekey;        /* another key is due */
+};
+
 /* Reads a CheckIn. 0 with *facts and *hello; MALFORMED; VERSION: none of the device's versions is
  * spoken here. */
 int desk_read_check_in(const uint8_t *message, size_t bytes, struct engine_facts *facts,
@@ -47,9 +53,9 @@ int desk_read_check_in(const uint8_t *message, size_t bytes, struct engine_facts
 /* The four answers. Each writes at most PROTO_MESSAGE_BYTES_MAX and returns how many bytes;
  * NO_MEMORY when `capacity` is too small. */
 int desk_write_lease(const struct engine_action_lease *lease, const struct desk_task *task,
-                     uint32_t protocol, uint8_t *out, size_t capacity);
-int desk_write_window(const struct engine_action_window *window, uint32_t protocol, uint8_t *out,
-                      size_t capacity);
+                     struct desk_terms terms, uint8_t *out, size_t capacity);
+int desk_write_window(const struct engine_action_window *window, struct desk_terms terms,
+                      uint8_t *out, size_t capacity);
 int desk_write_receipt(const struct engine_receipt *receipt, uint8_t *out, size_t capacity);
 /* `text` NULL: the error's own words. `window` may be NULL. */
 int desk_write_problem(int reason, const char *text, const struct engine_window *window,

@@ -53,7 +53,7 @@ static int choose_key(struct dtls *dtls, struct session *session, struct net_psk
     if (count > 0) {
         uint64_t hash = peer_identity_hash(identity, dtls->key_secret);
         index = key_choice_next(dtls->key_choice, hash, count);
-        session_set_key(session, hash, index, count);
+        session_set_key(session, hash, index, count, keys[index].number);
     }
     *out = keys[index];
     mbedtls_platform_zeroize(keys, sizeof keys);

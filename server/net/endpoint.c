@@ -242,7 +242,7 @@ void endpoint_close(struct endpoint *endpoint, void (*closed)(void *user), void 
 
 /* --- Control ------------------------------------------------------------------------------------- */
 
-int endpoint_kick(struct endpoint *endpoint, const char *name)
+int endpoint_kick(struct endpoint *endpoint, const char *name, const uint32_t *keep)
 {
     char identity[PROTO_IDENTITY_BYTES_MAX + 1]; /* a request's own would go with its peer */
     int ended = 0;
@@ -251,7 +251,7 @@ int endpoint_kick(struct endpoint *endpoint, const char *name)
     }
     struct peer *peer =
         endpoint->closing ? NULL : peer_table_by_identity(&endpoint->peers, identity);
-    if (peer != NULL) {
+    if (peer != NULL && !peer_is_kept(peer, keep)) {
         notify_peer(peer);
         endpoint_remove_peer(endpoint, peer, NET_DROP_SESSION_KICKED);
         ended++;
@@ -259,12 +259,14 @@ int endpoint_kick(struct endpoint *endpoint, const char *name)
     peer = endpoint->peers.queue[PEER_HANDSHAKE].oldest;
     while (peer != NULL) { /* at most half_open_max */
         struct peer *next = peer->newer;
-        if (strcmp(peer->identity, identity) == 0) {
+        if (strcmp(peer->identity, identity) == 0 && !peer_is_kept(peer, keep)) {
             endpoint_remove_peer(endpoint, peer, NET_DROP_SESSION_KICKED);
         }
         peer = next;
     }
-    bodies_forget(endpoint->bodies, identity);
+    if (keep == NULL) {
+        bodies_forget(endpoint->bodies, identity);
+    }
     return ended;
 }
 

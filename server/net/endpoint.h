@@ -78,7 +78,7 @@ int endpoint_open(struct endpoint **out, uv_loop_t *loop, const struct net_confi
 void endpoint_close(struct endpoint *endpoint, void (*closed)(void *user), void *user);
 uint16_t endpoint_port(const struct endpoint *endpoint);
 int endpoint_reply(struct endpoint *endpoint, net_reply_id id, const struct net_response *response);
-int endpoint_kick(struct endpoint *endpoint, const char *identity);
+int endpoint_kick(struct endpoint *endpoint, const char *identity, const uint32_t *keep);
 void endpoint_kick_all(struct endpoint *endpoint);
 void endpoint_stats(const struct endpoint *endpoint, struct net_stats *out);
 

@@ -249,6 +249,7 @@ void exchange_request(const struct peer *peer, const struct message *message,
 {
     *out = (struct net_request){
         .identity = peer->identity,
+        .key = peer->key,
         .method = (enum net_method)message->code,
         .segments = message->segments,
         .content_format = message->content_format,

@@ -55,7 +55,8 @@ struct letter_reply {
 
 struct letter_identity {
     struct letter head;
-    uint64_t claim; /* of REPLACED */
+    uint64_t claim;              /* of REPLACED */
+    uint32_t keep[NET_KEYS_MAX]; /* of KICK: keys whose sessions stay; the first is 0: none does */
     char identity[PROTO_IDENTITY_BYTES_MAX + 1];
 };
 

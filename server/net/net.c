@@ -345,19 +345,29 @@ int net_body_status(struct net *net, const struct net_request *request, uint8_t 
     return upload_status(bodies, request, out, capacity);
 }
 
-int net_kick(struct net *net, const char *identity)
+static int kick(struct net *net, const char *identity, const uint32_t *keep)
 {
     if (net->alone != NULL) {
-        return endpoint_kick(net->alone, identity);
+        return endpoint_kick(net->alone, identity, keep);
     }
     if (net->closing || strlen(identity) > PROTO_IDENTITY_BYTES_MAX) {
         return 0;
     }
-    int ended = registry_forget(&net->siblings->registry, identity) ? 1 : 0;
+    int ended = registry_forget(&net->siblings->registry, identity, keep) ? 1 : 0;
     for (unsigned i = 0; i < net->opened; i++) {
-        worker_kick(net->worker[i], identity);
+        worker_kick(net->worker[i], identity, keep);
     }
     return ended;
+}
+
+int net_kick(struct net *net, const char *identity)
+{
+    return kick(net, identity, NULL);
+}
+
+int net_kick_others(struct net *net, const char *identity, const uint32_t keep[NET_KEYS_MAX])
+{
+    return kick(net, identity, keep);
 }
 
 void net_stats(const struct net *net, struct net_stats *out)

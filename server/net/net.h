@@ -78,6 +78,7 @@ void net_blob_unref(struct net_blob *blob);
 /* One decoded request. All pointers are valid during the call only, `body` excepted. */
 struct net_request {
     const char *identity; /* of the authenticated device, NUL-terminated */
+    uint32_t key;         /* number of the key that it proved (struct net_psk) */
     enum net_method method;
     const char *segment[NET_SEGMENTS_MAX]; /* Uri-Path, NUL-terminated, without '/' inside */
     unsigned segments;
@@ -114,7 +115,8 @@ struct net_response {
 
 struct net_psk {
     uint8_t key[PROTO_PSK_BYTES_MAX];
-    size_t bytes; /* PROTO_PSK_BYTES … PROTO_PSK_BYTES_MAX */
+    size_t bytes;    /* PROTO_PSK_BYTES … PROTO_PSK_BYTES_MAX */
+    uint32_t number; /* tells it from the identity's other keys, for good; 0: it has no others */
 };
 
 enum net_log_level { NET_LOG_ERROR, NET_LOG_WARN, NET_LOG_INFO, NET_LOG_DEBUG };
@@ -210,8 +212,12 @@ int net_body_status(struct net *net, const struct net_request *request, uint8_t 
 /* --- Control ------------------------------------------------------------------------------------- */
 
 /* Ends the sessions and handshakes of an identity and forgets its partial uploads, at once; on another
- * worker's thread as soon as that has done what it is at. Returns how many sessions end. For revocation and for a changed key. */
+ * worker's thread as soon as that has done what it is at. Returns how many sessions end. For revocation. */
 int net_kick(struct net *net, const char *identity);
+
+/* The same for sessions and handshakes that were begun with another key than those numbered in `keep`;
+ * partial uploads stay. For a changed key. */
+int net_kick_others(struct net *net, const char *identity, const uint32_t keep[NET_KEYS_MAX]);
 
 /* Why a datagram, session or message was not served. X(name, words) */
 #define NET_DROP_TABLE(X)                                                                          \

@@ -14,6 +14,11 @@ static uint32_t peer_slot_of(peer_id id)
     return (uint32_t)id;
 }
 
+bool peer_is_kept(const struct peer *peer, const uint32_t *keep)
+{
+    return keep != NULL && peer->key != 0 && (peer->key == keep[0] || peer->key == keep[1]);
+}
+
 uint64_t peer_identity_hash(const char *identity, uint64_t secret)
 {
     uint64_t hash = secret;

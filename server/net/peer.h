@@ -65,6 +65,7 @@ struct peer {
     uint8_t pending; /* requests waiting for net_reply */
     uint8_t recent_next;
     uint16_t next_mid; /* of our own messages */
+    uint32_t key;      /* number of the key that its handshake is tried with */
     struct address address;
     uint64_t newest_record; /* highest authentic epoch and sequence number */
     uint64_t since_ms;      /* when the state began */
@@ -164,6 +165,10 @@ static inline bool peer_is_established(const struct peer *peer)
 {
     return peer->state != PEER_HANDSHAKE;
 }
+
+/* Whether its handshake was begun with one of the keys numbered in `keep` (two, 0: none), which may be
+ * NULL. */
+bool peer_is_kept(const struct peer *peer, const uint32_t *keep);
 
 /* Keyed hash of an identity string, for the tables that are keyed by one. */
 uint64_t peer_identity_hash(const char *identity, uint64_t secret);

@@ -75,11 +75,11 @@ void registry_release(struct registry *registry, struct peer *peer)
     uv_mutex_unlock(&registry->lock);
 }
 
-bool registry_forget(struct registry *registry, const char *identity)
+bool registry_forget(struct registry *registry, const char *identity, const uint32_t *keep)
 {
     uv_mutex_lock(&registry->lock);
     struct peer **link = link_of(registry, identity);
-    bool found = *link != NULL;
+    bool found = *link != NULL && !peer_is_kept(*link, keep);
     if (found) {
         *link = (*link)->claim_next;
         registry->sessions--;

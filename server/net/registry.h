@@ -40,8 +40,9 @@ struct registry_before registry_claim(struct registry *registry, struct peer *pe
 /* Before an established peer is freed; harmless when its claim was replaced. */
 void registry_release(struct registry *registry, struct peer *peer);
 
-/* Whether the identity had a session; from here on it has none. */
-bool registry_forget(struct registry *registry, const char *identity);
+/* Whether the identity had a session that was not begun with one of the keys numbered in `keep`
+ * (NET_KEYS_MAX, or NULL: none stays); from here on it has none. */
+bool registry_forget(struct registry *registry, const char *identity, const uint32_t *keep);
 uint32_t registry_sessions(struct registry *registry);
 
 #endif

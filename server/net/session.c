@@ -300,8 +300,9 @@ const char *session_identity(const struct session *session)
 }
 
 void session_set_key(struct session *session, uint64_t identity_hash, unsigned index,
-                     unsigned count)
+                     unsigned count, uint32_t number)
 {
+    session->peer->key = number;
     session->identity_hash = identity_hash;
     session->key_index = (uint8_t)index;
     session->key_count = (uint8_t)count;

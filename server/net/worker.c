@@ -138,9 +138,11 @@ static void read_letter(struct worker *worker, struct letter *letter)
         endpoint_admit(endpoint, reply->id, reply->refused ? &reply->response : NULL);
         break;
     }
-    case LETTER_KICK:
-        (void)endpoint_kick(endpoint, ((const struct letter_identity *)letter)->identity);
+    case LETTER_KICK: {
+        const struct letter_identity *kick = (const struct letter_identity *)letter;
+        (void)endpoint_kick(endpoint, kick->identity, kick->keep[0] != 0 ? kick->keep : NULL);
         break;
+    }
     case LETTER_REPLACED: {
         const struct letter_identity *replaced = (const struct letter_identity *)letter;
         endpoint_replaced(endpoint, replaced->identity, replaced->claim);
@@ -310,10 +312,13 @@ void worker_close(struct worker *worker)
     ring(worker);
 }
 
-void worker_kick(struct worker *worker, const char *identity)
+void worker_kick(struct worker *worker, const char *identity, const uint32_t *keep)
 {
     struct siblings *siblings = worker->siblings;
     struct letter *letter = letter_identity(LETTER_KICK, identity, 0);
+    if (letter != NULL && keep != NULL) {
+        memcpy(((struct letter_identity *)letter)->keep, keep, NET_KEYS_MAX * sizeof *keep);
+    }
     if (letter != NULL) {
         siblings_write(siblings, siblings->workers, worker->number, letter);
     } else {

@@ -36,7 +36,7 @@ void worker_close(struct worker *worker);
 
 /* Ends the sessions and handshakes of an identity there. Cannot fail: without memory for the letter
  * the worker ends all of its sessions, and devices that still may come back with a handshake. */
-void worker_kick(struct worker *worker, const char *identity);
+void worker_kick(struct worker *worker, const char *identity, const uint32_t *keep);
 
 /* After its LETTER_CLOSED: waits for the thread's last instructions. */
 void worker_join(struct worker *worker);

@@ -89,12 +89,15 @@ int store_rotate_give(struct store *store, uint32_t device,
  * the audit log notes. 1: so it is; 0: nothing to do. */
 int store_rotate_finish(struct store *store, uint32_t device, uint32_t generation, uint64_t now_ms);
 
-/* Ends the present key of every rotation whose overlap is over, as above. Returns how many. *next_ms: when
- * the next one ends, UINT64_MAX: none will. */
-int store_rotate_expire(struct store *store, uint64_t now_ms, uint64_t *next_ms);
+/* Ends the present key of every rotation whose overlap is over, as above. Returns how many. */
+int store_rotate_expire(struct store *store, uint64_t now_ms);
 
-/* The present key stays, and there is no next one any more. Writes an audit entry. NOT_FOUND: no such
- * device. STATE: no rotation is under way. */
-int store_rotate_abort(struct store *store, const char *identity, uint64_t now_ms);
+/* When the next overlap ends; *ends_ms is UINT64_MAX when none will. */
+int store_rotate_next_end(struct store *store, uint64_t *ends_ms);
+
+/* The present key stays, and there is no next one any more. Writes an audit entry. A device that has been
+ * told its next key over the air may have nothing else by now: that takes `force`. NOT_FOUND: no such
+ * device. STATE: no rotation is under way. EXISTS: it may have its next key. */
+int store_rotate_abort(struct store *store, const char *identity, bool force, uint64_t now_ms);
 
 #endif

@@ -282,44 +282,48 @@ static int expire(struct store *store, uint64_t now_ms)
     return code < 0 ? code : count;
 }
 
-int store_rotate_expire(struct store *store, uint64_t now_ms, uint64_t *next_ms)
+int store_rotate_expire(struct store *store, uint64_t now_ms)
 {
     struct scope scope;
-    *next_ms = UINT64_MAX;
-    int count = scope_begin(store, &scope);
-    if (count == MYCEL_OK) {
-        count = scope_end(store, &scope, expire(store, now_ms));
-    }
-    if (count < 0) {
-        return count;
-    }
-    struct query q;
-    query_open(&q, store, SQL_ROTATION_NEXT);
-    if (query_row(&q) == 1 && query_get_has(&q)) {
-        *next_ms = query_get_u64(&q);
-    }
-    int code = query_close(&q);
-    return code == MYCEL_OK ? count : code;
+    int code = scope_begin(store, &scope);
+    return code == MYCEL_OK ? scope_end(store, &scope, expire(store, now_ms)) : code;
 }
 
-static int give_up(struct store *store, const char *identity, uint64_t now_ms)
+int store_rotate_next_end(struct store *store, uint64_t *ends_ms)
+{
+    struct query q;
+    *ends_ms = UINT64_MAX;
+    query_open(&q, store, SQL_ROTATION_NEXT);
+    if (query_row(&q) == 1 && query_get_has(&q)) {
+        *ends_ms = query_get_u64(&q);
+    }
+    return query_close(&q);
+}
+
+static int give_up(struct store *store, const char *identity, bool force, uint64_t now_ms)
 {
     struct store_device device;
     int code = store_device_find(store, identity, &device);
-    if (code == MYCEL_OK) {
-        code = run_for(store, SQL_ROTATION_END, device.id);
+    if (code != MYCEL_OK) {
+        return code;
     }
-    if (code == MYCEL_OK && sqlite3_changes(store->db) == 0) {
-        code = store_fail(store, MYCEL_E_STATE, "device %s has no rotation under way", identity);
+    if (device.rotation.kind == STORE_ROTATION_NONE) {
+        return store_fail(store, MYCEL_E_STATE, "device %s has no rotation under way", identity);
     }
+    if (device.rotation.kind == STORE_ROTATION_AIR && device.rotation.made && !force) {
+        return store_fail(store, MYCEL_E_EXISTS, "device %s may have its next key already",
+                          identity);
+    }
+    code = run_for(store, SQL_ROTATION_END, device.id);
     return code == MYCEL_OK
                ? store_audit_note(store, now_ms, "store", "rotation.abort", identity, "")
                : code;
 }
 
-int store_rotate_abort(struct store *store, const char *identity, uint64_t now_ms)
+int store_rotate_abort(struct store *store, const char *identity, bool force, uint64_t now_ms)
 {
     struct scope scope;
     int code = scope_begin(store, &scope);
-    return code == MYCEL_OK ? scope_end(store, &scope, give_up(store, identity, now_ms)) : code;
+    return code == MYCEL_OK ? scope_end(store, &scope, give_up(store, identity, force, now_ms))
+                            : code;
 }

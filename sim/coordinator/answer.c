@@ -89,6 +89,8 @@ void answer_lookup(struct coordinator *c, uint32_t trip, uint8_t code,
     }
 }
 
+static const struct desk_terms simulated_terms = {.protocol = PROTO_VERSION_MAX};
+
 static void answer_lease(struct coordinator *c, uint32_t trip,
                          const struct engine_action_lease *lease)
 {
@@ -106,7 +108,7 @@ static void answer_lease(struct coordinator *c, uint32_t trip,
     if (task.delta) {
         memcpy(task.held_sha256, version->blob->sha256, sizeof task.held_sha256);
     }
-    int bytes = desk_write_lease(lease, &task, PROTO_VERSION_MAX, payload, sizeof payload);
+    int bytes = desk_write_lease(lease, &task, simulated_terms, payload, sizeof payload);
     answer_message(c, trip, CODE(2, 4), PROTO_FORMAT_MESSAGE, payload, bytes);
 }
 
@@ -114,7 +116,7 @@ static void answer_window(struct coordinator *c, uint32_t trip,
                           const struct engine_action_window *window)
 {
     uint8_t payload[PROTO_MESSAGE_BYTES_MAX];
-    int bytes = desk_write_window(window, PROTO_VERSION_MAX, payload, sizeof payload);
+    int bytes = desk_write_window(window, simulated_terms, payload, sizeof payload);
     answer_message(c, trip, CODE(2, 4), PROTO_FORMAT_MESSAGE, payload, bytes);
 }
 

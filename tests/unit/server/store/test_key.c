@@ -75,18 +75,21 @@ static void test_overlap_ends(void **state)
     const struct fixture *f = *state;
     uint32_t a = enroll(f, "a"), b = enroll(f, "b"), c = enroll(f, "c");
     uint64_t next_ms = 0;
-    assert_int_equal(store_rotate_expire(f->store, 1000, &next_ms), 0);
+    assert_int_equal(store_rotate_next_end(f->store, &next_ms), 0);
     assert_true(next_ms == UINT64_MAX);
     assert_int_equal(store_rotate_file(f->store, "a", second, 16, 1000, 2000), 0);
     assert_int_equal(store_rotate_file(f->store, "b", second, 16, 1000, 3000), 0);
     assert_int_equal(store_rotate_air(f->store, "c", share, 1000, 1000), 0);
-    assert_int_equal(store_rotate_expire(f->store, 1999, &next_ms), 0);
+    assert_int_equal(store_rotate_expire(f->store, 1999), 0);
+    assert_int_equal(store_rotate_next_end(f->store, &next_ms), 0);
     assert_int_equal(next_ms, 2000);
-    assert_int_equal(store_rotate_expire(f->store, 2000, &next_ms), 1);
+    assert_int_equal(store_rotate_expire(f->store, 2000), 1);
+    assert_int_equal(store_rotate_next_end(f->store, &next_ms), 0);
     assert_int_equal(next_ms, 3000);
     expect(f, a, second, NULL);
     expect(f, b, first, second);
-    assert_int_equal(store_rotate_expire(f->store, 90000, &next_ms), 1);
+    assert_int_equal(store_rotate_expire(f->store, 90000), 1);
+    assert_int_equal(store_rotate_next_end(f->store, &next_ms), 0);
     assert_true(next_ms == UINT64_MAX);
     expect(f, b, second, NULL);
     expect(f, c, first, NULL); /* over the air: for as long as it takes */
@@ -125,16 +128,26 @@ static void test_abort(void **state)
 {
     const struct fixture *f = *state;
     uint32_t id = enroll(f, "a");
-    assert_int_equal(store_rotate_abort(f->store, "a", 1000), MYCEL_E_STATE);
-    assert_int_equal(store_rotate_abort(f->store, "z", 1000), MYCEL_E_NOT_FOUND);
+    assert_int_equal(store_rotate_abort(f->store, "a", false, 1000), MYCEL_E_STATE);
+    assert_int_equal(store_rotate_abort(f->store, "z", false, 1000), MYCEL_E_NOT_FOUND);
     assert_int_equal(store_rotate_file(f->store, "a", second, 16, 1000, 2000), 0);
-    assert_int_equal(store_rotate_abort(f->store, "a", 1001), 0);
+    assert_int_equal(store_rotate_abort(f->store, "a", false, 1001), 0);
     expect(f, id, first, NULL);
     assert_int_equal(store_rotate_finish(f->store, id, 2, 1002), 0);
     expect(f, id, first, NULL);
     assert_int_equal(store_rotate_file(f->store, "a", second, 16, 1003, 2000), 0);
     assert_int_equal(key_of(f, id).next_generation, 3);
     assert_int_equal(audits(f, "rotation.abort"), 1);
+    /* Over the air: once the device may have it, only by force. */
+    uint8_t answer[PROTO_SHARE_BYTES];
+    assert_int_equal(store_rotate_abort(f->store, "a", false, 1004), 0);
+    assert_int_equal(store_rotate_air(f->store, "a", share, 1005, 1005), 0);
+    assert_int_equal(store_rotate_abort(f->store, "a", false, 1006), 0);
+    assert_int_equal(store_rotate_air(f->store, "a", share, 1007, 1007), 0);
+    assert_int_equal(store_rotate_give(f->store, id, half, 1008, answer), 0);
+    assert_int_equal(store_rotate_abort(f->store, "a", false, 1009), MYCEL_E_EXISTS);
+    assert_int_equal(store_rotate_abort(f->store, "a", true, 1010), 0);
+    expect(f, id, first, NULL);
 }
 
 static void test_refused(void **state)

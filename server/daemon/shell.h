@@ -141,7 +141,8 @@ int job_verify(struct shell *shell, uint64_t tag);
 int job_aggregate(struct shell *shell, const struct engine_action_aggregate *aggregate);
 int job_evaluate(struct shell *shell, const struct engine_action_evaluate *evaluate);
 /* Answers with the model or patch of that hash, at once if it is in memory. */
-void job_download(struct shell *shell, const uint8_t sha256[PROTO_SHA256_BYTES], net_reply_id reply);
+void job_download(struct shell *shell, const uint8_t sha256[PROTO_SHA256_BYTES],
+                  net_reply_id reply);
 int job_receipt(struct shell *shell, const struct engine_action_lookup *lookup, net_reply_id reply);
 int job_reload(struct shell *shell);        /* what somebody else has changed */
 int job_reload_access(struct shell *shell); /* what the shell itself has changed about devices */

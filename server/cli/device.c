@@ -204,7 +204,7 @@ int device_list_run(const struct invocation *call)
     if (!options->json) {
         say_heads(list_columns, LIST_COLUMNS);
     }
-    result = store_devices(store, options->json ? append_device : print_device, list);
+    result = store_devices_conduct(store, options->json ? append_device : print_device, list);
     int code = result < 0 ? state_fail(store, result, "devices") : EXIT_CODE_OK;
     store_close(store);
     if (options->json && code == EXIT_CODE_OK) {

@@ -53,6 +53,7 @@ extern const char *const store_migration_004;
 extern const char *const store_migration_005;
 extern const char *const store_migration_006;
 extern const char *const store_migration_007;
+extern const char *const store_migration_008;
 
 /*
  * One execution of a prepared statement. Parameters are bound, and columns read, from left to right.

@@ -10,14 +10,20 @@
     "CASE WHEN o.device IS NULL THEN 0 WHEN o.share IS NULL THEN 1 ELSE 2 END,"                    \
     " IFNULL(from_ms, 0), IFNULL(ends_ms, 0), o.psk IS NOT NULL"
 
-#define SQL_DEVICE_SELECT                                                                          \
-    "SELECT id, identity, class, state, enrolled_ms, revoked_ms, strikes, quarantine_until_ms,"    \
-    " (SELECT COUNT(*) FROM updates u WHERE u.device = d.id AND u.status = 0),"                    \
-    " (SELECT COUNT(*) FROM updates u WHERE u.device = d.id AND u.status <> 0),"                   \
-    " (SELECT IFNULL(MAX(issued_ms), 0) FROM leases l WHERE l.device = d.id),"                     \
+/* A device; before it come its updates that counted, those that did not, and the time of its last lease. */
+#define SQL_DEVICE_COLUMNS                                                                         \
+    " id, identity, class, d.state, enrolled_ms, revoked_ms, strikes, quarantine_until_ms,"        \
     " mode, IFNULL(k.generation, 0), IFNULL(since_ms, 0), " SQL_ROTATION_SELECT                    \
     " FROM devices d LEFT JOIN keys k ON k.device = d.id"                                          \
     " LEFT JOIN rotations o ON o.device = d.id "
+
+/* Of one device: a walk through an index of all that counted, and back to its last lease. There is no index
+ * for this question, which people ask: each update would have to pay for it. */
+#define SQL_DEVICE_SELECT                                                                          \
+    "SELECT (SELECT COUNT(*) FROM updates u WHERE u.device = d.id AND u.status = 0),"              \
+    " (SELECT COUNT(*) FROM updates u WHERE u.device = d.id AND u.status <> 0),"                   \
+    " IFNULL((SELECT issued_ms FROM leases l WHERE l.device = d.id ORDER BY l.id DESC LIMIT 1), "  \
+    "0)," SQL_DEVICE_COLUMNS
 
 #define SQL_KEY_SELECT                                                                             \
     "SELECT id, identity, class, state, mode,"                                                     \
@@ -58,16 +64,25 @@
     " parent, optimizer_sha256, accuracy, loss, samples"                                           \
     " FROM versions v JOIN blobs b USING(sha256) "
 
+/* A lease without an update has no decision. */
+#define SQL_UNDECIDED(lease) "NOT EXISTS (SELECT 1 FROM updates u WHERE u.lease = " lease ".id)"
+
 #define SQL_LEASE_SELECT                                                                           \
     "SELECT key, device, l.run, l.round, attempt, base_version, codec, seed, issued_ms,"           \
-    " deadline_ms, state, v.sha256"                                                                \
-    " FROM leases l JOIN versions v ON v.run = l.run AND v.number = l.base_version "
+    " deadline_ms, CASE WHEN " SQL_UNDECIDED(                                                      \
+        "l") " THEN state ELSE 2 END, v.sha256"                                                    \
+             " FROM leases l JOIN versions v ON v.run = l.run AND v.number = l.base_version "
 
+/* From updates u, leases l and spool s. */
 #define SQL_UPDATE_COLUMNS                                                                         \
-    "u.key, u.device, u.run, u.round, u.base_version, u.status, u.late, u.counted_round,"          \
+    "l.key, u.device, u.run, u.round, l.base_version, u.status, u.late, u.counted_round,"          \
     " u.digest, u.received_ms, u.samples, u.steps, u.train_ms, u.codec, u.loss_first,"             \
     " u.loss_last, u.norm, u.weight, u.staleness, u.scale_q16, u.receipt,"                         \
-    " IFNULL(length(s.body), 0), (SELECT attempt FROM leases l WHERE l.key = u.key)"
+    " IFNULL(length(s.body), 0), l.attempt"
+
+#define SQL_UPDATE_SELECT                                                                          \
+    "SELECT " SQL_UPDATE_COLUMNS " FROM updates u CROSS JOIN leases l ON l.id = u.lease"           \
+    " LEFT JOIN spool s ON s.id = u.id "
 
 /* Which versions must keep their content: the newest ?1 of each run, tagged ones, and those that a
  * device may still be asked to start from. */
@@ -103,7 +118,15 @@
         " WHERE identity = ? AND state = 1") \
     X(DEVICE_BY_IDENTITY, SQL_DEVICE_SELECT "WHERE identity = ?") \
     X(DEVICE_BY_ID, SQL_DEVICE_SELECT "WHERE id = ?") \
-    X(DEVICE_LIST, SQL_DEVICE_SELECT "ORDER BY id") \
+    X(DEVICE_LIST, "SELECT 0, 0, 0," SQL_DEVICE_COLUMNS "ORDER BY id") \
+    X(DEVICE_CONDUCT, "WITH counted AS (SELECT device, COUNT(*) AS updates FROM updates" \
+        " WHERE status = 0 GROUP BY device), refused AS (SELECT device, COUNT(*) AS updates" \
+        " FROM updates WHERE status <> 0 GROUP BY device), seen AS (SELECT device," \
+        " MAX(issued_ms) AS at_ms FROM leases GROUP BY device)" \
+        " SELECT IFNULL(c.updates, 0), IFNULL(r.updates, 0), IFNULL(s.at_ms, 0)," \
+        SQL_DEVICE_COLUMNS "LEFT JOIN counted c ON c.device = d.id" \
+        " LEFT JOIN refused r ON r.device = d.id LEFT JOIN seen s ON s.device = d.id" \
+        " ORDER BY id") \
     X(DEVICE_PENALTY, "UPDATE devices SET strikes = ?, quarantine_until_ms = ? WHERE id = ?") \
     X(DEVICE_WHY, "INSERT OR REPLACE INTO whys(device, run, why, at_ms) VALUES(?, ?, ?, ?)") \
     X(DEVICE_WHYS, "SELECT device, run, why, at_ms FROM whys WHERE device = ?" \
@@ -213,42 +236,43 @@
         " seed, issued_ms, deadline_ms, state) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" \
         " ON CONFLICT(key) DO UPDATE SET codec = excluded.codec, seed = excluded.seed," \
         " deadline_ms = excluded.deadline_ms, state = excluded.state" \
-        " WHERE state <> 2 AND device = excluded.device AND run = excluded.run" \
-        " AND round = excluded.round AND base_version = excluded.base_version") \
-    X(LEASE_STATE, "UPDATE leases SET state = ? WHERE key = ? AND state <> 2") \
-    X(LEASE_USE, "UPDATE leases SET state = 2 WHERE key = ? AND state <> 2 AND device = ?" \
-        " AND run = ? AND round = ?") \
+        " WHERE device = excluded.device AND run = excluded.run" \
+        " AND round = excluded.round AND base_version = excluded.base_version" \
+        " AND " SQL_UNDECIDED("leases")) \
+    X(LEASE_STATE, "UPDATE leases SET state = ? WHERE key = ? AND " SQL_UNDECIDED("leases")) \
     X(LEASE_GET, SQL_LEASE_SELECT "WHERE key = ?") \
-    X(LEASE_UNDECIDED, SQL_LEASE_SELECT "WHERE l.run = ? AND l.round >= ? AND state <> 2" \
-        " ORDER BY issued_ms, l.round, attempt, device") \
+    X(LEASE_UNDECIDED, SQL_LEASE_SELECT "WHERE l.run = ? AND l.round >= ? AND " \
+        SQL_UNDECIDED("l") " ORDER BY issued_ms, l.round, attempt, device") \
     \
-    X(UPDATE_ADD, "INSERT INTO updates(key, device, run, round, base_version, status, late," \
-        " counted_round, digest, received_ms, samples, steps, train_ms, codec, loss_first," \
-        " loss_last, norm, weight, staleness, scale_q16, receipt)" \
-        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)") \
-    X(UPDATE_DIGEST, "SELECT digest FROM updates WHERE key = ?") \
-    X(UPDATE_RECEIPT, "SELECT digest, receipt FROM updates WHERE key = ?") \
-    X(UPDATE_LIST, "SELECT " SQL_UPDATE_COLUMNS " FROM updates u" \
-        " LEFT JOIN spool s ON s.id = u.id WHERE u.run = ? AND u.round = ? ORDER BY u.id") \
-    X(UPDATE_RECENT, "SELECT " SQL_UPDATE_COLUMNS " FROM updates u" \
-        " LEFT JOIN spool s ON s.id = u.id WHERE u.run = ?1 AND (u.round = ?2" \
-        " OR u.counted_round >= ?2 OR u.id IN (SELECT id FROM updates WHERE run = ?1" \
+    X(UPDATE_ADD, "INSERT INTO updates(lease, device, run, round, status, late, counted_round," \
+        " digest, received_ms, samples, steps, train_ms, codec, loss_first, loss_last, norm," \
+        " weight, staleness, scale_q16, receipt) VALUES((SELECT id FROM leases WHERE key = ?1" \
+        " AND device = ?2 AND run = ?3 AND round = ?4), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10," \
+        " ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)") \
+    X(UPDATE_RECEIPT, "SELECT digest, receipt FROM leases l JOIN updates u ON u.lease = l.id" \
+        " WHERE key = ?") \
+    X(UPDATE_LIST, SQL_UPDATE_SELECT "WHERE u.id IN (SELECT u.id FROM leases l" \
+        " CROSS JOIN updates u ON u.lease = l.id WHERE l.run = ? AND l.round = ?) ORDER BY u.id") \
+    X(UPDATE_RECENT, SQL_UPDATE_SELECT "WHERE u.id IN (SELECT u.id FROM leases l" \
+        " CROSS JOIN updates u ON u.lease = l.id WHERE l.run = ?1 AND l.round = ?2" \
+        " UNION ALL SELECT id FROM updates WHERE run = ?1 AND counted_round >= ?2" \
+        " AND counted_round > 0 UNION ALL SELECT * FROM (SELECT id FROM updates WHERE run = ?1" \
         " AND round <> ?2 AND counted_round < ?2 ORDER BY id DESC LIMIT ?3)) ORDER BY u.id") \
-    X(UPDATE_REFUSED, "SELECT " SQL_UPDATE_COLUMNS " FROM updates u" \
-        " LEFT JOIN spool s ON s.id = u.id WHERE u.device = ? AND u.status <> 0" \
+    X(UPDATE_REFUSED, SQL_UPDATE_SELECT "WHERE u.device = ? AND u.status <> 0" \
         " ORDER BY u.id DESC LIMIT ?") \
     X(SHARE_LIST, "SELECT device, COUNT(*), MAX(counted_round) FROM updates" \
         " WHERE run = ? AND counted_round > 0 GROUP BY device ORDER BY device") \
-    X(SPOOL_LIST, "SELECT " SQL_UPDATE_COLUMNS " FROM updates u JOIN spool s ON s.id = u.id" \
+    X(SPOOL_LIST, "SELECT " SQL_UPDATE_COLUMNS " FROM spool s CROSS JOIN updates u" \
+        " ON u.id = s.id CROSS JOIN leases l ON l.id = u.lease" \
         " WHERE u.run = ? AND u.counted_round = ? ORDER BY u.device, u.round") \
     X(SPOOL_ADD, "INSERT INTO spool(id, body) VALUES(?, ?)") \
-    X(SPOOL_FIND, "SELECT s.id, length(s.body), u.digest FROM updates u JOIN spool s" \
-        " ON s.id = u.id WHERE u.key = ?") \
-    X(SPOOL_RETAIN, "DELETE FROM spool WHERE id IN (SELECT u.id FROM spool s JOIN updates u" \
-        " ON u.id = s.id WHERE u.counted_round < (SELECT MAX(round) FROM rounds r" \
-        " WHERE r.run = u.run))") \
-    X(SPOOL_DROP, "DELETE FROM spool WHERE id IN" \
-        " (SELECT id FROM updates WHERE run = ? AND counted_round = ?)")
+    X(SPOOL_FIND, "SELECT s.id, length(s.body), u.digest FROM leases l JOIN updates u" \
+        " ON u.lease = l.id JOIN spool s ON s.id = u.id WHERE l.key = ?") \
+    X(SPOOL_RETAIN, "DELETE FROM spool WHERE id IN (SELECT u.id FROM spool s" \
+        " CROSS JOIN updates u ON u.id = s.id WHERE u.counted_round < (SELECT MAX(round)" \
+        " FROM rounds r WHERE r.run = u.run))") \
+    X(SPOOL_DROP, "DELETE FROM spool WHERE id IN (SELECT id FROM updates" \
+        " WHERE run = ? AND counted_round = ? AND counted_round > 0)")
 /* clang-format on */
 
 enum statement {

@@ -102,17 +102,35 @@ int store_backup(struct store *store, const char *path)
     return code;
 }
 
+/* What must find nothing. An update repeats its lease's device, run and round for the sake of its indexes. */
+static int check_rows(struct store *store)
+{
+    static const struct {
+        const char *count;
+        const char *words;
+    } faults[] = {
+        {"SELECT COUNT(*) FROM pragma_foreign_key_check", "rows refer to missing ones"},
+        {"SELECT COUNT(*) FROM updates u JOIN leases l ON l.id = u.lease"
+         " WHERE (u.device, u.run, u.round) IS NOT (l.device, l.run, l.round)",
+         "updates are not those of their leases"},
+    };
+    int code = MYCEL_OK;
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0] && code == MYCEL_OK; i++) {
+        int64_t count = 0;
+        code = store_exec_int(store, faults[i].count, &count);
+        if (code == MYCEL_OK && count != 0) {
+            code = store_fail(store, MYCEL_E_CORRUPT, "%lld %s", (long long)count, faults[i].words);
+        }
+    }
+    return code;
+}
+
 int store_verify(struct store *store)
 {
-    int64_t dangling = 0;
     uint64_t seq = 0;
     int code = store_check_pages(store, "PRAGMA integrity_check(1)");
     if (code == MYCEL_OK) {
-        code = store_exec_int(store, "SELECT COUNT(*) FROM pragma_foreign_key_check", &dangling);
-    }
-    if (code == MYCEL_OK && dangling != 0) {
-        return store_fail(store, MYCEL_E_CORRUPT, "%lld rows refer to missing ones",
-                          (long long)dangling);
+        code = check_rows(store);
     }
     if (code == MYCEL_OK) {
         code = store_audit_verify(store, &seq);

@@ -135,7 +135,10 @@ int store_device_revoke(struct store *store, const char *identity, uint64_t now_
 
 static void read_device(struct query *q, struct store_device *device)
 {
-    *device = (struct store_device){.id = query_get_u32(q)};
+    *device = (struct store_device){.accepted = query_get_u32(q)};
+    device->rejected = query_get_u32(q);
+    device->seen_ms = query_get_u64(q);
+    device->id = query_get_u32(q);
     query_get_text(q, device->identity, sizeof device->identity);
     query_get_text(q, device->device_class, sizeof device->device_class);
     device->state = (enum store_device_state)query_get_u32(q);
@@ -143,9 +146,6 @@ static void read_device(struct query *q, struct store_device *device)
     device->revoked_ms = query_get_u64(q);
     device->strikes = query_get_u32(q);
     device->quarantine_until_ms = query_get_u64(q);
-    device->accepted = query_get_u32(q);
-    device->rejected = query_get_u32(q);
-    device->seen_ms = query_get_u64(q);
     device->mode = (enum store_device_mode)query_get_u32(q);
     device->key_generation = query_get_u32(q);
     device->key_since_ms = query_get_u64(q);
@@ -182,11 +182,11 @@ int store_device_get(struct store *store, uint32_t id, struct store_device *out)
     return code == MYCEL_OK && !found ? no_device(store, id) : code;
 }
 
-int store_devices(struct store *store, int (*each)(void *user, const struct store_device *device),
-                  void *user)
+static int list(struct store *store, enum statement statement,
+                int (*each)(void *user, const struct store_device *device), void *user)
 {
     struct query q;
-    query_open(&q, store, SQL_DEVICE_LIST);
+    query_open(&q, store, statement);
     int result = MYCEL_OK;
     while (result == MYCEL_OK && query_row(&q) == 1) {
         struct store_device device;
@@ -195,6 +195,18 @@ int store_devices(struct store *store, int (*each)(void *user, const struct stor
     }
     int code = query_close(&q);
     return result != MYCEL_OK ? result : code;
+}
+
+int store_devices(struct store *store, int (*each)(void *user, const struct store_device *device),
+                  void *user)
+{
+    return list(store, SQL_DEVICE_LIST, each, user);
+}
+
+int store_devices_conduct(struct store *store,
+                          int (*each)(void *user, const struct store_device *device), void *user)
+{
+    return list(store, SQL_DEVICE_CONDUCT, each, user);
 }
 
 static int penalize(struct store *store, uint32_t device, uint32_t strikes,

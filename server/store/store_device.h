@@ -48,14 +48,14 @@ struct store_device {
     enum store_device_state state;
     enum store_device_mode mode;
     uint64_t enrolled_ms;
-    uint64_t revoked_ms;            /* 0: not revoked */
-    uint32_t strikes;               /* rejected updates in a row */
-    uint64_t quarantine_until_ms;   /* it gets no work before this time, 0: free */
-    uint32_t accepted;              /* updates counted in some round (read only) */
-    uint32_t rejected;              /* updates refused (read only) */
-    uint64_t seen_ms;               /* its last lease, 0: never (read only) */
-    uint32_t key_generation;        /* number of its present key, 0: none (read only) */
-    uint64_t key_since_ms;          /* since when it has that, 0: it has none (read only) */
+    uint64_t revoked_ms;          /* 0: not revoked */
+    uint32_t strikes;             /* rejected updates in a row */
+    uint64_t quarantine_until_ms; /* it gets no work before this time, 0: free */
+    uint32_t accepted;       /* updates counted in some round (read only; a list may leave it 0) */
+    uint32_t rejected;       /* updates refused (the same) */
+    uint64_t seen_ms;        /* its last lease, 0: never (the same) */
+    uint32_t key_generation; /* number of its present key, 0: none (read only) */
+    uint64_t key_since_ms;   /* since when it has that, 0: it has none (read only) */
     struct store_rotation rotation; /* (read only) */
 };
 
@@ -87,9 +87,14 @@ int store_device_revoke(struct store *store, const char *identity, uint64_t now_
 int store_device_find(struct store *store, const char *identity, struct store_device *out);
 int store_device_get(struct store *store, uint32_t id, struct store_device *out);
 
-/* Calls `each` for every device by id; a result other than 0 ends the list and is returned. */
+/* Calls `each` for every device by id; a result other than 0 ends the list and is returned. How often its updates
+ * counted or not, and when it was last seen, is left 0. */
 int store_devices(struct store *store, int (*each)(void *user, const struct store_device *device),
                   void *user);
+
+/* With those three, for which every lease and update is looked at. */
+int store_devices_conduct(struct store *store,
+                          int (*each)(void *user, const struct store_device *device), void *user);
 
 /* Notes its bad conduct. NOT_FOUND. */
 int store_device_penalty(struct store *store, uint32_t device, uint32_t strikes,

@@ -12,7 +12,6 @@ static void bind_update(struct query *q, const struct store_update *u)
     query_u64(q, u->device);
     query_u64(q, u->run);
     query_u64(q, u->round);
-    query_u64(q, u->base_version);
     query_i32(q, u->status);
     query_u64(q, u->late);
     query_u64(q, u->counted_round);
@@ -64,7 +63,7 @@ static int check_undecided(struct store *store, const struct store_update *updat
 {
     struct query q;
     uint8_t digest[PROTO_SHA256_BYTES];
-    query_open(&q, store, SQL_UPDATE_DIGEST);
+    query_open(&q, store, SQL_UPDATE_RECEIPT);
     query_bytes(&q, update->key, sizeof update->key);
     bool decided = query_row(&q) == 1;
     if (decided) {
@@ -92,50 +91,43 @@ static int check_lease(struct store *store, const struct store_update *update)
     return code;
 }
 
-static int insert(struct store *store, const struct store_update *update)
+static int insert_body(struct store *store, const struct store_update *update)
 {
     struct query q;
-    query_open(&q, store, SQL_UPDATE_ADD);
-    bind_update(&q, update);
-    int code = query_run(&q);
-    if (code == MYCEL_E_EXISTS) {
-        return store_fail(store, MYCEL_E_CONFLICT, "device %u was counted in round %u already",
-                          update->device, update->round);
-    }
-    if (code != MYCEL_OK || update->status != 0 || update->body == NULL) {
-        return code;
-    }
     query_open(&q, store, SQL_SPOOL_ADD);
     query_bits(&q, (uint64_t)sqlite3_last_insert_rowid(store->db));
     query_bytes(&q, update->body, update->body_bytes);
     return query_run(&q);
 }
 
-/* Why the lease could not be used up. */
-static int explain(struct store *store, const struct store_update *update)
+/* Why the row could not be: without a fitting lease it refers to nothing, and each lease has one at most. */
+static int explain(struct store *store, const struct store_update *update, int refused)
 {
     int code = check_undecided(store, update);
     if (code == MYCEL_OK) {
         code = check_lease(store, update);
     }
-    return code != MYCEL_OK ? code : store_fail(store, MYCEL_E_STATE, "this lease was used");
+    if (code == MYCEL_OK && refused == MYCEL_E_EXISTS) {
+        code = store_fail(store, MYCEL_E_CONFLICT, "device %u was counted in round %u already",
+                          update->device, update->round);
+    }
+    return code != MYCEL_OK ? code : refused;
 }
 
-/* Nearly always the lease fits and is open, and an update exists for each lease that was used: the
- * questions are asked only if that one change finds no row. */
+/* Nearly always the lease is there, fits and has no decision: that is asked only if the row cannot be. */
 static int add(struct store *store, const struct store_update *update)
 {
     struct query q;
-    query_open(&q, store, SQL_LEASE_USE);
-    query_bytes(&q, update->key, sizeof update->key);
-    query_u64(&q, update->device);
-    query_u64(&q, update->run);
-    query_u64(&q, update->round);
+    query_open(&q, store, SQL_UPDATE_ADD);
+    bind_update(&q, update);
     int code = query_run(&q);
-    if (code != MYCEL_OK) {
+    if (code == MYCEL_E_EXISTS || code == MYCEL_E_INVALID) {
+        return explain(store, update, code);
+    }
+    if (code != MYCEL_OK || update->status != 0 || update->body == NULL) {
         return code;
     }
-    return sqlite3_changes(store->db) == 0 ? explain(store, update) : insert(store, update);
+    return insert_body(store, update);
 }
 
 int store_update_add(struct store *store, const struct store_update *update)

@@ -16,7 +16,7 @@ struct store;
 
 enum store_lease_state {
     STORE_LEASE_OPEN = 1,
-    STORE_LEASE_USED = 2,    /* its update was decided; set by store_update_add() */
+    STORE_LEASE_USED = 2,    /* its update was decided (read only) */
     STORE_LEASE_EXPIRED = 3, /* reclaimed */
 };
 
@@ -40,9 +40,9 @@ struct store_update {
     uint8_t key[PROTO_KEY_BYTES];
     uint32_t device;
     uint32_t run;
-    uint32_t round;   /* of its lease */
-    uint32_t attempt; /* of its lease (read only) */
-    uint32_t base_version;
+    uint32_t round;                     /* of its lease */
+    uint32_t attempt;                   /* of its lease (read only) */
+    uint32_t base_version;              /* of its lease (read only) */
     int32_t status;                     /* 0, or the reason code it was refused with */
     bool late;                          /* arrived after its round closed */
     uint32_t counted_round;             /* the round whose sum it enters, 0: none */

@@ -121,12 +121,12 @@ static void smoothing_and_finiteness(void **state)
     assert_false(stats_is_finite(NAN) || stats_is_finite(INFINITY) || stats_is_finite(-INFINITY));
 }
 
-/* printf 'FLU1\007\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\0' | sha256sum */
+/* printf 'FLU2\007\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\0' | sha256sum */
 static void key_is_as_specified(void **state)
 {
-    static const uint8_t expected[PROTO_KEY_BYTES] = {0xe8, 0x21, 0x0a, 0x5c, 0xfc, 0xb5,
-                                                      0x1d, 0x4d, 0xce, 0x03, 0x07, 0xfb,
-                                                      0x9b, 0xfd, 0x25, 0x4e};
+    static const uint8_t expected[PROTO_KEY_BYTES] = {0x00, 0x00, 0x00, 0x01, 0x00, 0x00,
+                                                      0x00, 0x02, 0x00, 0x00, 0x00, 0x07,
+                                                      0x6a, 0xe0, 0x19, 0x9b};
     struct engine_lease lease = {.device = 7, .run = 1, .round = 2, .attempt = 3};
 
     (void)state;
@@ -134,7 +134,7 @@ static void key_is_as_specified(void **state)
     key_derive(&lease);
     assert_memory_equal(lease.key, expected, PROTO_KEY_BYTES);
     assert_true(key_equal(lease.key, expected));
-    assert_true(key_hash(expected) == UINT64_C(0x4d1db5fc5c0a21e8));
+    assert_true(key_hash(expected) == UINT64_C(0x000000076ae0199b));
     lease.attempt = 4;
     key_derive(&lease);
     assert_false(key_equal(lease.key, expected));

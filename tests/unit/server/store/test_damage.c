@@ -130,6 +130,23 @@ static void test_values_out_of_range(void **state)
     }
 }
 
+/* References that no constraint watches, or that a foreign hand broke without them. */
+static void test_rows_that_do_not_fit(void **state)
+{
+    const struct fixture *f = *state;
+    fill(f);
+    (void)fixture_device(f->store, 2);
+    assert_int_equal(store_verify(f->store), 0);
+    assert_int_equal(fixture_sql(f, "UPDATE updates SET device = 2"), 0);
+    assert_int_equal(store_verify(f->store), MYCEL_E_CORRUPT);
+    assert_non_null(strstr(store_problem(f->store), "1 updates are not those of their leases"));
+    assert_int_equal(fixture_sql(f, "UPDATE updates SET device = 1"), 0);
+    assert_int_equal(store_verify(f->store), 0);
+    assert_int_equal(fixture_sql(f, "UPDATE updates SET lease = 77"), 0);
+    assert_int_equal(store_verify(f->store), MYCEL_E_CORRUPT);
+    assert_non_null(strstr(store_problem(f->store), "1 rows refer to missing ones"));
+}
+
 static void test_keys_and_receipts(void **state)
 {
     const struct fixture *f = *state;
@@ -164,6 +181,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_STORE(test_values_out_of_range),
+        WITH_STORE(test_rows_that_do_not_fit),
         WITH_STORE(test_keys_and_receipts),
         WITH_STORE(test_arguments_out_of_range),
     };

@@ -135,6 +135,19 @@ static void test_busy(void **state)
 
 /* --- migrations ------------------------------------------------------------------------------- */
 
+/* A run in words that every schema knows. */
+#define OLD_RUN                                                                                    \
+    "INSERT INTO runs(id, state, created_ms, name, model, strategy,"                               \
+    " device_class, tags, seed, update_bytes_max, params, goal, minimum, epochs,"                  \
+    " batch, concurrency, staleness_max, over_permille, weighting, select_ms,"                     \
+    " soft_ms, hard_ms, lease_ms, pace_ms, samples_min, samples_max,"                              \
+    " battery_min, spacing_rounds, cap, fair_permille, utility_permille, codec,"                   \
+    " codecs, steps_max, rounds, patience, staleness_discount, over_learn,"                        \
+    " busy_allowed, clip_norm, learning_rate, momentum, prox_mu,"                                  \
+    " target_accuracy) VALUES(1, 1, 5, 'old', 'm', 's', '', '', 7, 0, 100, 4, 2,"                  \
+    " 1, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,"                 \
+    " 0, 0.0, 0.1, 0.0, 0.0, 0.0);"
+
 /* The schema as text, whatever way it came about. */
 static void schema_of(const struct fixture *f, long long *hash)
 {
@@ -166,9 +179,13 @@ static void test_migration_from_each(void **state)
     for (int schema = 1; schema < STORE_SCHEMA; schema++) {
         long long migrated = 0;
         start_at(f, schema);
-        assert_int_equal(fixture_sql(f, "INSERT INTO devices(identity, class, psk, state,"
-                                        " enrolled_ms) VALUES('old', '', zeroblob(16), 1, 5)"),
-                         0);
+        assert_int_equal(
+            fixture_sql(f, schema < 7 ? "INSERT INTO devices(identity, class, psk, state,"
+                                        " enrolled_ms) VALUES('old', '', zeroblob(16), 1, 5)"
+                                      : "INSERT INTO devices(identity, class, state, enrolled_ms)"
+                                        " VALUES('old', '', 1, 5);"
+                                        "INSERT INTO keys VALUES(1, 1, 1, 5, zeroblob(16))"),
+            0);
         fixture_reopen(f);
         schema_of(f, &migrated);
         assert_true(fresh == migrated);
@@ -194,17 +211,7 @@ static void test_migration_from_1(void **state)
      * columns would hide a change, so they are written in its own words. */
     start_at(f, 1);
     assert_int_equal(
-        fixture_sql(f,
-                    "INSERT INTO runs(id, state, created_ms, name, model, strategy,"
-                    " device_class, tags, seed, update_bytes_max, params, goal, minimum, epochs,"
-                    " batch, concurrency, staleness_max, over_permille, weighting, select_ms,"
-                    " soft_ms, hard_ms, lease_ms, pace_ms, samples_min, samples_max,"
-                    " battery_min, spacing_rounds, cap, fair_permille, utility_permille, codec,"
-                    " codecs, steps_max, rounds, patience, staleness_discount, over_learn,"
-                    " busy_allowed, clip_norm, learning_rate, momentum, prox_mu,"
-                    " target_accuracy) VALUES(1, 1, 5, 'old', 'm', 's', '', '', 7, 0, 100, 4, 2,"
-                    " 1, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,"
-                    " 0, 0.0, 0.1, 0.0, 0.0, 0.0);"
+        fixture_sql(f, OLD_RUN
                     "INSERT INTO blobs(sha256, bytes, data) VALUES(zeroblob(32), 3, x'010203');"
                     "INSERT INTO versions(run, number, round, created_ms, sha256, parent)"
                     " VALUES(1, 0, 0, 5, zeroblob(32), NULL), (1, 1, 1, 6, zeroblob(32), 0)"),
@@ -227,6 +234,78 @@ static void test_migration_from_1(void **state)
     assert_false(old.config.soft_learn);
     assert_int_equal(old.config.interval_ms, 0);
     assert_int_equal(store_tag_set(f->store, run, "kept", 1, "cli", 5), 0);
+}
+
+struct seen {
+    uint32_t count;
+    struct store_update rows[2];
+};
+
+static int see_update(void *user, const struct store_update *update)
+{
+    struct seen *seen = user;
+    assert_true(seen->count < 2);
+    seen->rows[seen->count++] = *update;
+    return 0;
+}
+
+/* Schema 8 joins leases and updates by numbers: whatever was decided stays, under its key, and still counts
+ * once. A lease without a decision goes. */
+static void test_migration_of_updates(void **state)
+{
+    struct fixture *f = *state;
+    start_at(f, 7);
+    assert_int_equal(
+        fixture_sql(
+            f,
+            "INSERT INTO devices(identity, class, state, enrolled_ms)"
+            " VALUES('a', '', 1, 5), ('b', '', 1, 5), ('c', '', 1, 5);" OLD_RUN
+            "INSERT INTO blobs(sha256, bytes, data) VALUES("
+            "x'039058c6f2c0cb492c533b0a4d14ef77cc0f78abccced5287d84a1a2011cfb81', 3, x'010203');"
+            "INSERT INTO versions(run, number, round, created_ms, sha256, parent)"
+            " VALUES(1, 0, 0, 5, "
+            "x'039058c6f2c0cb492c533b0a4d14ef77cc0f78abccced5287d84a1a2011cfb81', NULL);"
+            "INSERT INTO rounds VALUES(1, 1, 1, 2, 0, 3, 1, 1, 7, 5, 0, NULL);"
+            "INSERT INTO leases VALUES(x'ff0102030405060708090a0b0c0d0e0f', 1, 1, 1, 2, 0, 0, -1,"
+            " 11, 99, 2), (x'aa0102030405060708090a0b0c0d0e0f', 2, 1, 1, 1, 0, 0, 0, 12, 99, 2),"
+            " (x'cc0102030405060708090a0b0c0d0e0f', 3, 1, 1, 1, 0, 0, 0, 13, 99, 1);"
+            "INSERT INTO updates VALUES(5, x'ff0102030405060708090a0b0c0d0e0f', 1, 1, 1, 0, 0,"
+            " 0, 1, zeroblob(32), 21, 7, 1, 1, 0, NULL, 0.5, 1.0, 7, 0, 65536, x'6f6e65'),"
+            " (9, x'aa0102030405060708090a0b0c0d0e0f', 2, 1, 1, 0, -3, 0, 0, zeroblob(32), 22,"
+            " 7, 1, 1, 0, NULL, 0.5, 1.0, 0, 0, 65536, x'74776f');"
+            "INSERT INTO spool VALUES(5, zeroblob(40))"),
+        0);
+    fixture_reopen(f);
+    assert_int_equal(store_verify(f->store), 0);
+    struct seen seen = {0};
+    const struct store_update *rows = seen.rows;
+    assert_int_equal(store_updates(f->store, 1, 1, see_update, &seen), 0);
+    assert_int_equal(seen.count, 2);
+    assert_true(rows[0].device == 1 && rows[0].attempt == 2 && rows[0].status == 0);
+    assert_true(rows[1].device == 2 && rows[1].attempt == 1 && rows[1].status == -3);
+    assert_int_equal(rows[0].body_bytes, 40);
+    uint8_t key[PROTO_KEY_BYTES] = {0xff, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    char receipt[8] = "";
+    size_t bytes = 0;
+    uint64_t size = 0;
+    assert_int_equal(store_receipt(f->store, key, receipt, sizeof receipt, &bytes, NULL), 0);
+    assert_memory_equal(receipt, "one", 3);
+    assert_int_equal(store_body_size(f->store, key, &size), 0);
+    assert_int_equal(size, 40);
+    struct store_lease lease;
+    assert_int_equal(store_lease_get(f->store, key, &lease), 0);
+    assert_true(lease.state == STORE_LEASE_USED && lease.seed == UINT64_MAX);
+    key[0] = 0xcc;
+    assert_int_equal(store_lease_get(f->store, key, &lease), MYCEL_E_NOT_FOUND);
+    lease = fixture_lease(f->store, 1, 1, 1, 3, 0);
+    struct store_update again = fixture_update(&lease, 0, 1);
+    assert_int_equal(store_update_add(f->store, &again), MYCEL_E_CONFLICT);
+    lease = fixture_lease(f->store, 3, 1, 1, 3, 0);
+    again = fixture_update(&lease, 0, 1);
+    assert_int_equal(store_update_add(f->store, &again), 0);
+    struct store_device device;
+    assert_int_equal(store_device_get(f->store, 2, &device), 0);
+    assert_true(device.accepted == 0 && device.rejected == 1 && device.seen_ms == 12);
 }
 
 /* A migration that fails half-way leaves the earlier schema, and works when tried again. */
@@ -299,6 +378,7 @@ int main(void)
         WITH_STORE(test_whole),
         WITH_STORE(test_busy),
         WITH_STORE(test_migration_from_1),
+        WITH_STORE(test_migration_of_updates),
         WITH_STORE(test_migration_from_each),
         WITH_STORE(test_migration_is_all_or_nothing),
         WITH_STORE(test_backup),

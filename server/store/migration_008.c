@@ -1,0 +1,78 @@
+/*
+ * Schema 8: what one update changes lies together. Leases and updates get numbers in the order of their coming and refer
+ * to each other by them instead of by keys; a decision is a row of its own and no longer a state of the lease
+ * beside it; each index that is left has its newest entries in a few pages. What can be asked rarely is found
+ * without an index. Leases without a decision go: their keys are made otherwise now, so nobody could use them.
+ */
+#include "server/store/internal.h"
+
+const char *const store_migration_008 =
+    "ALTER TABLE leases RENAME TO leases_7;"
+    "ALTER TABLE updates RENAME TO updates_7;"
+    "ALTER TABLE spool RENAME TO spool_7;"
+
+    "CREATE TABLE leases("
+    " id INTEGER PRIMARY KEY, /* order of issue */"
+    " key BLOB NOT NULL CHECK(length(key) = 16),"
+    " device INTEGER NOT NULL REFERENCES devices(id),"
+    " run INTEGER NOT NULL,"
+    " round INTEGER NOT NULL,"
+    " attempt INTEGER NOT NULL CHECK(attempt >= 0),"
+    " base_version INTEGER NOT NULL,"
+    " codec INTEGER NOT NULL CHECK(codec >= 0),"
+    " seed INTEGER NOT NULL,"
+    " issued_ms INTEGER NOT NULL CHECK(issued_ms >= 0),"
+    " deadline_ms INTEGER NOT NULL CHECK(deadline_ms >= 0),"
+    " state INTEGER NOT NULL CHECK(state IN (1, 3)), /* open, expired; used: it has an update */"
+    " FOREIGN KEY(run, round) REFERENCES rounds(run, round),"
+    " FOREIGN KEY(run, base_version) REFERENCES versions(run, number)"
+    ") STRICT;"
+    "INSERT INTO leases SELECT NULL, key, device, run, round, attempt, base_version, codec, seed,"
+    " issued_ms, deadline_ms, 1 FROM leases_7 l"
+    " WHERE EXISTS (SELECT 1 FROM updates_7 u WHERE u.key = l.key) ORDER BY run, round;"
+    "CREATE UNIQUE INDEX leases_key ON leases(key);"
+
+    "CREATE TABLE updates("
+    " id INTEGER PRIMARY KEY, /* order of arrival */"
+    " lease INTEGER NOT NULL REFERENCES leases(id),"
+    " device INTEGER NOT NULL, /* the lease's, as run and round are: for the indexes */"
+    " run INTEGER NOT NULL,"
+    " round INTEGER NOT NULL,"
+    " status INTEGER NOT NULL CHECK(status <= 0), /* 0: counts; else a reason code */"
+    " late INTEGER NOT NULL CHECK(late IN (0, 1)),"
+    " counted_round INTEGER NOT NULL CHECK(counted_round = 0 OR status = 0),"
+    " digest BLOB NOT NULL CHECK(length(digest) = 32),"
+    " received_ms INTEGER NOT NULL CHECK(received_ms >= 0),"
+    " samples INTEGER NOT NULL,"
+    " steps INTEGER NOT NULL,"
+    " train_ms INTEGER NOT NULL,"
+    " codec INTEGER NOT NULL,"
+    " loss_first REAL, /* NULL: not a finite number */"
+    " loss_last REAL,"
+    " norm REAL,"
+    " weight INTEGER NOT NULL CHECK(weight >= 0),"
+    " staleness INTEGER NOT NULL CHECK(staleness >= 0),"
+    " scale_q16 INTEGER NOT NULL CHECK(scale_q16 >= 0),"
+    " receipt BLOB NOT NULL"
+    ") STRICT;"
+    "INSERT INTO updates SELECT u.id, l.id, u.device, u.run, u.round, status, late, counted_round,"
+    " digest, received_ms, samples, steps, train_ms, u.codec, loss_first, loss_last, norm, weight,"
+    " staleness, scale_q16, receipt FROM updates_7 u CROSS JOIN leases l ON l.key = u.key"
+    " ORDER BY u.id;"
+
+    "CREATE TABLE spool("
+    " id INTEGER PRIMARY KEY REFERENCES updates(id),"
+    " body BLOB NOT NULL"
+    ") STRICT;"
+    "INSERT INTO spool SELECT id, body FROM spool_7 ORDER BY id;"
+
+    "DROP TABLE spool_7;"
+    "DROP TABLE updates_7;"
+    "DROP TABLE leases_7;"
+
+    "CREATE INDEX leases_round ON leases(run, round);"
+    "CREATE UNIQUE INDEX updates_lease ON updates(lease);"
+    "CREATE UNIQUE INDEX updates_once ON updates(run, round, device) WHERE status = 0;"
+    "CREATE UNIQUE INDEX updates_counted_once ON updates(run, counted_round, device)"
+    " WHERE counted_round > 0;"
+    "CREATE INDEX updates_refused ON updates(device) WHERE status <> 0;";

@@ -10,6 +10,7 @@ cd "$1"
 shift
 device_usage=$'basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=clientAuth'
 server_usage=${device_usage/clientAuth/serverAuth}
+server_names=$server_usage$'\nsubjectAltName=DNS:fleet.example,DNS:*.wild.example,IP:127.0.0.1'
 ca_usage=$'basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign'
 
 # quietly <command>...: openssl talks even when all is well.
@@ -62,11 +63,9 @@ make() {
         twin-ca) root "$name" "Fleet CA" ;; # the name of the first, another key
         middle) key "$name"; signed "$name" "/CN=Middle" ca "$ca_usage" ;;
         lower) key "$name"; signed "$name" "/CN=Lower" middle "$ca_usage" ;;
-        coordinator)
-            key "$name"
-            signed "$name" "/CN=$name" ca \
-                "$server_usage"$'\nsubjectAltName=DNS:fleet.example,DNS:*.wild.example,IP:127.0.0.1'
-            ;;
+        coordinator) device "$name" ca "$server_names" ;;
+        coordinator-foreign) device "$name" other-ca "$server_names" ;;
+        coordinator-expired) device "$name" ca "$server_names" -days -1 ;;
         device) device "$name" ;;
         chained) device "$name" middle; cat middle.pem >>"$name.pem" ;;
         deep) device "$name" lower; cat lower.pem middle.pem >>"$name.pem" ;;

@@ -10,6 +10,7 @@
 #include "client/port/linux/coap_transport.h"
 
 #include "client/port/linux/coap_message.h"
+#include "client/port/linux/device_certificate.h"
 #include "client/port/linux/endpoint_name.h"
 #include "client/port/linux/handshake_pace.h"
 #include "client/port/linux/host_platform.h"
@@ -39,6 +40,9 @@ struct coap_transport {
     char identity[PROTO_IDENTITY_BYTES_MAX + 1u];
     uint8_t key[PROTO_PSK_BYTES_MAX];
     size_t key_bytes;
+    struct device_certificate *certificate; /* NULL: the key */
+    void (*refused)(void *user, const char *why);
+    void *user;
     struct coap_transport_bytes bytes;
     struct request_slots requests;
 };
@@ -71,14 +75,28 @@ static void on_nack(coap_session_t *session, const coap_pdu_t *sent,
     (void)sent;
     (void)mid;
     bool nobody = reason == COAP_NACK_ICMP_ISSUE || reason == COAP_NACK_NOT_DELIVERABLE;
-    transport_of(session)->failure = nobody ? MYCEL_E_UNREACHABLE : MYCEL_E_CLOSED;
+    struct coap_transport *t = transport_of(session);
+    if (t->failure != MYCEL_E_UNAUTHORIZED) { /* which is why libcoap gives up */
+        t->failure = nobody ? MYCEL_E_UNREACHABLE : MYCEL_E_CLOSED;
+    }
+}
+
+/* The coordinator's certificate was refused: the operator is told why, and the client that it was. */
+static bool was_refused(struct coap_transport *t)
+{
+    const char *why = t->certificate != NULL ? device_certificate_refusal(t->certificate) : NULL;
+    if (why != NULL && t->failure != MYCEL_E_UNAUTHORIZED && t->refused != NULL) {
+        t->refused(t->user, why);
+    }
+    return why != NULL;
 }
 
 static int on_event(coap_session_t *session, const coap_event_t event)
 {
     if (event == COAP_EVENT_DTLS_CLOSED || event == COAP_EVENT_DTLS_ERROR) {
         struct coap_transport *t = transport_of(session);
-        t->failure = t->failure < 0 ? t->failure : MYCEL_E_CLOSED;
+        bool refused = was_refused(t);
+        t->failure = refused ? MYCEL_E_UNAUTHORIZED : t->failure < 0 ? t->failure : MYCEL_E_CLOSED;
     }
     return 0;
 }
@@ -118,21 +136,39 @@ static void drop_session(struct coap_transport *t)
     }
 }
 
-/* A session from a new port, whose handshake has sent its first flight. 0, or <0. */
-static int new_session(struct coap_transport *t)
+static coap_session_t *new_key_session(struct coap_transport *t)
 {
     coap_dtls_cpsk_t psk = {.version = COAP_DTLS_CPSK_SETUP_VERSION, .use_cid = 1};
     psk.psk_info.identity.s = (const uint8_t *)t->identity;
     psk.psk_info.identity.length = strlen(t->identity);
     psk.psk_info.key.s = t->key;
     psk.psk_info.key.length = t->key_bytes;
+    return coap_new_client_session_psk2(t->context, NULL, &t->peer, COAP_PROTO_DTLS, &psk);
+}
+
+/* libcoap is told nothing of certificates but that there are some: see device_certificate.h. */
+static coap_session_t *new_certificate_session(struct coap_transport *t)
+{
+    coap_dtls_pki_t pki = {
+        .version = COAP_DTLS_PKI_SETUP_VERSION, .verify_peer_cert = 1, .use_cid = 1};
+    return coap_new_client_session_pki(t->context, NULL, &t->peer, COAP_PROTO_DTLS, &pki);
+}
+
+/* A session from a new port, whose handshake has sent its first flight. 0, or <0. */
+static int new_session(struct coap_transport *t)
+{
     t->failure = 0;
-    t->session = coap_new_client_session_psk2(t->context, NULL, &t->peer, COAP_PROTO_DTLS, &psk);
+    t->session = t->certificate != NULL ? new_certificate_session(t) : new_key_session(t);
     if (t->session == NULL) {
         return MYCEL_E_UNREACHABLE;
     }
     coap_session_set_mtu(t->session, MTU);
     void *ssl = coap_session_get_tls(t->session, NULL);
+    if (t->certificate != NULL &&
+        (ssl == NULL || device_certificate_take(t->certificate, ssl) < 0)) {
+        drop_session(t); /* nothing may be sent to whom nobody has checked */
+        return MYCEL_E_NO_MEMORY;
+    }
     if (ssl != NULL) {
         handshake_pace_take(&t->handshake, ssl);
     }
@@ -316,11 +352,16 @@ static bool open_wakeup(struct coap_transport *t)
            epoll_ctl(t->wakeup, EPOLL_CTL_ADD, t->timer, &event) == 0;
 }
 
+static bool has_key(const struct coap_transport_config *config)
+{
+    return config->key_bytes >= PROTO_PSK_BYTES && config->key_bytes <= PROTO_PSK_BYTES_MAX &&
+           strlen(config->identity) <= PROTO_IDENTITY_BYTES_MAX && config->identity[0] != '\0';
+}
+
 int coap_transport_open(struct coap_transport **out, const struct coap_transport_config *config)
 {
     *out = NULL;
-    if (config->key_bytes < PROTO_PSK_BYTES || config->key_bytes > PROTO_PSK_BYTES_MAX ||
-        strlen(config->identity) > PROTO_IDENTITY_BYTES_MAX || config->identity[0] == '\0') {
+    if (config->certificate == NULL && !has_key(config)) {
         return MYCEL_E_INVALID;
     }
     struct coap_transport *t = calloc(1, sizeof *t);
@@ -341,9 +382,14 @@ int coap_transport_open(struct coap_transport **out, const struct coap_transport
     coap_address_init(&t->peer);
     t->peer.size = name.bytes;
     memcpy(&t->peer.addr, &name.address, name.bytes);
-    memcpy(t->identity, config->identity, strlen(config->identity) + 1u);
-    memcpy(t->key, config->key, config->key_bytes);
-    t->key_bytes = config->key_bytes;
+    if (config->certificate == NULL) {
+        memcpy(t->identity, config->identity, strlen(config->identity) + 1u);
+        memcpy(t->key, config->key, config->key_bytes);
+        t->key_bytes = config->key_bytes;
+    }
+    t->certificate = config->certificate;
+    t->refused = config->refused;
+    t->user = config->user;
     t->context = coap_new_context(NULL);
     if (t->context == NULL || !open_wakeup(t)) {
         coap_transport_close(t);

@@ -1,6 +1,6 @@
 /*
- * The client's transport over libcoap: one DTLS session with a pre-shared key and a connection id,
- * requests block by block (block mode 0), repeated until an answer comes. It owns the libcoap context
+ * The client's transport over libcoap: one DTLS session with a pre-shared key or a certificate and a
+ * connection id, requests block by block (block mode 0), repeated until an answer comes. It owns the libcoap context
  * and the session; it must never block, and never decide when to give a session up: that is the client's.
  *
  * One per process: libcoap keeps state of its own behind coap_startup().
@@ -12,11 +12,18 @@
 
 struct coap_transport;
 
+struct device_certificate;
+
 struct coap_transport_config {
     const char *coordinator; /* "HOST", "HOST:PORT" or "[v6]:PORT"; default port 5684 */
     const char *identity;    /* PSK identity, 1 … 64 printable characters */
     const uint8_t *key;      /* copied */
     size_t key_bytes;
+
+    struct device_certificate *certificate; /* instead of the last three; kept by pointer */
+    void (*refused)(void *user,
+                    const char *why); /* the coordinator's certificate was; may be NULL */
+    void *user;
 };
 
 /* Bytes of CoAP messages, repetitions included, without DTLS, UDP and IP headers. */

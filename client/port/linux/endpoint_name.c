@@ -9,10 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HOST_BYTES_MAX 256u
-
 struct parts {
-    char host[HOST_BYTES_MAX];
+    char host[ENDPOINT_HOST_BYTES_MAX];
     uint16_t port;
 };
 
@@ -55,6 +53,16 @@ static bool split(const char *text, struct parts *out)
     memcpy(out->host, host, length);
     out->host[length] = '\0';
     return colon == NULL || read_port(colon + 1, &out->port);
+}
+
+int endpoint_name_host(const char *text, char out[ENDPOINT_HOST_BYTES_MAX])
+{
+    struct parts parts;
+    if (!split(text, &parts)) {
+        return MYCEL_E_INVALID;
+    }
+    memcpy(out, parts.host, sizeof parts.host);
+    return MYCEL_OK;
 }
 
 int endpoint_name_resolve(const char *text, uint16_t default_port, struct endpoint_name *out)

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#define ENDPOINT_HOST_BYTES_MAX 256u /* with its NUL */
+
 struct endpoint_name {
     struct sockaddr_storage address;
     socklen_t bytes;
@@ -13,5 +15,8 @@ struct endpoint_name {
 /* "name", "name:port", "1.2.3.4:port", "::1", "[::1]:port". 0; MYCEL_E_INVALID (text or port),
  * MYCEL_E_UNREACHABLE (no such name). */
 int endpoint_name_resolve(const char *text, uint16_t default_port, struct endpoint_name *out);
+
+/* The host alone: "name", "1.2.3.4", "::1". 0; MYCEL_E_INVALID. Does not block. */
+int endpoint_name_host(const char *text, char out[ENDPOINT_HOST_BYTES_MAX]);
 
 #endif

@@ -5,6 +5,8 @@
 #include "client/port/linux/run.h"
 
 #include "client/port/linux/coap_transport.h"
+#include "client/port/linux/device_certificate.h"
+#include "client/port/linux/endpoint_name.h"
 #include "client/port/linux/enrol.h"
 #include "client/port/linux/file_store.h"
 #include "client/port/linux/host_platform.h"
@@ -29,7 +31,9 @@
 struct runner {
     const struct client_options *options;
     struct progress progress;
-    struct key_file key; /* until the transport has it; its name stays */
+    struct key_file key;                    /* until the transport has it; its name stays */
+    struct device_certificate *certificate; /* NULL: the key */
+    char coordinator_name[ENDPOINT_HOST_BYTES_MAX];
     struct dataset data;
     struct nn_trainer trainer;
     struct file_store store;
@@ -108,12 +112,54 @@ static int open_key(struct runner *r)
     return MYCEL_OK;
 }
 
+/* The certificate, which says who this is. */
+static int open_certificate(struct runner *r)
+{
+    const struct client_options *o = r->options;
+    char problem[DEVICE_CERTIFICATE_PROBLEM_BYTES] = "";
+    if (o->private_key == NULL || o->coordinator_ca == NULL) {
+        return fail(r, MYCEL_E_INVALID,
+                    "with a certificate, its key and the coordinator's CA are needed");
+    }
+    struct device_certificate_config config = {
+        .files = {o->certificate, o->private_key, o->coordinator_ca, o->coordinator_crl},
+        .name = o->coordinator_name};
+    if (config.name == NULL) {
+        if (endpoint_name_host(o->coordinator, r->coordinator_name) < 0) {
+            return fail(r, MYCEL_E_INVALID, "the coordinator's address cannot be used");
+        }
+        config.name = r->coordinator_name;
+    }
+    int rc = device_certificate_open(&r->certificate, &config, problem);
+    if (rc < 0) {
+        return fail(r, rc, problem);
+    }
+    const char *identity = device_certificate_identity(r->certificate);
+    if (o->identity != NULL && strcmp(o->identity, identity) != 0) {
+        return fail(r, MYCEL_E_INVALID, "the certificate is another device's");
+    }
+    (void)snprintf(r->key.identity, sizeof r->key.identity, "%s", identity);
+    r->progress.device = r->key.identity;
+    return MYCEL_OK;
+}
+
+static void on_refused(void *user, const char *why)
+{
+    const struct runner *r = user;
+    char text[DEVICE_CERTIFICATE_PROBLEM_BYTES];
+    (void)snprintf(text, sizeof text, "the coordinator's certificate is refused: %s", why);
+    progress_failure(&r->progress, MYCEL_E_UNAUTHORIZED, text);
+}
+
 static int open_transport(struct runner *r)
 {
     const struct coap_transport_config config = {.coordinator = r->options->coordinator,
                                                  .identity = r->key.identity,
                                                  .key = r->key.key,
-                                                 .key_bytes = r->key.key_bytes};
+                                                 .key_bytes = r->key.key_bytes,
+                                                 .certificate = r->certificate,
+                                                 .refused = on_refused,
+                                                 .user = r};
     int rc = coap_transport_open(&r->transport, &config);
     explicit_bzero(r->key.key, sizeof r->key.key);
     return rc < 0 ? fail(r, rc, "the coordinator's address cannot be used") : MYCEL_OK;
@@ -212,7 +258,7 @@ static int open_and_run(struct runner *r)
         rc = open_data(r);
     }
     if (rc == MYCEL_OK) {
-        rc = open_key(r);
+        rc = r->options->certificate != NULL ? open_certificate(r) : open_key(r);
     }
     if (rc == MYCEL_OK) {
         rc = open_transport(r);
@@ -236,13 +282,16 @@ int client_main(const struct client_options *options)
     r->progress = progress;
     r->store = (struct file_store){.folder = -1, .lock = -1, .areas = {-1, -1, -1}};
     int rc = MYCEL_E_INVALID;
-    if (options->coordinator == NULL || options->key_file == NULL || options->directory == NULL ||
+    bool has_identity = options->key_file != NULL || options->certificate != NULL;
+    if (options->coordinator == NULL || !has_identity || options->directory == NULL ||
         options->data == NULL) {
-        progress_failure(&progress, rc, "coordinator, key file, directory and data are needed");
+        progress_failure(&progress, rc,
+                         "coordinator, key file or certificate, directory and data are needed");
     } else {
         rc = open_and_run(r);
     }
     coap_transport_close(r->transport);
+    device_certificate_close(r->certificate);
     file_store_close(&r->store);
     dataset_free(&r->data);
     explicit_bzero(&r->key, sizeof r->key);

@@ -12,14 +12,19 @@
 struct client_options {
     const char *coordinator; /* HOST[:PORT], default port 5684; needed */
     const char *identity;    /* NULL: as the key file says */
-    const char *key_file;    /* see key_file.h; needed */
+    const char *key_file;    /* see key_file.h; needed, or a certificate */
     const char *token_file;  /* when there is no key file: a token to get one with; or NULL */
-    const char *directory;   /* state folder, made with mode 0700; needed */
-    const char *data;        /* IDX images (.gz too) or CSV; needed */
-    const char *labels;      /* IDX labels; NULL: data is CSV, the last column is the label */
-    uint32_t slice;          /* 0 … slices - 1 */
-    uint32_t slices;         /* default 1: the whole set */
-    const char *partition;   /* "iid" (default) or "dirichlet:ALPHA" */
+    const char *certificate; /* instead of a key file: PEM files of the device's certificate, … */
+    const char *private_key; /* … its key, … */
+    const char *coordinator_ca;   /* … the CA that the coordinator's certificate is from, … */
+    const char *coordinator_crl;  /* … that CA's CRL, or NULL, … */
+    const char *coordinator_name; /* … and the name in it; NULL: the host of `coordinator` */
+    const char *directory;        /* state folder, made with mode 0700; needed */
+    const char *data;             /* IDX images (.gz too) or CSV; needed */
+    const char *labels;           /* IDX labels; NULL: data is CSV, the last column is the label */
+    uint32_t slice;               /* 0 … slices - 1 */
+    uint32_t slices;              /* default 1: the whole set */
+    const char *partition;        /* "iid" (default) or "dirichlet:ALPHA" */
     uint64_t partition_seed;
     const char *device_class; /* default "linux" */
     bool narrow_link;         /* bytes are dear: asks for the shortest encoding */

@@ -31,8 +31,9 @@ static int check_given(const struct config_client *c)
     const struct {
         const char *value, *flag, *what;
     } needed[] = {
-        {c->key_file, "--key-file",
-         "the file that 'mycel device enroll' has written, or where one made with a token goes"},
+        {c->certificate ? c->certificate : c->key_file, "--key-file",
+         "the file that 'mycel device enroll' has written, or where one made with a token goes; or "
+         "--certificate"},
         {c->directory, "--directory", "a folder for this device's state"},
         {c->data, "--data", "what to train on"},
     };
@@ -41,6 +42,14 @@ static int check_given(const struct config_client *c)
             say_error("%s is missing: %s", needed[i].flag, needed[i].what);
             return MYCEL_E_INVALID;
         }
+    }
+    if (c->certificate != NULL && (c->key_file != NULL || c->token_file != NULL)) {
+        say_error("--certificate is one identity, --key-file or --enroll-token-file another");
+        return MYCEL_E_INVALID;
+    }
+    if (c->certificate != NULL && (c->private_key == NULL || c->coordinator_ca == NULL)) {
+        say_error("--certificate needs --private-key and --coordinator-ca");
+        return MYCEL_E_INVALID;
     }
     if (c->slice >= c->slices) {
         say_error("--slice counts from 0 and must be below --slices");
@@ -72,7 +81,7 @@ static int check_secrets(const struct config_client *c)
     if (c->token_file != NULL && access(c->key_file, F_OK) != 0) {
         return check_secret_file(c->token_file, "token");
     }
-    return check_secret_file(c->key_file, "key");
+    return check_secret_file(c->certificate != NULL ? c->private_key : c->key_file, "key");
 }
 
 int client_run(const struct invocation *call)
@@ -91,6 +100,11 @@ int client_run(const struct invocation *call)
         .identity = c->identity,
         .key_file = c->key_file,
         .token_file = c->token_file,
+        .certificate = c->certificate,
+        .private_key = c->private_key,
+        .coordinator_ca = c->coordinator_ca,
+        .coordinator_crl = c->coordinator_crl,
+        .coordinator_name = c->coordinator_name,
         .directory = c->directory,
         .data = c->data,
         .labels = c->labels,

@@ -16,7 +16,7 @@
 
 #include "server/cli/setting.h"
 
-#define CONFIG_KEYS_MAX 48u
+#define CONFIG_KEYS_MAX 64u
 #define CONFIG_TEXT_BYTES_MAX 32768u /* all values read from files and computed defaults */
 #define CONFIG_MESSAGE_BYTES 1024u
 #define CONFIG_NAME_BYTES_MAX 64u
@@ -59,6 +59,11 @@ struct config_serve {
     const char *root_labels;
     uint64_t root_samples;
     uint64_t sessions_max;
+    const char *certificate;
+    const char *private_key;
+    const char *device_ca;
+    const char *crl;
+    uint64_t certificate_handshakes;
     uint64_t workers;
     uint64_t keep_versions;
 };
@@ -68,6 +73,11 @@ struct config_client {
     const char *identity;
     const char *key_file;
     const char *token_file;
+    const char *certificate;
+    const char *private_key;
+    const char *coordinator_ca;
+    const char *coordinator_crl;
+    const char *coordinator_name;
     const char *directory;
     const char *data;
     const char *labels;

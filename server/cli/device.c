@@ -15,6 +15,7 @@
 struct enroll_options {
     const char *key_out;
     const char *device_class;
+    bool certificate;
     bool json;
 };
 
@@ -34,6 +35,10 @@ static const struct setting enroll_rows[] = {
      .max = STORE_CLASS_BYTES - 1,
      AT(device_class),
      .help = "Device class, as runs select by; none: fits runs for any class"},
+    {.name = "certificate",
+     .type = SETTING_SWITCH,
+     AT(certificate),
+     .help = "No key is made: the device comes with a certificate for NAME, from the device CA"},
     {.name = "json",
      .letter = 'j',
      .type = SETTING_SWITCH,
@@ -74,11 +79,24 @@ static int check_identity(const char *identity, const struct enroll_options *opt
             identity, PROTO_IDENTITY_BYTES_MAX);
         return MYCEL_E_INVALID;
     }
-    if (options->key_out == NULL && strchr(identity, '/') != NULL) {
+    if (options->certificate && options->key_out != NULL) {
+        say_error("--certificate makes no key, so --key-out has nothing to write");
+        return MYCEL_E_INVALID;
+    }
+    if (!options->certificate && options->key_out == NULL && strchr(identity, '/') != NULL) {
         say_error("'%s' is no file name: say where the key goes with --key-out", identity);
         return MYCEL_E_INVALID;
     }
     return MYCEL_OK;
+}
+
+static int enroll_certificate(struct store *store, const char *identity,
+                              const struct enroll_options *options, uint32_t *id)
+{
+    int result =
+        store_device_enroll(store, identity, options->device_class ? options->device_class : "",
+                            NULL, 0, state_now_ms(), id);
+    return result < 0 ? state_fail(store, result, identity) : EXIT_CODE_OK;
 }
 
 /* The file first: a device whose key nobody has would be enrolled for ever. */
@@ -108,6 +126,25 @@ static int enroll(struct store *store, const char *identity, const struct enroll
     return EXIT_CODE_OK;
 }
 
+/* What was done. `path` is NULL for a device with a certificate. */
+static int say_enrolled(const char *identity, uint32_t id, const char *path, bool json)
+{
+    if (json) {
+        return say_json(json_pack("{s:I, s:s, s:s?}", "id", (json_int_t)id, "name", identity,
+                                  "key_file", path));
+    }
+    if (path != NULL) {
+        (void)printf("Enrolled '%s' as device %" PRIu32
+                     ". Its key is in %s: move it to the device.\n",
+                     identity, id, path);
+    } else {
+        (void)printf("Enrolled '%s' as device %" PRIu32
+                     ". It comes with a certificate whose common name is '%s'.\n",
+                     identity, id, identity);
+    }
+    return EXIT_CODE_OK;
+}
+
 int device_enroll_run(const struct invocation *call)
 {
     const struct enroll_options *options = call->options;
@@ -119,7 +156,7 @@ int device_enroll_run(const struct invocation *call)
     if (check_identity(identity, options) < 0) {
         return EXIT_CODE_USAGE;
     }
-    const char *path = key_path(options, identity, buffer);
+    const char *path = options->certificate ? NULL : key_path(options, identity, buffer);
     int result = state_open(call->config, STATE_CREATE, &store);
     if (result < 0) {
         return exit_of_error(result);
@@ -130,19 +167,11 @@ int device_enroll_run(const struct invocation *call)
                   known.state == STORE_DEVICE_REVOKED ? " and revoked" : "");
         code = EXIT_CODE_REFUSED;
     } else {
-        code = enroll(store, identity, options, path, &id);
+        code = options->certificate ? enroll_certificate(store, identity, options, &id)
+                                    : enroll(store, identity, options, path, &id);
     }
     store_close(store);
-    if (code == EXIT_CODE_OK && options->json) {
-        return say_json(
-            json_pack("{s:I, s:s, s:s}", "id", (json_int_t)id, "name", identity, "key_file", path));
-    }
-    if (code == EXIT_CODE_OK) {
-        (void)printf("Enrolled '%s' as device %" PRIu32
-                     ". Its key is in %s: move it to the device.\n",
-                     identity, id, path);
-    }
-    return code;
+    return code == EXIT_CODE_OK ? say_enrolled(identity, id, path, options->json) : code;
 }
 
 /* ---- list --------------------------------------------------------------------------------- */
@@ -165,11 +194,13 @@ static json_t *time_json(uint64_t wall_ms)
 
 static int append_device(void *user, const struct store_device *d)
 {
-    json_t *row = json_pack(
-        "{s:I, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o}", "id", (json_int_t)d->id, "name",
-        d->identity, "state", device_state_name(d->state), "class", d->device_class, "accepted",
-        (json_int_t)d->accepted, "rejected", (json_int_t)d->rejected, "seen", time_json(d->seen_ms),
-        "enrolled", time_json(d->enrolled_ms), "revoked", time_json(d->revoked_ms));
+    json_t *row =
+        json_pack("{s:I, s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o}", "id", (json_int_t)d->id,
+                  "name", d->identity, "state", device_state_name(d->state), "credential",
+                  d->mode == STORE_DEVICE_CERTIFICATE ? "certificate" : "key", "class",
+                  d->device_class, "accepted", (json_int_t)d->accepted, "rejected",
+                  (json_int_t)d->rejected, "seen", time_json(d->seen_ms), "enrolled",
+                  time_json(d->enrolled_ms), "revoked", time_json(d->revoked_ms));
     return json_array_append_new(user, row) == 0 ? MYCEL_OK : MYCEL_E_NO_MEMORY;
 }
 

@@ -9,6 +9,7 @@
 
 #include <mycel/error.h>
 
+#include "client/port/linux/pem_file.h"
 #include "common/assert.h"
 #include "server/cli/exits.h"
 #include "server/cli/say.h"
@@ -90,6 +91,40 @@ static int check_files(const struct config_serve *c)
     return EXIT_CODE_OK;
 }
 
+/* All of --certificate, --private-key and --device-ca, or none. *out stays empty without. */
+static int read_certificates(const struct config_serve *c, struct pem_texts *out)
+{
+    const struct pem_files files = {c->certificate, c->private_key, c->device_ca, c->crl};
+    const char *failed = "";
+    *out = (struct pem_texts){0};
+    bool any = files.own || files.key || files.ca || files.crl;
+    if (any && (!files.own || !files.key || !files.ca)) {
+        say_error("--certificate, --private-key and --device-ca are of use only together");
+        return MYCEL_E_INVALID;
+    }
+    int result = any ? pem_files_read(&files, out, &failed) : MYCEL_OK;
+    if (result == MYCEL_E_PERMISSION && failed == files.key) {
+        say_error("%s has to be a file that its owner alone can read: chmod 600 it", failed);
+    } else if (result < 0) {
+        say_error("%s: %s", failed, mycel_error_text(result));
+    }
+    return result;
+}
+
+/* With what was read, which is wiped in the end. */
+static int serve_with(struct daemon_options *daemon, const struct config_serve *c)
+{
+    struct pem_texts certificates;
+    int result = read_certificates(c, &certificates);
+    if (result == MYCEL_OK) {
+        daemon->certificates = certificates.own.text ? &certificates : NULL;
+        daemon->certificate_handshakes = (uint32_t)c->certificate_handshakes;
+        result = daemon_run(daemon);
+    }
+    pem_texts_free(&certificates);
+    return exit_of_error(result);
+}
+
 int serve_run(const struct invocation *call)
 {
     const struct config *c = call->config;
@@ -117,5 +152,5 @@ int serve_run(const struct invocation *call)
         return EXIT_CODE_USAGE;
     }
     int code = check_files(&c->serve);
-    return code == EXIT_CODE_OK ? exit_of_error(daemon_run(&daemon)) : code;
+    return code == EXIT_CODE_OK ? serve_with(&daemon, &c->serve) : code;
 }

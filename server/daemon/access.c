@@ -27,6 +27,23 @@ int access_keys(void *user, const char *identity, struct net_psk keys[NET_KEYS_M
     return (int)count;
 }
 
+bool access_has_certificate(void *user, const char *identity)
+{
+    struct shell *shell = user;
+    uv_rwlock_rdlock(&shell->access.lock);
+    const struct roster_entry *entry = roster_find(shell->access.roster, identity);
+    bool has =
+        entry && entry->state == STORE_DEVICE_ACTIVE && entry->mode == STORE_DEVICE_CERTIFICATE;
+    uv_rwlock_rdunlock(&shell->access.lock);
+    return has;
+}
+
+uint64_t access_wall_ms(void *user)
+{
+    (void)user;
+    return shell_wall_ms();
+}
+
 struct roster *access_set_roster(struct shell *shell, struct roster *roster)
 {
     uv_rwlock_wrlock(&shell->access.lock);

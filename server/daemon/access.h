@@ -40,6 +40,10 @@ void access_deinit(struct shell *shell);
 /* The endpoint's question (struct net_callbacks), on any worker's thread; `user` is the shell. */
 int access_keys(void *user, const char *identity, struct net_psk keys[NET_KEYS_MAX]);
 
+/* The same of devices with certificates: whether this is one, and by which clock they are valid. */
+bool access_has_certificate(void *user, const char *identity);
+uint64_t access_wall_ms(void *user);
+
 /* The device behind a request, if it may be served now; NULL if not. A device that has come with its
  * next key is noted. */
 const struct roster_entry *access_device(struct shell *shell, const struct net_request *request);

@@ -146,9 +146,13 @@ static int open_net(struct shell *shell)
     struct net_config config = {.port = options->port,
                                 .peers_max = options->sessions_max,
                                 .workers = options->workers,
+                                .certificates = options->certificates,
+                                .certificate_handshakes_per_s = options->certificate_handshakes,
                                 .well_known = well_known,
                                 .callbacks = {.user = shell,
                                               .psk_lookup = access_keys,
+                                              .certificate_lookup = access_has_certificate,
+                                              .wall_ms = access_wall_ms,
                                               .handler = request_handle,
                                               .body_admit = request_admit,
                                               .log = net_line}};

@@ -6,6 +6,7 @@
 #ifndef MYCEL_SERVER_DAEMON_DAEMON_H
 #define MYCEL_SERVER_DAEMON_DAEMON_H
 
+#include "common/crypto/pem_texts.h"
 #include "server/daemon/log.h"
 
 #include <stdint.h>
@@ -25,7 +26,10 @@ struct daemon_options {
     const char *root_inputs; /* root set, for rules that need a reference; NULL: those cannot run */
     const char *root_labels; /* with IDX images */
     uint32_t root_samples;   /* drawn from it, the same ones for a whole run; 0: all */
-    uint32_t sessions_max;   /* DTLS sessions; default 10,000 */
+    const struct pem_texts *certificates; /* the coordinator's, and the CA of devices that come
+                                             with one; NULL: all devices have keys */
+    uint32_t certificate_handshakes;      /* … begun in a second at most; default 100 */
+    uint32_t sessions_max;                /* DTLS sessions; default 10,000 */
     unsigned workers;        /* threads of the endpoint; default 1, at most DAEMON_WORKERS_MAX */
     uint32_t keep_versions;  /* of each run keep their parameters, and tagged ones; 0: all */
     const char *record_file; /* log of all events, see record.h; added to; NULL: none */

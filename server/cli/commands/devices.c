@@ -13,7 +13,10 @@ static const struct command rows[] = {
      .help = "Draws a fresh 128-bit key, writes it to a file that only you can read, and stores it "
              "with the device's name. Works while the coordinator runs. A name is used once: after "
              "a revocation, enrol the device under another.\n\n"
-             "  mycel device enroll pump-17 --key-out pump-17.key",
+             "With --certificate no key is made: the device comes with a certificate for its name, "
+             "signed by the CA that 'mycel serve --device-ca' names.\n\n"
+             "  mycel device enroll pump-17 --key-out pump-17.key\n"
+             "  mycel device enroll pump-18 --certificate",
      .config = CONFIG_GROUP_STATE,
      .settings = &device_enroll_settings,
      .run = device_enroll_run},

@@ -82,6 +82,7 @@ static void serve(const char *name)
     const struct net_config config = {.address = {"127.0.0.1"},
                                       .addresses = 1,
                                       .certificates = &w.texts,
+                                      .park_after_ms = 50,
                                       .callbacks = {.psk_lookup = psk_lookup,
                                                     .certificate_lookup = certificate_lookup,
                                                     .wall_ms = wall_ms,
@@ -120,18 +121,28 @@ static void on_refused(void *user, const char *why)
     snprintf(w.why, sizeof w.why, "%s", why);
 }
 
-/* One request; the response's code, or what the transport says. */
-static int ask(void)
+static void connect_device(void)
 {
-    static const struct mycel_request request = {
-        .method = MYCEL_GET, .path = {"x", NULL}, .content_format = MYCEL_FORMAT_NONE};
     const struct coap_transport_config config = {
         .coordinator = w.address, .certificate = w.device, .refused = on_refused};
-    struct mycel_response response = {0};
     w.why[0] = '\0';
     w.requests = 0;
     assert_int_equal(coap_transport_open(&w.transport, &config), 0);
     assert_int_equal(coap_transport_table.open(w.transport), 0);
+}
+
+static void disconnect(void)
+{
+    coap_transport_table.close(w.transport);
+    coap_transport_close(w.transport);
+}
+
+/* One request; the response's code, or what the transport says. */
+static int request_once(void)
+{
+    static const struct mycel_request request = {
+        .method = MYCEL_GET, .path = {"x", NULL}, .content_format = MYCEL_FORMAT_NONE};
+    struct mycel_response response = {0};
     assert_true(coap_transport_table.send(w.transport, 0, &request) > 0);
     int rc = 0;
     for (int waited = 0; waited < WAIT_MS && rc == 0; waited++) {
@@ -139,9 +150,15 @@ static int ask(void)
         (void)poll(NULL, 0, 1);
         rc = coap_transport_table.receive(w.transport, &response);
     }
-    coap_transport_table.close(w.transport);
-    coap_transport_close(w.transport);
     return rc > 0 ? response.code : rc;
+}
+
+static int ask(void)
+{
+    connect_device();
+    int code = request_once();
+    disconnect();
+    return code;
 }
 
 static void expect(const char *ca, const char *crl, const char *name, int code, const char *why)
@@ -164,6 +181,31 @@ static void test_the_expected_one(void **state)
     expect("ca", NULL, "Fleet.Example", NET_CODE(2, 5), "");
     expect("ca", NULL, "127.0.0.1", NET_CODE(2, 5), "");
     expect("ca", "crl", "fleet.example", NET_CODE(2, 5), "");
+    stop();
+}
+
+/* Its session becomes some hundred bytes, and comes back with the next request. */
+static void test_a_parked_session(void **state)
+{
+    (void)state;
+    char problem[DEVICE_CERTIFICATE_PROBLEM_BYTES] = "";
+    struct net_stats stats;
+    serve("coordinator");
+    assert_int_equal(open_device("pump-17", "pump-17", "ca", NULL, "fleet.example", problem), 0);
+    connect_device();
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(request_once(), NET_CODE(2, 5));
+        for (unsigned ms = 0; ms < 300; ms++) {
+            (void)uv_run(&w.loop, UV_RUN_NOWAIT);
+            (void)poll(NULL, 0, 1);
+        }
+        net_stats(w.net, &stats);
+        assert_int_equal(stats.sessions_parked, 1);
+    }
+    assert_int_equal(stats.unparked, 2);
+    assert_int_equal(stats.handshakes, 1);
+    disconnect();
+    device_certificate_close(w.device);
     stop();
 }
 
@@ -263,11 +305,9 @@ static int clean(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_expected_one),
-        cmocka_unit_test(test_another_name),
-        cmocka_unit_test(test_impostors),
-        cmocka_unit_test(test_a_stranger),
-        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_the_expected_one), cmocka_unit_test(test_a_parked_session),
+        cmocka_unit_test(test_another_name),     cmocka_unit_test(test_impostors),
+        cmocka_unit_test(test_a_stranger),       cmocka_unit_test(test_files),
     };
     return cmocka_run_group_tests(tests, make, clean);
 }

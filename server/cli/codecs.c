@@ -15,7 +15,7 @@ const char *const codecs_choices[] = {"auto",   "f32",  "f16",     "int8", "int4
 _Static_assert(sizeof codecs_choices / sizeof codecs_choices[0] == CODEC_COUNT + 2u,
                "auto, every codec, NULL");
 
-const char *const codecs_downlinks[] = {"f32", "delta", NULL};
+const char *const codecs_downlinks[] = {"f32", "delta", "auto", NULL};
 
 #define CODECS_DEFAULT (1u << CODEC_F32 | 1u << CODEC_INT8 | 1u << CODEC_DRIVE1)
 

@@ -16,6 +16,9 @@ extern const char *const codecs_choices[];
 
 /* How devices are sent versions; the index is what a run stores (enum downlink). NULL ends. */
 extern const char *const codecs_downlinks[];
+#define CODECS_DOWNLINK_F32 0u
+#define CODECS_DOWNLINK_DELTA 1u
+#define CODECS_DOWNLINK_AUTO 2u /* a choice only: delta, but f32 for SCAFFOLD */
 
 /* What a run stores: the encoding for most devices, and the bit mask of all that are allowed. */
 struct codecs {

@@ -152,12 +152,12 @@ static const struct setting rows[] = {
     {.name = "downlink",
      .type = SETTING_CHOICE,
      .argument = "NAME",
-     .fallback = "f32",
+     .fallback = "auto",
      .choices = codecs_downlinks,
      AT(downlink),
      .help =
-         "How devices are sent versions: f32, or delta (key frames of 8 bits a value and, between "
-         "them, what has changed with 1 bit a value)"},
+         "How devices are sent versions: delta (key frames of 8 bits a value and, between them, "
+         "what has changed with 1 bit a value) or f32; auto: delta, but f32 for SCAFFOLD"},
     {.name = "staleness-max",
      COUNT(0, 64),
      .fallback = "0",
@@ -238,6 +238,14 @@ static void copy_text(char *out, size_t out_bytes, const char *text)
     (void)snprintf(out, out_bytes, "%s", text ? text : "");
 }
 
+static unsigned choose_downlink(const struct create_options *o)
+{
+    if (o->downlink != CODECS_DOWNLINK_AUTO) {
+        return o->downlink;
+    }
+    return strategy_needs_control(o->strategy) ? CODECS_DOWNLINK_F32 : CODECS_DOWNLINK_DELTA;
+}
+
 static void fill_config(const struct create_options *o, const struct codecs *codecs,
                         struct store_run_config *c)
 {
@@ -261,7 +269,7 @@ static void fill_config(const struct create_options *o, const struct codecs *cod
     c->samples_min = (uint32_t)o->samples_min;
     c->codec = codecs->codec;
     c->codecs = codecs->mask;
-    c->downlink = o->downlink;
+    c->downlink = choose_downlink(o);
     c->clip_norm = (float)o->clip_norm;
     c->target_accuracy = (float)o->target;
     c->patience = (uint32_t)o->patience;
@@ -386,6 +394,24 @@ static int check_root(const char *strategy, const char *root_data)
     return MYCEL_OK;
 }
 
+/* SCAFFOLD knows plain SGD in rounds, and its control variate has no deltas. */
+static bool control_fits(const struct create_options *o)
+{
+    if (!strategy_needs_control(o->strategy)) {
+        return true;
+    }
+    if (o->momentum > 0 || o->staleness_max > 0) {
+        say_error("SCAFFOLD works with plain SGD in synchronous rounds: --momentum and "
+                  "--staleness-max must be 0");
+        return false;
+    }
+    if (o->downlink == CODECS_DOWNLINK_DELTA) {
+        say_error("SCAFFOLD's control variate is sent as it is: --downlink must be f32");
+        return false;
+    }
+    return true;
+}
+
 static int check(const struct create_options *o, const char *root_data, struct codecs *codecs)
 {
     if (o->model == NULL) {
@@ -412,13 +438,7 @@ static int check(const struct create_options *o, const char *root_data, struct c
     if (strategy_check(o->strategy) < 0) {
         return MYCEL_E_INVALID;
     }
-    if (strategy_needs_control(o->strategy) && (o->momentum > 0 || o->staleness_max > 0)) {
-        say_error("SCAFFOLD works with plain SGD in synchronous rounds: --momentum and "
-                  "--staleness-max must be 0");
-        return MYCEL_E_INVALID;
-    }
-    if (strategy_needs_control(o->strategy) && o->downlink != 0) {
-        say_error("SCAFFOLD's control variate is sent as it is: --downlink must be f32");
+    if (!control_fits(o)) {
         return MYCEL_E_INVALID;
     }
     return check_root(o->strategy, root_data);

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #define TRIES_MAX 100
+#define LEASE_PAUSE_MS 20
 
 void probe_open_as(struct probe *probe, uint16_t port, const char *identity, const uint8_t key[16])
 {
@@ -123,13 +124,13 @@ mycel_Lease probe_lease(struct probe *probe, uint32_t samples)
                                     .model_bytes_max = 1u << 30,
                                     .battery_percent = 255,
                                     .idle = true};
-    for (int i = 0; i < TRIES_MAX; i++) {
+    for (int i = 0; i < PROBE_WAIT_MS / LEASE_PAUSE_MS; i++) {
         mycel_CheckInReply reply;
         if (probe_check_in(probe, &check_in, &reply) &&
             reply.which_answer == mycel_CheckInReply_lease_tag) {
             return reply.answer.lease;
         }
-        pause_ms(100);
+        pause_ms(LEASE_PAUSE_MS);
     }
     fail_msg("no lease came");
     return (mycel_Lease){0};

@@ -71,6 +71,31 @@ static mycel_CheckInReply sample_lease(void)
     return m;
 }
 
+/* A device that takes patches and kept a model. */
+static mycel_CheckIn sample_check_in_held(void)
+{
+    mycel_CheckIn m = sample_check_in();
+    m.features = PROTO_FEATURE_CONTROL | PROTO_FEATURE_PATCH;
+    m.held.size = PROTO_HELD_BYTES;
+    fill(m.held.bytes, PROTO_HELD_BYTES, 0xE0);
+    return m;
+}
+
+/* Its lease: one delta to what it has; or, if it has nothing that fits, a key frame and all since. */
+static mycel_CheckInReply sample_lease_delta(bool key)
+{
+    mycel_CheckInReply m = sample_lease();
+    mycel_Lease *lease = &m.answer.lease;
+    lease->control = false;
+    memset(lease->control_sha256, 0, sizeof lease->control_sha256);
+    lease->delta = true;
+    lease->patch_sha256.size = 32;
+    fill(lease->patch_sha256.bytes, 32, key ? 0xB0 : 0xA0);
+    lease->patch_bytes = key ? 25674 + 6 * 3274 : 3274;
+    lease->patch_key = key;
+    return m;
+}
+
 static mycel_CheckInReply sample_window(void)
 {
     mycel_CheckInReply m = mycel_CheckInReply_init_zero;
@@ -230,6 +255,12 @@ static void test_golden_bytes(void **state)
     mycel_Problem problem = sample_problem();
     check_vector("check_in", mycel_CheckIn_fields, &check_in, sizeof check_in);
     check_vector("lease", mycel_CheckInReply_fields, &lease, sizeof lease);
+    mycel_CheckIn held = sample_check_in_held();
+    mycel_CheckInReply delta = sample_lease_delta(false);
+    mycel_CheckInReply key = sample_lease_delta(true);
+    check_vector("check_in_held", mycel_CheckIn_fields, &held, sizeof held);
+    check_vector("lease_delta", mycel_CheckInReply_fields, &delta, sizeof delta);
+    check_vector("lease_key", mycel_CheckInReply_fields, &key, sizeof key);
     check_vector("window", mycel_CheckInReply_fields, &window, sizeof window);
     check_vector("update_report", mycel_UpdateReport_fields, &report, sizeof report);
     check_vector("receipt", mycel_Receipt_fields, &receipt, sizeof receipt);
@@ -239,6 +270,34 @@ static void test_golden_bytes(void **state)
     mycel_Enrolled enrolled = sample_enrolled();
     check_vector("enrol", mycel_Enrol_fields, &enrol, sizeof enrol);
     check_vector("enrolled", mycel_Enrolled_fields, &enrolled, sizeof enrolled);
+}
+
+/* What was said before there were patches means the same today, and what has come since hides nothing of it. */
+static void test_patches_are_an_addition(void **state)
+{
+    (void)state;
+    uint8_t golden[VECTOR_BYTES_MAX];
+    mycel_CheckInReply reply;
+    size_t bytes = vector_read("lease", golden, sizeof golden);
+    assert_int_equal(WIRE_DECODE(mycel_CheckInReply, &reply, golden, bytes), 0);
+    assert_false(reply.answer.lease.delta);
+    assert_int_equal(reply.answer.lease.patch_bytes, 0);
+    mycel_CheckIn check_in;
+    bytes = vector_read("check_in", golden, sizeof golden);
+    assert_int_equal(WIRE_DECODE(mycel_CheckIn, &check_in, golden, bytes), 0);
+    assert_int_equal(check_in.held.size, 0);
+
+    /* The lease's old fields are, byte for byte, the beginning of one with a patch. */
+    mycel_CheckInReply before = sample_lease_delta(false);
+    mycel_CheckInReply after = before;
+    uint8_t old[VECTOR_BYTES_MAX], now[VECTOR_BYTES_MAX];
+    before.answer.lease.delta = false;
+    before.answer.lease.patch_sha256.size = 0;
+    before.answer.lease.patch_bytes = 0;
+    int shorter = wire_encode(mycel_Lease_fields, &before.answer.lease, old, sizeof old);
+    int longer = wire_encode(mycel_Lease_fields, &after.answer.lease, now, sizeof now);
+    assert_true(shorter > 0 && longer > shorter);
+    assert_memory_equal(now, old, (size_t)shorter);
 }
 
 static void test_decode_refuses_garbage(void **state)
@@ -296,6 +355,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden_bytes),
+        cmocka_unit_test(test_patches_are_an_addition),
         cmocka_unit_test(test_decode_refuses_garbage),
         cmocka_unit_test(test_negotiation),
         cmocka_unit_test(test_update_body),

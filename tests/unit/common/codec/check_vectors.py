@@ -114,6 +114,29 @@ def decode(frame):
     return values
 
 
+def frames_of(patch):
+    """The frames of a patch, each as long as its codec and its number of values say."""
+    at = 0
+    while at < len(patch):
+        codec, count, scales = patch[at + 3], *struct.unpack_from("<I14xH", patch, at + 4)
+        size = 24 + 2 * scales + {2: count, 5: 128 * scales}[codec]
+        yield patch[at:at + size]
+        at += size
+
+
+def check_patch(folder):
+    """A key frame and a delta, added to zeros."""
+    stored = read_hex(folder / "patch.values.hex")
+    expected = struct.unpack(f"<{len(stored) // 4}f", stored)
+    values, frames = [0.0] * len(expected), list(frames_of(read_hex(folder / "patch.frames.hex")))
+    for frame in frames:
+        values = [a + b for a, b in zip(values, decode(frame))]
+    worst = max(abs(a - b) for a, b in zip(values, expected))
+    if [frame[3] for frame in frames] != [2, 5] or worst > 1e-6:
+        sys.exit(f"patch: {len(frames)} frames, off by up to {worst}")
+    print(f"patch: {len(frames)} frames, {len(values)} values agree")
+
+
 def read_hex(path):
     return bytes.fromhex(path.read_text().replace("\n", ""))
 
@@ -132,6 +155,7 @@ def main():
         print(f"{name}: {len(values)} values agree")
     if len(frames) != 9:
         sys.exit(f"{len(frames)} frames instead of 9")
+    check_patch(folder.parent / "downlink")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 /* Comma-separated numbers, read twice: once to learn the shape, once for the values. */
 #include "data/dataset_internal.h"
+#include "data/file_error.h"
 #include "data/names.h"
 
 #include <ctype.h>
@@ -261,10 +262,7 @@ int dataset_read_csv(const struct dataset_source *source, struct dataset *out, c
     memset(out, 0, sizeof *out);
     r.file = fopen(r.path, "r");
     if (!r.file) {
-        int code = errno == ENOENT   ? MYCEL_E_NOT_FOUND
-                   : errno == EACCES ? MYCEL_E_PERMISSION
-                                     : MYCEL_E_IO;
-        return fail(&r, code, strerror(errno));
+        return fail(&r, file_error(errno), strerror(errno));
     }
     int rc = find_id(&r);
     rc = rc < 0 ? rc : measure(&r, out);

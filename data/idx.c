@@ -1,5 +1,6 @@
 /* IDX files: a big-endian header, then bytes. zlib reads plain files through the same calls. */
 #include "data/dataset.h"
+#include "data/file_error.h"
 
 #include <errno.h>
 #include <mycel/error.h>
@@ -26,10 +27,7 @@ static int open_file(const char *path, gzFile *file, char *problem)
 {
     *file = gzopen(path, "rb");
     if (!*file) {
-        int code = errno == ENOENT   ? MYCEL_E_NOT_FOUND
-                   : errno == EACCES ? MYCEL_E_PERMISSION
-                                     : MYCEL_E_IO;
-        return fail(problem, code, path, errno ? strerror(errno) : "out of memory");
+        return fail(problem, file_error(errno), path, errno ? strerror(errno) : "out of memory");
     }
     gzbuffer(*file, 1u << 17);
     return MYCEL_OK;

@@ -1,5 +1,6 @@
 /* Data sets from arrays: finding them in files and archives, and their shapes' meaning. */
 #include "data/dataset_internal.h"
+#include "data/file_error.h"
 #include "data/npy.h"
 #include "data/zip.h"
 
@@ -88,10 +89,7 @@ static int read_file(const char *path, uint8_t **bytes, size_t *size, char *prob
 {
     FILE *f = fopen(path, "rb");
     if (f == NULL) {
-        int code = errno == ENOENT   ? MYCEL_E_NOT_FOUND
-                   : errno == EACCES ? MYCEL_E_PERMISSION
-                                     : MYCEL_E_IO;
-        return fail(problem, code, path, strerror(errno));
+        return fail(problem, file_error(errno), path, strerror(errno));
     }
     int rc = read_open_file(f, bytes, size);
     (void)fclose(f);

@@ -4,6 +4,7 @@
  * an id column. Both are lists; part p has list p.
  */
 #include "common/assert.h"
+#include "data/file_error.h"
 #include "data/partition_internal.h"
 
 #include <ctype.h>
@@ -141,10 +142,7 @@ static int read_file(struct cut *c, struct lists *out)
     struct reader r = {.cut = c, .file = fopen(c->spec->text, "r")};
     *out = r.lists;
     if (r.file == NULL) {
-        int code = errno == ENOENT   ? MYCEL_E_NOT_FOUND
-                   : errno == EACCES ? MYCEL_E_PERMISSION
-                                     : MYCEL_E_IO;
-        return cut_fail(c, code, "%s: %s", c->spec->text, strerror(errno));
+        return cut_fail(c, file_error(errno), "%s: %s", c->spec->text, strerror(errno));
     }
     int rc = read_lists(&r);
     if (rc == 0 && ferror(r.file)) {

@@ -15,6 +15,7 @@
 
 #include <mycel/error.h>
 
+#include "data/file_error.h"
 #include "server/cli/suggest.h"
 
 #define CONFIG_ENVIRONMENT_FILE "MYCEL_CONFIG"
@@ -206,10 +207,7 @@ static int load_file(struct config *c, const char *path)
     }
     struct reader r = {.config = c, .file = fopen(path, "re")};
     if (r.file == NULL) {
-        int error = errno == ENOENT   ? MYCEL_E_NOT_FOUND
-                    : errno == EACCES ? MYCEL_E_PERMISSION
-                                      : MYCEL_E_IO;
-        return fail(c, error, "%s: %s", path, strerror(errno));
+        return fail(c, file_error(errno), "%s: %s", path, strerror(errno));
     }
     int line = ini_parse_stream(read_line, &r, on_pair, &r);
     if (r.result == MYCEL_OK && ferror(r.file)) {

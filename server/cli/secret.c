@@ -9,6 +9,7 @@
 
 #include <mycel/error.h>
 
+#include "data/file_error.h"
 #include "server/cli/say.h"
 
 int secret_make(uint8_t key[SECRET_BYTES])
@@ -24,32 +25,12 @@ int secret_make(uint8_t key[SECRET_BYTES])
     return MYCEL_OK;
 }
 
-static int error_of_errno(void)
-{
-    switch (errno) {
-    case EEXIST:
-        return MYCEL_E_EXISTS;
-    case EACCES:
-    case EPERM:
-    case EROFS:
-        return MYCEL_E_PERMISSION;
-    case ENOENT:
-    case ENOTDIR:
-        return MYCEL_E_NOT_FOUND;
-    case ENOSPC:
-    case EDQUOT:
-        return MYCEL_E_DISK_FULL;
-    default:
-        return MYCEL_E_IO;
-    }
-}
-
 int secret_write(const char *path, const uint8_t key[SECRET_BYTES])
 {
     char text[2u * SECRET_BYTES + 2u];
     int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (file < 0) {
-        return error_of_errno();
+        return file_error(errno);
     }
     say_hex(key, SECRET_BYTES, text);
     text[2u * SECRET_BYTES] = '\n';
@@ -62,7 +43,7 @@ int secret_write(const char *path, const uint8_t key[SECRET_BYTES])
     if (!ok) {
         (void)unlink(path);
         errno = why ? why : EIO;
-        return error_of_errno();
+        return file_error(errno);
     }
     return MYCEL_OK;
 }

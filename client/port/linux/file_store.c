@@ -1,6 +1,8 @@
 /* Files under one folder, by descriptor. See file_store.h. */
 #include "client/port/linux/file_store.h"
 
+#include "data/file_error.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <mycel/error.h>
@@ -26,29 +28,9 @@ _Static_assert(sizeof names / sizeof names[0] == MYCEL_AREA_COUNT, "every area h
 
 #define JOURNAL_NEW "journal.new"
 
-static int error_of_errno(void)
-{
-    switch (errno) {
-    case ENOSPC:
-    case EDQUOT:
-        return MYCEL_E_DISK_FULL;
-    case EACCES:
-    case EPERM:
-    case EROFS:
-        return MYCEL_E_PERMISSION;
-    case ENOENT:
-    case ENOTDIR:
-        return MYCEL_E_NOT_FOUND;
-    case EWOULDBLOCK:
-        return MYCEL_E_BUSY;
-    default:
-        return MYCEL_E_IO;
-    }
-}
-
 static int check(int result)
 {
-    return result < 0 ? error_of_errno() : MYCEL_OK;
+    return result < 0 ? file_error(errno) : MYCEL_OK;
 }
 
 /* Reads until `bytes` or the end of the file. */
@@ -61,7 +43,7 @@ static int read_all(int fd, off_t offset, uint8_t *data, size_t bytes)
             continue;
         }
         if (n < 0) {
-            return error_of_errno();
+            return file_error(errno);
         }
         if (n == 0) {
             break;
@@ -80,7 +62,7 @@ static int write_all(int fd, off_t offset, const uint8_t *data, size_t bytes)
             continue;
         }
         if (n < 0) {
-            return error_of_errno();
+            return file_error(errno);
         }
         done += (size_t)n;
     }
@@ -95,7 +77,7 @@ static int store_read(void *ctx, enum mycel_area area, uint32_t offset, void *da
     }
     int fd = openat(s->folder, names[area], O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        return errno == ENOENT ? 0 : error_of_errno();
+        return errno == ENOENT ? 0 : file_error(errno);
     }
     int n = read_all(fd, offset, data, bytes);
     (void)close(fd); /* read-only: nothing can be lost */
@@ -123,14 +105,14 @@ static int store_save(void *ctx, const void *data, size_t bytes)
     int fd =
         openat(s->folder, JOURNAL_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
-        return error_of_errno();
+        return file_error(errno);
     }
     int rc = write_all(fd, 0, data, bytes);
     if (rc == MYCEL_OK) {
         rc = check(fdatasync(fd));
     }
     if (close(fd) < 0 && rc == MYCEL_OK) {
-        rc = error_of_errno();
+        rc = file_error(errno);
     }
     if (rc == MYCEL_OK) {
         rc = check(renameat(s->folder, JOURNAL_NEW, s->folder, names[MYCEL_AREA_JOURNAL]));
@@ -151,12 +133,12 @@ const struct mycel_store file_store_table = {
 static int open_folder(struct file_store *s, const char *path)
 {
     if (mkdir(path, 0700) < 0 && errno != EEXIST) {
-        return error_of_errno();
+        return file_error(errno);
     }
     s->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct stat status;
     if (s->folder < 0 || fstat(s->folder, &status) < 0) {
-        return error_of_errno();
+        return file_error(errno);
     }
     /* The folder will hold what the device learned from its data: nobody else's business. */
     return (status.st_mode & 077) != 0 || status.st_uid != geteuid() ? MYCEL_E_PERMISSION
@@ -167,13 +149,13 @@ static int open_files(struct file_store *s)
 {
     s->lock = openat(s->folder, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (s->lock < 0 || flock(s->lock, LOCK_EX | LOCK_NB) < 0) {
-        return error_of_errno();
+        return file_error(errno);
     }
     for (int area = MYCEL_AREA_MODEL; area < MYCEL_AREA_COUNT; area++) {
         s->areas[area] =
             openat(s->folder, names[area], O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (s->areas[area] < 0) {
-            return error_of_errno();
+            return file_error(errno);
         }
     }
     return check(fsync(s->folder));

@@ -1,6 +1,8 @@
 /* A device's key, in a file that only its owner can read. See key_file.h. */
 #include "client/port/linux/key_file.h"
 
+#include "data/file_error.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -95,8 +97,7 @@ int key_file_read(const char *path, struct key_file *out)
     *out = (struct key_file){0};
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        return errno == ENOENT ? MYCEL_E_NOT_FOUND
-                               : (errno == EACCES ? MYCEL_E_PERMISSION : MYCEL_E_IO);
+        return file_error(errno);
     }
     char text[TEXT_BYTES];
     size_t length = 0;
@@ -110,24 +111,6 @@ int key_file_read(const char *path, struct key_file *out)
 }
 
 /* ---- writing */
-
-static int error_of_errno(void)
-{
-    switch (errno) {
-    case ENOENT:
-    case ENOTDIR:
-        return MYCEL_E_NOT_FOUND;
-    case EACCES:
-    case EPERM:
-    case EROFS:
-        return MYCEL_E_PERMISSION;
-    case ENOSPC:
-    case EDQUOT:
-        return MYCEL_E_DISK_FULL;
-    default:
-        return MYCEL_E_IO;
-    }
-}
 
 static size_t format(const struct key_file *file, char text[TEXT_BYTES])
 {
@@ -157,7 +140,7 @@ static int sync_folder(const char *path)
     memcpy(folder + bytes, ".", 2);
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool ok = fd >= 0 && fsync(fd) == 0;
-    int rc = ok ? MYCEL_OK : error_of_errno();
+    int rc = ok ? MYCEL_OK : file_error(errno);
     (void)(fd >= 0 && close(fd));
     return rc;
 }
@@ -167,13 +150,13 @@ static int write_new(const char *path, const char *text, size_t bytes)
     (void)unlink(path); /* what a crash has left */
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) {
-        return error_of_errno();
+        return file_error(errno);
     }
     errno = EIO;
     bool ok = write(fd, text, bytes) == (ssize_t)bytes && fsync(fd) == 0;
-    int rc = ok ? MYCEL_OK : error_of_errno();
+    int rc = ok ? MYCEL_OK : file_error(errno);
     if (close(fd) != 0 && rc == MYCEL_OK) {
-        rc = error_of_errno();
+        rc = file_error(errno);
     }
     return rc;
 }
@@ -189,7 +172,7 @@ int key_file_write(const char *path, const struct key_file *file)
     int rc = write_new(fresh, text, format(file, text));
     explicit_bzero(text, sizeof text);
     if (rc == MYCEL_OK && rename(fresh, path) != 0) {
-        rc = error_of_errno();
+        rc = file_error(errno);
     }
     if (rc < 0) {
         (void)unlink(fresh);

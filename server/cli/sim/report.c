@@ -8,6 +8,7 @@
 
 #include <mycel/error.h>
 
+#include "data/file_error.h"
 #include "server/cli/exits.h"
 #include "server/cli/outfile.h"
 #include "server/cli/say.h"
@@ -76,9 +77,7 @@ static FILE *open_input(const char *path, int *result)
     if (in == NULL) {
         int why = errno;
         say_error("%s: %s", path, strerror(why));
-        *result = why == ENOENT   ? MYCEL_E_NOT_FOUND
-                  : why == EACCES ? MYCEL_E_PERMISSION
-                                  : MYCEL_E_IO;
+        *result = file_error(why);
     }
     return in;
 }

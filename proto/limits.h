@@ -28,6 +28,9 @@
 #define PROTO_FORMAT_MODEL 42u /* application/octet-stream */
 #define PROTO_FORMAT_LINKS 40u /* application/link-format */
 
+/* A CoAP code as it stands in the header: PROTO_CODE(2, 5) is 2.05. */
+#define PROTO_CODE(class, detail) ((class) << 5 | (detail))
+
 #define PROTO_KEY_BYTES 16u
 #define PROTO_KEY_TEXT 22u /* 16 bytes in base64url */
 #define PROTO_SHA256_BYTES 32u

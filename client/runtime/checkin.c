@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#define CODE_CHANGED 0x44 /* 2.04 */
 #define CHECKIN_IDLE_RECHECK_MS 30000u
 #define CHECKIN_MODEL_BYTES_MAX (64u * 1024u * 1024u)
 
@@ -149,7 +148,7 @@ static void take_lease(struct client *c, const mycel_Lease *lease)
 void checkin_answer(struct client *c, const struct mycel_response *r, uint32_t block)
 {
     (void)block;
-    if (r->code != CODE_CHANGED) {
+    if (r->code != PROTO_CODE(2, 4)) {
         refusal_react(c, r);
         return;
     }

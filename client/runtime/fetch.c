@@ -9,9 +9,6 @@
 
 #include <string.h>
 
-#define CODE_CONTENT 0x45   /* 2.05 */
-#define CODE_NOT_FOUND 0x84 /* 4.04 */
-
 /* What of the whole download is under way: an area, its size, and the bytes that came before. */
 static enum mycel_area part_area(const struct client *c)
 {
@@ -346,11 +343,11 @@ static bool is_block_of_model(const struct client *c, const struct mycel_respons
 void fetch_answer(struct client *c, const struct mycel_response *r, uint32_t asked)
 {
     struct client_fetch *f = &c->in.fetch;
-    if (r->code == CODE_NOT_FOUND && c->job.patched && !f->patching) {
+    if (r->code == PROTO_CODE(4, 4) && c->job.patched && !f->patching) {
         give_patch_up(c, MYCEL_E_NOT_FOUND);
         return;
     }
-    if (r->code != CODE_CONTENT) {
+    if (r->code != PROTO_CODE(2, 5)) {
         refusal_react(c, r);
         return;
     }

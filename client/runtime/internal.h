@@ -36,6 +36,7 @@ _Static_assert(CLIENT_CHUNK_PARAMS == CODEC_BLOCK_PARAMS_MAX,
                "one chunk is one codec block at most");
 _Static_assert(MYCEL_CLIENT_SCRATCH_BYTES >= 2u * CLIENT_CHUNK_PARAMS * sizeof(float),
                "a chunk of the delta and one of the base must fit");
+_Static_assert(MYCEL_REQUEST_SLOTS <= PROTO_WINDOW_BLOCKS, "blocks under way at once");
 _Static_assert(MYCEL_CLIENT_SCRATCH_BYTES >= PROTO_MESSAGE_BYTES_MAX, "messages are encoded there");
 
 /* One request in flight. */

@@ -5,12 +5,6 @@
 #include "client/runtime/internal.h"
 
 #define CODE_CLASS(code) ((code) >> 5)
-#define CODE_UNAVAILABLE 0xA3 /* 5.03 */
-#define CODE_NOT_IMPLEMENTED 0xA1
-#define CODE_FORBIDDEN 0x83
-#define CODE_NOT_FOUND 0x84
-#define CODE_CONFLICT 0x89
-#define CODE_TOO_LARGE 0x8D
 
 static void read_problem(const struct mycel_response *r, mycel_Problem *problem)
 {
@@ -31,15 +25,15 @@ static int reason_of(uint8_t code, const mycel_Problem *problem)
         return problem->reason;
     }
     switch (code) {
-    case CODE_FORBIDDEN:
+    case PROTO_CODE(4, 3):
         return MYCEL_E_LEASE;
-    case CODE_NOT_FOUND:
+    case PROTO_CODE(4, 4):
         return MYCEL_E_NOT_FOUND;
-    case CODE_CONFLICT:
+    case PROTO_CODE(4, 9):
         return MYCEL_E_CONFLICT;
-    case CODE_TOO_LARGE:
+    case PROTO_CODE(4, 13):
         return MYCEL_E_TOO_LARGE;
-    case CODE_NOT_IMPLEMENTED:
+    case PROTO_CODE(5, 1):
         return MYCEL_E_VERSION;
     default:
         return MYCEL_E_MALFORMED;
@@ -53,7 +47,7 @@ static void retry_later(struct client *c, const struct mycel_response *r, const 
         return; /* another answer of the same volley said so already */
     }
     uint32_t pause;
-    if (r->code == CODE_UNAVAILABLE && r->max_age_s > 0) {
+    if (r->code == PROTO_CODE(5, 3) && r->max_age_s > 0) {
         uint32_t age =
             r->max_age_s > CLIENT_RETRY_AFTER_MAX_S ? CLIENT_RETRY_AFTER_MAX_S : r->max_age_s;
         pause = window_between(c, age * 1000u, age * 1500u);
@@ -70,7 +64,7 @@ void refusal_react(struct client *c, const struct mycel_response *r)
     read_problem(r, &problem);
     const char *text = problem.text[0] != '\0' ? problem.text : "the coordinator refused";
     unsigned cls = CODE_CLASS(r->code);
-    if (cls == 4 || r->code == CODE_NOT_IMPLEMENTED) {
+    if (cls == 4 || r->code == PROTO_CODE(5, 1)) {
         client_abandon(c, reason_of(r->code, &problem), text,
                        problem.has_window ? &problem.window : NULL);
     } else if (cls == 5) {

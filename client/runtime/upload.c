@@ -9,11 +9,6 @@
 
 #include <string.h>
 
-#define CODE_CHANGED 0x44    /* 2.04 */
-#define CODE_CONTENT 0x45    /* 2.05 */
-#define CODE_CONTINUE 0x5F   /* 2.31 */
-#define CODE_INCOMPLETE 0x88 /* 4.08 */
-
 /* Stands for the question in a slot; block numbers have 20 bits (RFC 7959 §2.2). */
 #define UPLOAD_ASK UINT32_MAX
 
@@ -219,15 +214,15 @@ void upload_answer(struct client *c, const struct mycel_response *r, uint32_t as
 {
     struct client_upload *u = &c->in.upload;
     bool is_receipt = r->content_format == PROTO_FORMAT_RECEIPT;
-    if (is_receipt && (r->code == CODE_CHANGED || r->code == CODE_CONTENT)) {
+    if (is_receipt && (r->code == PROTO_CODE(2, 4) || r->code == PROTO_CODE(2, 5))) {
         take_receipt(c, r);
-    } else if (r->code == CODE_CONTENT && asked == UPLOAD_ASK) {
+    } else if (r->code == PROTO_CODE(2, 5) && asked == UPLOAD_ASK) {
         take_status(c, r);
-    } else if (r->code == CODE_CONTINUE && asked < u->final &&
+    } else if (r->code == PROTO_CODE(2, 31) && asked < u->final &&
                (r->block.kind != MYCEL_BLOCK_1 || r->block.number == asked)) {
         blocks_mark(&u->blocks, asked);
         c->failures = 0;
-    } else if (r->code == CODE_INCOMPLETE && asked != UPLOAD_ASK) {
+    } else if (r->code == PROTO_CODE(4, 8) && asked != UPLOAD_ASK) {
         take_incomplete(c, r);
     } else {
         refusal_react(c, r);

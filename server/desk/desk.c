@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-#define CODE(class, detail) ((uint8_t)((class) << 5 | (detail)))
-
 /* --- what a device says ----------------------------------------------------------------------- */
 
 static void copy_facts(struct engine_facts *facts, const mycel_CheckIn *message)
@@ -177,12 +175,12 @@ uint8_t desk_problem_code(int status)
 {
     switch (status) {
     case MYCEL_E_CONFLICT:
-        return CODE(4, 9);
+        return PROTO_CODE(4, 9);
     case MYCEL_E_TOO_LARGE:
-        return CODE(4, 13);
+        return PROTO_CODE(4, 13);
     case MYCEL_E_BUSY:
-        return CODE(5, 3);
+        return PROTO_CODE(5, 3);
     default:
-        return CODE(4, 3);
+        return PROTO_CODE(4, 3);
     }
 }

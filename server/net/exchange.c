@@ -338,7 +338,7 @@ static void exchange_serve(struct endpoint *endpoint, struct peer *peer, const s
         answer_code(endpoint, &exchange, refusal);
     } else if (is_well_known(m) && endpoint->well_known != NULL) {
         struct net_response core = NET_RESPONSE(NET_CODE(2, 5));
-        core.content_format = 40; /* application/link-format, RFC 6690 */
+        core.content_format = PROTO_FORMAT_LINKS;
         core.blob = endpoint->well_known;
         (void)exchange_answer(endpoint, &exchange, &core);
     } else if (item != NULL) {

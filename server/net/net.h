@@ -45,7 +45,7 @@
 #define NET_WORKERS_MAX 64u
 
 /* A CoAP code as it stands in the header: NET_CODE(2, 5) is 2.05. */
-#define NET_CODE(class, detail) ((uint8_t)((class) << 5 | (detail)))
+#define NET_CODE(class, detail) ((uint8_t)PROTO_CODE(class, detail))
 
 struct net;
 

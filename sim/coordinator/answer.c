@@ -43,7 +43,7 @@ void answer_message(struct coordinator *c, uint32_t trip, uint8_t code, uint16_t
 void answer_busy(struct coordinator *c, uint32_t trip)
 {
     struct trip *t = trip_of(c, trip);
-    start_response(t, CODE(5, 3));
+    start_response(t, PROTO_CODE(5, 3));
     t->response.max_age_s = BUSY_MAX_AGE_S;
     trip_answer(c->world, trip);
 }
@@ -109,7 +109,7 @@ static void answer_lease(struct coordinator *c, uint32_t trip,
         memcpy(task.held_sha256, version->blob->sha256, sizeof task.held_sha256);
     }
     int bytes = desk_write_lease(lease, &task, simulated_terms, payload, sizeof payload);
-    answer_message(c, trip, CODE(2, 4), PROTO_FORMAT_MESSAGE, payload, bytes);
+    answer_message(c, trip, PROTO_CODE(2, 4), PROTO_FORMAT_MESSAGE, payload, bytes);
 }
 
 static void answer_window(struct coordinator *c, uint32_t trip,
@@ -117,7 +117,7 @@ static void answer_window(struct coordinator *c, uint32_t trip,
 {
     uint8_t payload[PROTO_MESSAGE_BYTES_MAX];
     int bytes = desk_write_window(window, simulated_terms, payload, sizeof payload);
-    answer_message(c, trip, CODE(2, 4), PROTO_FORMAT_MESSAGE, payload, bytes);
+    answer_message(c, trip, PROTO_CODE(2, 4), PROTO_FORMAT_MESSAGE, payload, bytes);
 }
 
 void answer_action(struct coordinator *c, const struct engine_action *action)
@@ -134,10 +134,10 @@ void answer_action(struct coordinator *c, const struct engine_action *action)
         answer_window(c, trip, &action->u.window);
         break;
     case ENGINE_ACTION_REPLY_RECEIPT:
-        answer_receipt(c, trip, CODE(2, 4), &action->u.receipt);
+        answer_receipt(c, trip, PROTO_CODE(2, 4), &action->u.receipt);
         break;
     case ENGINE_ACTION_LOOKUP_RECEIPT:
-        answer_lookup(c, trip, CODE(2, 4), &action->u.lookup);
+        answer_lookup(c, trip, PROTO_CODE(2, 4), &action->u.lookup);
         break;
     default:
         answer_problem(c, trip, &action->u.problem);

@@ -132,6 +132,4 @@ int root_open(struct coordinator *c);
 /* What training on them moves the newest version by; the caller frees it. As eval_train_delta. */
 int root_reference(struct coordinator *c, uint32_t base_version, float **reference);
 
-#define CODE(class, detail) ((uint8_t)((class) << 5 | (detail)))
-
 #endif

@@ -56,8 +56,7 @@ struct ledger {
     struct blob *model;              /* of progress.base */
     struct ledger_held held;         /* of progress.base */
     float *state;                    /* the rule's, after progress.base */
-    uint64_t state_floats;
-    uint64_t counted; /* updates with counted_round > 0, ever */
+    uint64_t counted;                /* updates with counted_round > 0, ever */
     uint64_t rejected;
     uint64_t late;
     uint64_t expired; /* leases that nothing can come of any more */

@@ -1,8 +1,6 @@
 /* The engine is a function of what is durable: the rows as events, in the order of the contract. */
 #include "sim/coordinator/ledger.h"
 
-#include <string.h>
-
 #define US_PER_MS 1000u
 
 struct feeding {

@@ -22,8 +22,8 @@ static void refuse_check_in(struct coordinator *c, uint32_t id, int error)
 {
     uint8_t payload[PROTO_MESSAGE_BYTES_MAX];
     int bytes = desk_write_problem(error, NULL, NULL, payload, sizeof payload);
-    answer_message(c, id, error == MYCEL_E_VERSION ? CODE(5, 1) : CODE(4, 0), PROTO_FORMAT_PROBLEM,
-                   payload, bytes);
+    answer_message(c, id, error == MYCEL_E_VERSION ? PROTO_CODE(5, 1) : PROTO_CODE(4, 0),
+                   PROTO_FORMAT_PROBLEM, payload, bytes);
 }
 
 static void take_check_in(struct coordinator *c, uint32_t id, const struct trip *t)
@@ -75,13 +75,13 @@ static void give_model(struct coordinator *c, uint32_t id, struct trip *t)
         const struct engine_action_problem problem = {.status = MYCEL_E_NOT_FOUND};
         uint8_t payload[PROTO_MESSAGE_BYTES_MAX];
         int bytes = desk_write_problem(problem.status, NULL, NULL, payload, sizeof payload);
-        answer_message(c, id, CODE(4, 4), PROTO_FORMAT_PROBLEM, payload, bytes);
+        answer_message(c, id, PROTO_CODE(4, 4), PROTO_FORMAT_PROBLEM, payload, bytes);
         return;
     }
     size_t left = blob->bytes - (size_t)offset;
     size_t size = (size_t)16u << block.szx;
     t->response = (struct mycel_response){.slot = t->slot,
-                                          .code = CODE(2, 5),
+                                          .code = PROTO_CODE(2, 5),
                                           .content_format = PROTO_FORMAT_MODEL,
                                           .block = block,
                                           .etag_bytes = MYCEL_ETAG_BYTES_MAX,
@@ -180,7 +180,7 @@ static struct body *body_of(struct coordinator *c, uint32_t id, const struct upl
                             uint64_t size)
 {
     struct body *body = body_table_find(&c->bodies, &u->body_key);
-    if (body != NULL || !admit(c, id, u->key, size, CODE(2, 4))) {
+    if (body != NULL || !admit(c, id, u->key, size, PROTO_CODE(2, 4))) {
         return body;
     }
     unsigned evicted;
@@ -199,7 +199,7 @@ static void take_block(struct coordinator *c, uint32_t id, const struct trip *t)
     uint64_t size = block->more ? t->request.size1 : offset + t->request.payload_bytes;
     bool sane = offset + t->request.payload_bytes <= size;
     if (!read_upload(&u, t) || !sane) {
-        answer_message(c, id, CODE(4, 0), MYCEL_FORMAT_NONE, NULL, 0);
+        answer_message(c, id, PROTO_CODE(4, 0), MYCEL_FORMAT_NONE, NULL, 0);
         return;
     }
     struct body *body = body_of(c, id, &u, size);
@@ -207,18 +207,18 @@ static void take_block(struct coordinator *c, uint32_t id, const struct trip *t)
         return;
     }
     if (body->size != size) {
-        answer_message(c, id, CODE(4, 0), MYCEL_FORMAT_NONE, NULL, 0);
+        answer_message(c, id, PROTO_CODE(4, 0), MYCEL_FORMAT_NONE, NULL, 0);
         return;
     }
     body->block_bytes = (uint16_t)(16u << block->szx);
     body_store(&c->bodies, body, offset, t->request.payload, (uint32_t)t->request.payload_bytes,
                c->world->now_us / 1000u);
     if (block->more) {
-        answer_message(c, id, CODE(2, 31), MYCEL_FORMAT_NONE, NULL, 0);
+        answer_message(c, id, PROTO_CODE(2, 31), MYCEL_FORMAT_NONE, NULL, 0);
     } else if (!body_is_complete(body)) {
         uint8_t payload[PROTO_MESSAGE_BYTES_MAX];
         int n = encode_status(body, payload, sizeof payload);
-        answer_message(c, id, CODE(4, 8), PROTO_FORMAT_MESSAGE, payload, n);
+        answer_message(c, id, PROTO_CODE(4, 8), PROTO_FORMAT_MESSAGE, payload, n);
     } else {
         hand_over(c, id, &u, body);
     }
@@ -228,12 +228,12 @@ static void give_status(struct coordinator *c, uint32_t id, const struct trip *t
 {
     struct upload u;
     if (!read_upload(&u, t)) {
-        answer_message(c, id, CODE(4, 0), MYCEL_FORMAT_NONE, NULL, 0);
-    } else if (admit(c, id, u.key, 0, CODE(2, 5))) {
+        answer_message(c, id, PROTO_CODE(4, 0), MYCEL_FORMAT_NONE, NULL, 0);
+    } else if (admit(c, id, u.key, 0, PROTO_CODE(2, 5))) {
         uint8_t payload[PROTO_MESSAGE_BYTES_MAX];
         struct body *body = body_table_find(&c->bodies, &u.body_key);
         int n = encode_status(body, payload, sizeof payload);
-        answer_message(c, id, CODE(2, 5), PROTO_FORMAT_MESSAGE, payload, n);
+        answer_message(c, id, PROTO_CODE(2, 5), PROTO_FORMAT_MESSAGE, payload, n);
     }
 }
 
@@ -271,7 +271,7 @@ void coordinator_request(struct coordinator *c, uint32_t id)
         give_status(c, id, t);
         break;
     default:
-        answer_message(c, id, CODE(4, 4), MYCEL_FORMAT_NONE, NULL, 0);
+        answer_message(c, id, PROTO_CODE(4, 4), MYCEL_FORMAT_NONE, NULL, 0);
         break;
     }
 }

@@ -15,7 +15,6 @@
 #define PAUSE_MIN_MS 1000u
 #define PAUSE_MAX_MS 600000u
 #define ANSWER_MS 16000u /* of a session, handshake included (docs/PROTOCOL.md section 7) */
-#define CODE(class, detail) ((class) << 5 | (detail))
 
 struct attempt {
     const struct client_options *options;
@@ -38,7 +37,7 @@ static int fill_random(void *out, size_t bytes)
 
 /* ---- one session */
 
-/* Sends until the transport takes the request. */
+/* 1: the transport has taken it; 0: not now; <0: the session is dead. */
 static int send_request(const struct attempt *a)
 {
     const struct mycel_request request = {.method = MYCEL_POST,
@@ -70,10 +69,10 @@ static int read_answer(const struct attempt *a, const struct mycel_response *res
                        struct key_file *out)
 {
     mycel_Enrolled answer;
-    if (response->code == CODE(4, 3)) {
+    if (response->code == PROTO_CODE(4, 3)) {
         return MYCEL_E_REVOKED;
     }
-    if (response->code != CODE(2, 4)) {
+    if (response->code != PROTO_CODE(2, 4)) {
         return MYCEL_E_AGAIN;
     }
     if (WIRE_DECODE(mycel_Enrolled, &answer, response->payload, response->payload_bytes) < 0 ||

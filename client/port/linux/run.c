@@ -273,6 +273,13 @@ int client_main(const struct client_options *options)
 {
     struct progress progress = {.out = stderr, .json = options->json};
     progress.device = options->identity != NULL ? options->identity : "client";
+    bool has_identity = options->key_file != NULL || options->certificate != NULL;
+    if (options->coordinator == NULL || !has_identity || options->directory == NULL ||
+        options->data == NULL) {
+        progress_failure(&progress, MYCEL_E_INVALID,
+                         "coordinator, key file or certificate, directory and data are needed");
+        return MYCEL_E_INVALID;
+    }
     struct runner *r = calloc(1, sizeof *r);
     if (r == NULL) {
         progress_failure(&progress, MYCEL_E_NO_MEMORY, "the client cannot be started");
@@ -280,16 +287,7 @@ int client_main(const struct client_options *options)
     }
     r->options = options;
     r->progress = progress;
-    r->store = (struct file_store){.folder = -1, .lock = -1, .areas = {-1, -1, -1}};
-    int rc = MYCEL_E_INVALID;
-    bool has_identity = options->key_file != NULL || options->certificate != NULL;
-    if (options->coordinator == NULL || !has_identity || options->directory == NULL ||
-        options->data == NULL) {
-        progress_failure(&progress, rc,
-                         "coordinator, key file or certificate, directory and data are needed");
-    } else {
-        rc = open_and_run(r);
-    }
+    int rc = open_and_run(r); /* opens the store first: it can be closed whatever comes */
     coap_transport_close(r->transport);
     device_certificate_close(r->certificate);
     file_store_close(&r->store);

@@ -20,11 +20,11 @@ struct client_options {
     const char *coordinator_crl;  /* … that CA's CRL, or NULL, … */
     const char *coordinator_name; /* … and the name in it; NULL: the host of `coordinator` */
     const char *directory;        /* state folder, made with mode 0700; needed */
-    const char *data;             /* IDX images (.gz too) or CSV; needed */
-    const char *labels;           /* IDX labels; NULL: data is CSV, the last column is the label */
-    uint32_t slice;               /* 0 … slices - 1 */
-    uint32_t slices;              /* default 1: the whole set */
-    const char *partition;        /* "iid" (default) or "dirichlet:ALPHA" */
+    const char *data;             /* samples, in any format of docs/DATA.md; needed */
+    const char *labels;    /* their labels, where they are in a file of their own; else NULL */
+    uint32_t slice;        /* 0 … slices - 1 */
+    uint32_t slices;       /* default 1: the whole set */
+    const char *partition; /* PARTITION_FORMS (data/partition.h); default "iid" */
     uint64_t partition_seed;
     const char *device_class; /* default "linux" */
     bool narrow_link;         /* bytes are dear: asks for the shortest encoding */

@@ -2,7 +2,6 @@
  * The writer of model descriptions: one text for one model, which the reader turns into the same
  * model again. It owns the canonical form and must never write past the caller's buffer.
  */
-#include <string.h>
 
 #include "mycel/error.h"
 #include "mycel/model.h"

@@ -4,7 +4,6 @@
  */
 #include "common/assert.h"
 #include "common/rng.h"
-#include "mycel/error.h"
 #include "mycel/model.h"
 
 /* Streams of one seed are numbered by tensor; this keeps them apart from those of other users. */

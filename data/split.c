@@ -4,8 +4,6 @@
 #include "common/rng.h"
 #include "data/spec_text.h"
 
-#include <mycel/error.h>
-
 #define STREAM_SPLIT 211u
 #define PERMILLE 1000u
 

@@ -10,7 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ZIP_MEMBERS_MAX 65535u
 #define ZIP_NAME_BYTES_MAX 255u
 
 struct zip_archive {

@@ -14,7 +14,6 @@
  *           moments, of which only those that the plan has
  *   4       CRC-32 of everything before
  */
-#include <string.h>
 
 #include "client/nn/nn_internal.h"
 #include "client/nn/nn_math.h"

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "client/nn/nn_internal.h"
-#include "common/assert.h"
 #include "mycel/error.h"
 
 int mycel_nn_init(struct mycel_nn **nn, const struct mycel_nn_plan *plan, void *arena,

@@ -4,7 +4,6 @@
  * and config, the same on every machine, whatever kernels run later.
  */
 #include "client/nn/nn_internal.h"
-#include "common/assert.h"
 #include "mycel/error.h"
 
 static float either(float value, float otherwise)

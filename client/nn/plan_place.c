@@ -7,7 +7,6 @@
  * its weights, and for its input.
  */
 #include "client/nn/nn_internal.h"
-#include "common/assert.h"
 
 enum {
     SLOT_OUT = NN_PHASES, /* slots 0 … NN_PHASES - 1 are the working spaces */

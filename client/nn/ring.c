@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "client/nn/nn_math.h"
-#include "common/assert.h"
 #include "common/crc32.h"
 #include "mycel/error.h"
 

@@ -8,7 +8,6 @@
  */
 #include <math.h>
 #include <mycel/error.h>
-#include <string.h>
 
 #include "common/codec/bytes.h"
 #include "common/codec/codec_ops.h"

@@ -4,7 +4,6 @@
 #include "common/assert.h"
 
 #include <mbedtls/sha256.h>
-#include <string.h>
 
 _Static_assert(sizeof(mbedtls_sha256_context) <= sizeof(struct sha256), "state must fit");
 

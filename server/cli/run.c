@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/codec/codec.h"
 #include "server/cli/codecs.h"
@@ -137,7 +136,8 @@ static json_t *head_json(const struct store_run *run)
         time_json(run->created_ms), "ended", time_json(run->ended_ms));
 }
 
-json_t *run_json(struct store *store, const struct store_run *run)
+/* One run with all its rounds. NULL after having printed why. */
+static json_t *run_json(struct store *store, const struct store_run *run)
 {
     struct rounds_walk walk = {.store = store, .rounds = json_array()};
     json_t *out = head_json(run);

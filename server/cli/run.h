@@ -24,7 +24,4 @@ int run_resume_run(const struct invocation *call);
 int run_create(struct store *store, struct store_run_config *config, const float *initial,
                uint32_t *id);
 
-/* One run with all its rounds, as `run show --json` prints it. NULL after having printed why. */
-json_t *run_json(struct store *store, const struct store_run *run);
-
 #endif

@@ -9,7 +9,6 @@
 #include "server/eval/train.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define BATCH_BYTES (8u << 20) /* bodies at a time that fit beside the rest */
 

@@ -6,7 +6,6 @@
 #include "server/daemon/shell.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 uint64_t shell_now_ms(void)

@@ -11,7 +11,6 @@
 #include "server/daemon/settle.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define REBUILD_POLL_MS 20u
 #define REBUILD_RETRY_MS 1000u

@@ -157,7 +157,7 @@ static int find_end(const char *path, uint64_t *bytes)
     do {
         rc = record_reader_next(reader, &entry);
     } while (rc > 0);
-    *bytes = record_reader_bytes(reader);
+    *bytes = reader->bytes;
     record_reader_close(reader);
     return rc;
 }
@@ -303,11 +303,6 @@ int record_reader_next(struct record_reader *reader, struct record_entry *entry)
     entry->number = ++reader->number;
     reader->bytes += HEAD_BYTES + payload + TAIL_BYTES;
     return parse(entry, data[HEAD_BYTES - 1], data + HEAD_BYTES, payload);
-}
-
-uint64_t record_reader_bytes(const struct record_reader *reader)
-{
-    return reader->bytes;
 }
 
 bool record_reader_cut(const struct record_reader *reader)

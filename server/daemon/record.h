@@ -67,8 +67,7 @@ int record_reader_open(const char *path, struct record_reader **out);
 /* 1: *entry is the next record; 0: the log ends; CORRUPT, IO. */
 int record_reader_next(struct record_reader *reader, struct record_entry *entry);
 
-/* Bytes of all whole records so far, and whether the file ends within one. */
-uint64_t record_reader_bytes(const struct record_reader *reader);
+/* Whether the file ends within a record. */
 bool record_reader_cut(const struct record_reader *reader);
 
 void record_reader_close(struct record_reader *reader);

@@ -9,8 +9,6 @@
 
 #include "server/net/net.h"
 
-#define BLOCK_NUMBER_MAX 0xFFFFFu /* 20 bits */
-
 struct block {
     uint32_t number;
     bool more;

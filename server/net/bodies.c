@@ -5,7 +5,6 @@
 
 #include <uv.h>
 
-#include "common/assert.h"
 #include "server/net/peer.h"
 
 struct shard {

@@ -1,8 +1,6 @@
 /* Implementation of parking.h. */
 #include "server/net/parking.h"
 
-#include <mycel/error.h>
-
 #include "server/net/endpoint.h"
 #include "server/net/session.h"
 

@@ -61,7 +61,6 @@ struct peer {
     uint8_t state;   /* enum peer_state */
     bool uses_cid;   /* negotiated: records carry our connection id */
     bool by_address; /* can be found by its address */
-    bool confirmed;  /* has sent an authentic record since the handshake */
     uint8_t pending; /* requests waiting for net_reply */
     uint8_t recent_next;
     uint16_t next_mid; /* of our own messages */

@@ -1,8 +1,6 @@
 /* Chance and circumstances of a simulated device, and what its client tells. */
 #include "sim/world/world.h"
 
-#include <string.h>
-
 static uint64_t platform_random(void *ctx)
 {
     struct live *live = ctx;

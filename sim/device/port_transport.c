@@ -5,7 +5,6 @@
 #include "sim/world/world.h"
 
 #include <mycel/error.h>
-#include <string.h>
 
 static struct fleet_device *device_of(const struct live *live)
 {

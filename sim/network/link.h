@@ -95,15 +95,6 @@ struct link_result {
     enum link_fate fate;
 };
 
-/*
- * Reads a radio and its path; loss is a text of its own (loss_parse) and left "none".
- *   "thread:hops=3,poll=1s,kbps=500,latency=20,queue=60s,mtu=1280"
- * kbps and latency (ms): of the backhaul; poll=0: the device listens, which is also the default;
- * queue: longest wait for channel and duty cycle. 0, or MYCEL_E_MALFORMED.
- */
-int link_parse(const char *text, const struct radio **radio, struct link_path *path,
-               struct option_error *error);
-
 /* Sends a datagram at now_us, which never decreases for one medium. Fills *out, whatever happens;
  * changes *link->medium and *link->state. Doesn't fail. */
 void link_send(const struct link *link, const struct link_datagram *datagram, uint64_t now_us,

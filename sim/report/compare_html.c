@@ -1,5 +1,4 @@
 /* Runs side by side as a page: courses in common axes, then the same tables as in a terminal. */
-#include <inttypes.h>
 #include <math.h>
 
 #include <mycel/error.h>

@@ -1,7 +1,6 @@
 /* Runs side by side for a terminal. Widths count characters, not bytes. */
 #include <inttypes.h>
 #include <math.h>
-#include <string.h>
 
 #include <mycel/error.h>
 

@@ -1,7 +1,6 @@
 /* The fleet's part: what became of the devices that were selected, how often each device counted, and
  * where the energy went. */
 #include <math.h>
-#include <stdlib.h>
 
 #include <mycel/error.h>
 

@@ -1,5 +1,4 @@
 /* Airtime by gateway: a map of cells, the darker the busier, and the busiest ones as a table. */
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include <mycel/error.h>

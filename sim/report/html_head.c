@@ -1,6 +1,5 @@
 /* The head of a report: what was simulated, the outcome in one sentence, and the figures that
  * somebody looks for first. */
-#include <inttypes.h>
 #include <math.h>
 
 #include <mycel/error.h>

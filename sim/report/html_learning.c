@@ -1,7 +1,6 @@
 /* What was learned: accuracy and loss over rounds, the classes side by side, and what accuracy cost in
  * time, bytes and energy. */
 #include <math.h>
-#include <stdlib.h>
 
 #include <mycel/error.h>
 

@@ -2,7 +2,6 @@
 #include "sim/report/page.h"
 
 #include <stdarg.h>
-#include <string.h>
 
 #include <mycel/error.h>
 

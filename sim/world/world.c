@@ -5,8 +5,6 @@
 #include "sim/world/watch.h"
 
 #include <mycel/error.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define POLLS_MAX 1000000u /* in one moment: a client that wants more is broken */
 #define HANDSHAKE_LOOK_MS 1000u

@@ -41,8 +41,7 @@ typedef void (*world_score_fn)(void *user, const struct engine_event_evaluated *
 
 /* Figures of one device class. */
 struct world_class_tally {
-    uint64_t trained;   /* to the end */
-    uint64_t abandoned; /* begun and given up; what was spent until then is in compute_nj */
+    uint64_t trained; /* to the end */
     uint64_t compute_nj;
     uint64_t radio_nj;
     uint64_t bytes_up;

@@ -5,8 +5,6 @@
 #include "sim/coordinator/ledger.h"
 #include "sim/world/fault.h"
 
-#include <mycel/error.h>
-
 #define US_PER_MS 1000u
 #define SKEW_STREAM 2u
 
@@ -112,7 +110,6 @@ void world_discarded(struct world *world, uint32_t device, uint64_t flops)
 {
     const struct fleet_device *d = &world->fleet.devices[device];
     struct world_class_tally *tally = &world->tally.classes[d->class];
-    tally->abandoned++;
     tally->compute_nj += device_train_nj(world->fleet.classes[d->class], flops);
 }
 

@@ -5,7 +5,6 @@
 
 #include <mycel/error.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #define TRAINING_DATA_LEAST 10u
 

@@ -1,7 +1,6 @@
 /* Starts, watches and ends the demo's processes. */
 #include "server/cli/demo/crew.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>

@@ -5,7 +5,6 @@
 #include "server/cli/demo/demo.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,7 +1,6 @@
 /* Follows the demo's run through the coordinator's log and database. */
 #include "server/cli/demo/progress.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <string.h>
 #include <unistd.h>

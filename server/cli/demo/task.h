@@ -11,8 +11,6 @@
 
 #include "server/cli/demo/folder.h"
 
-#define TASK_SEED_DEFAULT 1u
-
 /* Where the data lies; labels are "" for CSV. */
 struct task_files {
     char train[PATH_MAX];

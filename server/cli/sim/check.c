@@ -3,7 +3,6 @@
  * with its seed, and as the shortest scenario that still fails.
  */
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <mycel/error.h>

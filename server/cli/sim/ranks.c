@@ -1,8 +1,6 @@
 /* See ranks.h. */
 #include "server/cli/sim/ranks.h"
 
-#include <mycel/error.h>
-
 #include "server/cli/exits.h"
 #include "server/cli/say.h"
 #include "sim/training/workers.h"

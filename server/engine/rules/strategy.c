@@ -2,7 +2,6 @@
 #include <mycel/error.h>
 #include <string.h>
 
-#include "common/assert.h"
 #include "server/engine/rules/rule_internal.h"
 
 #define NUMBER_DIGITS_MAX 9u

@@ -315,38 +315,6 @@ static void a_device_is_remembered_for_weeks(void **state)
     assert_int_equal(up(RADIO_LORA, 0, 100, later), later + air);
 }
 
-static void links_are_read_from_a_text(void **state)
-{
-    (void)state;
-    const struct radio *radio;
-    struct option_error error;
-    const char *text = "lte-m:hops=2,poll=0.32s,kbps=0.5,latency=1.5,queue=2m,mtu=600";
-    assert_int_equal(link_parse(text, &radio, &path, &error), 0);
-    assert_ptr_equal(radio, radio_of(RADIO_LTE_M));
-    assert_int_equal(path.hops, 2);
-    assert_int_equal(path.poll_us, 320000);
-    assert_int_equal(path.backhaul_bps, 500);
-    assert_int_equal(path.backhaul_latency_us, 1500);
-    assert_int_equal(path.queue_us_max, 120000000);
-    assert_int_equal(path.mtu_bytes, 600);
-    assert_int_equal(link_parse("thread", &radio, &path, &error), 0);
-    assert_int_equal(path.hops, 1);
-    assert_int_equal(path.poll_us, 0);
-    assert_int_equal(path.backhaul_bps, 0);
-    assert_int_equal(path.mtu_bytes, 1280);
-    static const struct {
-        const char *text;
-        int column;
-    } wrong[] = {
-        {"threads", 1},         {"a-radio-with-a-long-name", 1}, {"thread:hops=0", 13},
-        {"thread:hops=17", 13}, {"thread:mtu=47", 12},           {"thread:speed=3", 8},
-    };
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        assert_int_equal(link_parse(wrong[i].text, &radio, &path, &error), MYCEL_E_MALFORMED);
-        assert_int_equal(error.column, wrong[i].column);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -366,7 +334,6 @@ int main(void)
         cmocka_unit_test_setup(losses_multiply_as_they_should, reset),
         cmocka_unit_test_setup(the_same_draws_give_the_same_bytes, reset),
         cmocka_unit_test_setup(a_device_is_remembered_for_weeks, reset),
-        cmocka_unit_test_setup(links_are_read_from_a_text, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,6 +17,29 @@ int wire_encode(const pb_msgdesc_t *fields, const void *msg, uint8_t *buf, size_
     return pb_encode(&out, fields, msg) ? (int)out.bytes_written : MYCEL_E_NO_MEMORY;
 }
 
+int wire_lease_reply(mycel_CheckInReply *reply, uint8_t *buf, size_t cap)
+{
+    if (cap < WIRE_LEASE_HEAD_MAX) {
+        return MYCEL_E_NO_MEMORY;
+    }
+    uint8_t *lease = buf + WIRE_LEASE_HEAD_MAX;
+    int bytes = WIRE_ENCODE(mycel_Lease, &reply->answer.lease, lease, cap - WIRE_LEASE_HEAD_MAX);
+    if (bytes < 0) {
+        return bytes;
+    }
+    pb_ostream_t head = pb_ostream_from_buffer(buf, WIRE_LEASE_HEAD_MAX);
+    reply->which_answer = 0;
+    bool fits = pb_encode(&head, mycel_CheckInReply_fields, reply) &&
+                pb_encode_tag(&head, PB_WT_STRING, mycel_CheckInReply_lease_tag) &&
+                pb_encode_varint(&head, (uint64_t)bytes);
+    reply->which_answer = mycel_CheckInReply_lease_tag;
+    if (!fits) {
+        return MYCEL_E_NO_MEMORY;
+    }
+    memmove(buf + head.bytes_written, lease, (size_t)bytes);
+    return (int)head.bytes_written + bytes;
+}
+
 int wire_decode(const pb_msgdesc_t *fields, void *msg, size_t msg_bytes, const uint8_t *buf,
                 size_t n)
 {

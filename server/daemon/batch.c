@@ -16,8 +16,8 @@ struct batch {
     uint64_t wall_ms;
     uint8_t *body; /* of the update in this step */
     size_t body_bytes;
-    struct run_sum sum; /* of the version in this step */
-    uint32_t keep;      /* newest versions of each run that keep their content, 0: all */
+    struct run_sum *sum; /* of the version in this step; NULL: there is none */
+    uint32_t keep;       /* newest versions of each run that keep their content, 0: all */
     uint32_t count;
     struct engine_action rows[];
 };
@@ -40,9 +40,9 @@ static int write_batch(struct store *store, struct store_job *job)
                               .wall_ms = batch->wall_ms,
                               .body = batch->body,
                               .body_bytes = batch->body_bytes,
-                              .sum = &batch->sum};
+                              .sum = batch->sum};
     int rc = rows_write(store, &rows);
-    if (rc == 0 && batch->sum.model && batch->keep > 0) {
+    if (rc == 0 && batch->sum && batch->keep > 0) {
         drop_old(store, batch->keep);
     }
     return rc;
@@ -53,7 +53,10 @@ static int write_batch(struct store *store, struct store_job *job)
 static void batch_free(struct batch *batch)
 {
     free(batch->body);
-    run_sum_free(&batch->sum);
+    if (batch->sum) {
+        run_sum_free(batch->sum);
+        free(batch->sum);
+    }
     free(batch);
 }
 
@@ -82,8 +85,9 @@ static void attach(struct shell *shell, struct batch *batch, const struct engine
     } else if (action->type == ENGINE_ACTION_PUBLISH) {
         const struct engine_action_publish *publish = &action->u.publish;
         struct run_entry *entry = run_table_find(&shell->runs, publish->run);
-        if (entry) {
-            run_entry_take_sum(entry, publish->round, publish->attempt, &batch->sum);
+        batch->sum = calloc(1, sizeof *batch->sum);
+        if (entry && batch->sum) {
+            run_entry_take_sum(entry, publish->round, publish->attempt, batch->sum);
         }
         batch->keep = versions_kept(shell);
     }
@@ -131,8 +135,8 @@ static void keep_version(struct shell *shell, struct run_sum *sum,
 static void keep_versions(struct shell *shell, struct batch *batch)
 {
     for (uint32_t i = 0; i < batch->count; i++) {
-        if (batch->rows[i].type == ENGINE_ACTION_PUBLISH && batch->sum.model) {
-            keep_version(shell, &batch->sum, &batch->rows[i].u.publish);
+        if (batch->rows[i].type == ENGINE_ACTION_PUBLISH && batch->sum) {
+            keep_version(shell, batch->sum, &batch->rows[i].u.publish);
         }
     }
 }

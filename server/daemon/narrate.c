@@ -9,6 +9,8 @@ static const char *device_name(const struct shell *shell, uint32_t device)
     return entry ? entry->identity : "?";
 }
 
+/* One that counts is worth no line unless somebody looks closely: there are as many as devices, and the round
+ * tells their number. */
 static void tell_update(struct shell *shell, const struct engine_action_update *row,
                         const struct batch_facts *facts)
 {
@@ -16,7 +18,7 @@ static void tell_update(struct shell *shell, const struct engine_action_update *
     const char *event = receipt->status < 0 ? "update_rejected"
                         : receipt->late     ? "update_late"
                                             : "update_accepted";
-    LOG(&shell->log, receipt->status < 0 ? LOG_WARN : LOG_INFO, event,
+    LOG(&shell->log, receipt->status < 0 ? LOG_WARN : LOG_DEBUG, event,
         log_uint("run", receipt->run), log_uint("round", receipt->round),
         log_text("device", device_name(shell, receipt->device)),
         log_uint("samples", row->report.samples), log_real("loss", row->report.loss_last),

@@ -45,7 +45,7 @@ static int write_publish(struct store *store, const struct rows *rows,
                          const struct engine_action_publish *row)
 {
     const struct engine_action_round *round = committed_round(rows, row->run);
-    if (!round || !rows->sum->model) {
+    if (!round || !rows->sum || !rows->sum->model) {
         return MYCEL_E_STATE;
     }
     struct store_publish publish = {.model = rows->sum->model,

@@ -15,7 +15,7 @@ struct rows {
     uint64_t wall_ms;
     const uint8_t *body; /* of the update among them; NULL: none is counted */
     size_t body_bytes;
-    const struct run_sum *sum; /* of the version among them; without a model: there is none */
+    const struct run_sum *sum; /* of the version among them; NULL: there is none */
 };
 
 /* Whether an action is a row. */

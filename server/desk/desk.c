@@ -109,7 +109,7 @@ int desk_write_lease(const struct engine_action_lease *lease, const struct desk_
     message.rekey = terms.rekey;
     message.which_answer = mycel_CheckInReply_lease_tag;
     fill_lease(&message.answer.lease, lease, task);
-    return WIRE_ENCODE(mycel_CheckInReply, &message, out, capacity);
+    return wire_lease_reply(&message, out, capacity);
 }
 
 static void fill_window(mycel_Window *message, const struct engine_window *window, int reason)

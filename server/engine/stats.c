@@ -1,8 +1,40 @@
 #include "server/engine/stats.h"
 
+#include <string.h>
+
+/* Where a value stands, or would stand, in the sorted list. */
+static uint32_t place_of(const struct stats_window *window, uint32_t n, float value)
+{
+    uint32_t low = 0, high = n;
+
+    while (low < high) {
+        uint32_t middle = (low + high) / 2u;
+
+        if (window->sorted[middle] < value) {
+            low = middle + 1u;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
 void stats_push(struct stats_window *window, float value)
 {
-    window->values[window->count % STATS_WINDOW] = value;
+    float *newest = &window->values[window->count % STATS_WINDOW];
+    float *sorted = window->sorted;
+    uint32_t n = window->count < STATS_WINDOW ? window->count : STATS_WINDOW;
+    uint32_t at;
+
+    if (n == STATS_WINDOW) { /* it takes the oldest one's place */
+        at = place_of(window, n, *newest);
+        n--;
+        memmove(&sorted[at], &sorted[at + 1u], (n - at) * sizeof *sorted);
+    }
+    at = place_of(window, n, value);
+    memmove(&sorted[at + 1u], &sorted[at], (n - at) * sizeof *sorted);
+    sorted[at] = value;
+    *newest = value;
     window->count++;
     if (window->count == 2 * STATS_WINDOW) {
         window->count = STATS_WINDOW; /* still full, and it never wraps around */
@@ -11,19 +43,9 @@ void stats_push(struct stats_window *window, float value)
 
 float stats_rank(const struct stats_window *window, uint32_t permille)
 {
-    float sorted[STATS_WINDOW];
     uint32_t n = window->count < STATS_WINDOW ? window->count : STATS_WINDOW;
 
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t at = i;
-
-        while (at > 0 && sorted[at - 1] > window->values[i]) {
-            sorted[at] = sorted[at - 1];
-            at--;
-        }
-        sorted[at] = window->values[i];
-    }
-    return n == 0 ? 0.0f : sorted[(n - 1) * permille / 1000u];
+    return n == 0 ? 0.0f : window->sorted[(n - 1) * permille / 1000u];
 }
 
 float stats_median(const struct stats_window *window)

@@ -12,10 +12,12 @@
 
 /* The last STATS_WINDOW values, oldest overwritten first. Zeroed memory is empty. */
 struct stats_window {
-    float values[STATS_WINDOW];
-    uint32_t count; /* of values ever pushed */
+    float values[STATS_WINDOW]; /* a ring */
+    float sorted[STATS_WINDOW]; /* the same, by size */
+    uint32_t count;             /* of values ever pushed */
 };
 
+/* Adds a value, which is not NaN. */
 void stats_push(struct stats_window *window, float value);
 
 /* The lower value at this rank of what is in the window, 500 being its median; 0 when it is empty. */

@@ -163,9 +163,10 @@ static void test_rollback_under_a_running_coordinator(void **state)
 static void test_rollback_while_it_is_down(void **state)
 {
     (void)state;
+    static const char *const debug[] = {"--log-level", "debug", NULL};
     world_open(&world, DEVICES);
     run_create(&world, 4, DEVICES, DEVICES, "120s");
-    server_start(&world, NULL);
+    server_start(&world, debug);
     start_devices(2);
     assert_true(process_expect(&world.server, "\"update_accepted\"", HARNESS_WAIT_MS));
     assert_true(process_expect(&world.server, "\"update_accepted\"", HARNESS_WAIT_MS));

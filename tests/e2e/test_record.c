@@ -23,7 +23,7 @@ static char log_path[HARNESS_PATH_BYTES + 16];
 
 static void start_recording(void)
 {
-    const char *const extra[] = {"--record", log_path, NULL};
+    const char *const extra[] = {"--record", log_path, "--log-level", "debug", NULL};
     server_start(&world, extra);
 }
 

@@ -139,6 +139,7 @@ static void add_coordinator(struct demo *d)
     argue(p, "listen", "127.0.0.1");
     crew_argument(p, "--port=%u", d->port);
     argue(p, "log-format", "json");
+    argue(p, "log-level", "debug"); /* each update is shown */
     argue(p, "eval-data", d->files.held_out);
     argue(p, "eval-labels", d->files.held_out_labels);
     argue(p, "ready-file", d->ready);

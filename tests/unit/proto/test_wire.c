@@ -351,9 +351,28 @@ static void test_update_body(void **state)
     assert_int_equal(wire_update_head(&report, body, 8), MYCEL_E_NO_MEMORY);
 }
 
+static void test_lease_reply_is_the_same_message(void **state)
+{
+    (void)state;
+    mycel_CheckInReply reply = sample_lease(), read;
+    uint8_t one[PROTO_MESSAGE_BYTES_MAX], other[PROTO_MESSAGE_BYTES_MAX];
+    reply.rekey = true;
+    reply.protocol = UINT32_MAX;
+    int bytes = WIRE_ENCODE(mycel_CheckInReply, &reply, one, sizeof one);
+    assert_true(bytes > 0);
+    assert_int_equal(wire_lease_reply(&reply, other, sizeof other), bytes);
+    assert_int_equal(WIRE_DECODE(mycel_CheckInReply, &read, other, (size_t)bytes), 0);
+    assert_int_equal(WIRE_ENCODE(mycel_CheckInReply, &read, other, sizeof other), bytes);
+    assert_memory_equal(one, other, (size_t)bytes);
+    for (size_t cap = 0; cap < (size_t)bytes; cap++) {
+        assert_int_equal(wire_lease_reply(&reply, other, cap), MYCEL_E_NO_MEMORY);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lease_reply_is_the_same_message),
         cmocka_unit_test(test_golden_bytes),
         cmocka_unit_test(test_patches_are_an_addition),
         cmocka_unit_test(test_decode_refuses_garbage),

@@ -87,6 +87,35 @@ static void median_looks_back_on_a_window(void **state)
     assert_in_range(window.count, STATS_WINDOW, 2 * STATS_WINDOW - 1);
 }
 
+static int by_size(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Every rank of the last values is what sorting them gives, however often they repeat. */
+static void ranks_are_those_of_the_last_values(void **state)
+{
+    struct stats_window window = {.count = 0};
+    float pushed[5 * STATS_WINDOW], last[STATS_WINDOW];
+    uint32_t random = 1;
+
+    (void)state;
+    for (uint32_t i = 0; i < 5 * STATS_WINDOW; i++) {
+        uint32_t n = i + 1 < STATS_WINDOW ? i + 1 : STATS_WINDOW;
+
+        random = random * 1664525u + 1013904223u;
+        pushed[i] = (float)(random >> 26) - 20.0f;
+        stats_push(&window, pushed[i]);
+        memcpy(last, &pushed[i + 1 - n], n * sizeof *last);
+        qsort(last, n, sizeof *last, by_size);
+        for (uint32_t permille = 0; permille <= 1000; permille += 50) {
+            assert_true(stats_rank(&window, permille) == last[(n - 1) * permille / 1000]);
+        }
+    }
+}
+
 static void median_survives_an_attacker(void **state)
 {
     struct stats_window window = {.count = 0};
@@ -347,6 +376,7 @@ int main(void)
         cmocka_unit_test(deadlines_keep_their_ratio),
         cmocka_unit_test(table_finds_what_it_holds),
         cmocka_unit_test(median_looks_back_on_a_window),
+        cmocka_unit_test(ranks_are_those_of_the_last_values),
         cmocka_unit_test(median_survives_an_attacker),
         cmocka_unit_test(staleness_weight_is_the_root),
         cmocka_unit_test(smoothing_and_finiteness),

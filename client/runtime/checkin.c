@@ -155,13 +155,21 @@ void checkin_answer(struct client *c, const struct mycel_response *r, uint32_t b
     mycel_CheckInReply reply;
     if (WIRE_DECODE(mycel_CheckInReply, &reply, r->payload, r->payload_bytes) < 0) {
         client_abandon(c, MYCEL_E_MALFORMED, "the check-in's answer cannot be decoded", NULL);
-    } else if (reply.protocol < PROTO_VERSION_MIN || reply.protocol > PROTO_VERSION_MAX) {
+        return;
+    }
+    if (reply.protocol < PROTO_VERSION_MIN || reply.protocol > PROTO_VERSION_MAX) {
         client_abandon(c, MYCEL_E_VERSION, "the coordinator chose a protocol not offered", NULL);
-    } else if (reply.which_answer == mycel_CheckInReply_lease_tag) {
+        return;
+    }
+    if (reply.which_answer == mycel_CheckInReply_lease_tag) {
         take_lease(c, &reply.answer.lease);
     } else if (reply.which_answer == mycel_CheckInReply_window_tag) {
         take_window(c, &reply.answer.window);
     } else {
         client_abandon(c, MYCEL_E_MALFORMED, "the check-in's answer is empty", NULL);
+        return;
+    }
+    if (reply.rekey) {
+        rekey_begin(c);
     }
 }

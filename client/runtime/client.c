@@ -13,12 +13,16 @@
  *          | receipt_step                                                v
  *         RECEIPT <---upload_answer--- UPLOAD <---upload_encoded_step--- ENCODED
  *
+ * A check-in's answer that says that another key is due leads from SLEEP or FETCH to REKEY and back
+ * (rekey.c), before anything else is done there.
+ *
  * mycel_client_init enters SLEEP, FETCH or ENCODED, as the journal says.
  *
  * Invariants:
  *   SLEEP, CHECKIN           no job: the journal's phase is NONE
  *   FETCH, TRAIN             the phase is LEASED; the model area holds progress.fetched good bytes
  *   ENCODED, UPLOAD, RECEIPT the phase is ENCODED; the body area is durable and never changes again
+ *   REKEY                    what holds for the state that it came from
  *   wake_ms                  no request is started before it, in any state
  */
 #include "client/runtime/internal.h"
@@ -33,6 +37,7 @@ static const struct client_state_ops table[] = {
     [MYCEL_CLIENT_ENCODED] = {"ENCODED", upload_encoded_step, NULL},
     [MYCEL_CLIENT_UPLOAD] = {"UPLOAD", upload_step, upload_answer},
     [MYCEL_CLIENT_RECEIPT] = {"RECEIPT", receipt_step, NULL},
+    [MYCEL_CLIENT_REKEY] = {"REKEY", rekey_step, rekey_answer},
 };
 
 #define STATES (sizeof table / sizeof table[0])
@@ -40,13 +45,14 @@ static const struct client_state_ops table[] = {
 
 /* For each state the states that may follow. */
 static const uint8_t follows[STATES] = {
-    [MYCEL_CLIENT_SLEEP] = BIT(CHECKIN) | BIT(FETCH) | BIT(ENCODED),
+    [MYCEL_CLIENT_SLEEP] = BIT(CHECKIN) | BIT(FETCH) | BIT(ENCODED) | BIT(REKEY),
     [MYCEL_CLIENT_CHECKIN] = BIT(SLEEP) | BIT(FETCH),
-    [MYCEL_CLIENT_FETCH] = BIT(SLEEP) | BIT(TRAIN),
+    [MYCEL_CLIENT_FETCH] = BIT(SLEEP) | BIT(TRAIN) | BIT(REKEY),
     [MYCEL_CLIENT_TRAIN] = BIT(SLEEP) | BIT(ENCODED),
     [MYCEL_CLIENT_ENCODED] = BIT(SLEEP) | BIT(UPLOAD),
     [MYCEL_CLIENT_UPLOAD] = BIT(SLEEP) | BIT(RECEIPT),
     [MYCEL_CLIENT_RECEIPT] = BIT(SLEEP),
+    [MYCEL_CLIENT_REKEY] = BIT(SLEEP) | BIT(FETCH),
 };
 
 static struct client *inside(struct mycel_client *client)
@@ -106,6 +112,9 @@ void client_pause(struct client *c, uint32_t pause_ms, int code, const char *tex
 void client_fail(struct client *c, int code, const char *text)
 {
     requests_close(c);
+    if (c->state == MYCEL_CLIENT_REKEY) {
+        rekey_end(c); /* the key can wait */
+    }
     if (c->state != MYCEL_CLIENT_CHECKIN && c->state != MYCEL_CLIENT_FETCH &&
         c->state != MYCEL_CLIENT_ENCODED && c->state != MYCEL_CLIENT_UPLOAD) {
         return; /* nobody needs the session now: neither a window nor training is disturbed */
@@ -183,7 +192,8 @@ static bool port_is_whole(const struct mycel_port *port)
     const struct mycel_platform *p = port->platform;
     return t && t->open && t->send && t->receive && t->cancel && t->close && s && s->read &&
            s->write && s->sync && s->save && s->erase && n && n->samples && n->prepare && n->load &&
-           n->step && n->weights && n->result && n->release && p && p->random && p->conditions;
+           n->step && n->weights && n->result && n->release && p && p->random && p->conditions &&
+           (!port->keyring || (port->keyring->share && port->keyring->replace));
 }
 
 int mycel_client_init(struct mycel_client *client, const struct mycel_port *port,

@@ -193,6 +193,12 @@ struct client_receipt {
     bool late;
 };
 
+struct client_rekey {
+    uint64_t wake_ms; /* of the state that comes after */
+    uint8_t share[PROTO_SHARE_BYTES];
+    uint8_t then; /* enum mycel_client_state */
+};
+
 struct client {
     const struct mycel_port *port;
     const struct mycel_client_config *config;
@@ -221,6 +227,7 @@ struct client {
         struct client_train train;
         struct client_upload upload;
         struct client_receipt receipt;
+        struct client_rekey rekey;
     } in; /* belongs to the state; set_state clears it */
 };
 
@@ -265,6 +272,14 @@ uint32_t upload_encoded_step(struct client *c);
 uint32_t upload_step(struct client *c);
 void upload_answer(struct client *c, const struct mycel_response *r, uint32_t block);
 uint32_t receipt_step(struct client *c);
+uint32_t rekey_step(struct client *c);
+void rekey_answer(struct client *c, const struct mycel_response *r, uint32_t block);
+
+/* ---- rekey.c */
+/* Another key is due: makes it before anything else, if this device can have one. In SLEEP or FETCH. */
+void rekey_begin(struct client *c);
+/* Goes on where rekey_begin was called, with or without another key. */
+void rekey_end(struct client *c);
 
 /* ---- lease.c: refuses what this device cannot or must not do. */
 int lease_to_job(struct client_job *job, const mycel_Lease *lease, const struct client *c);

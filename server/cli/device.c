@@ -176,14 +176,26 @@ int device_enroll_run(const struct invocation *call)
 
 /* ---- list --------------------------------------------------------------------------------- */
 
-static const struct say_column list_columns[] = {{"ID", 5},      {"NAME", -20},    {"STATE", -8},
-                                                 {"CLASS", -10}, {"ACCEPTED", 8},  {"REJECTED", 8},
-                                                 {"SEEN", -20},  {"ENROLLED", -20}};
+static const struct say_column list_columns[] = {{"ID", 5},       {"NAME", -20}, {"STATE", -8},
+                                                 {"CLASS", -10},  {"KEY", -8},   {"ACCEPTED", 8},
+                                                 {"REJECTED", 8}, {"SEEN", -20}, {"ENROLLED", -20}};
 #define LIST_COLUMNS (sizeof list_columns / sizeof list_columns[0])
 
 const char *device_state_name(enum store_device_state state)
 {
     return state == STORE_DEVICE_ACTIVE ? "active" : "revoked";
+}
+
+/* What its key is about: the rotation, if one is under way. */
+static const char *key_text(const struct store_device *d)
+{
+    if (d->rotation.kind != STORE_ROTATION_NONE) {
+        return device_rotation_name(&d->rotation);
+    }
+    if (d->mode == STORE_DEVICE_CERTIFICATE) {
+        return "cert";
+    }
+    return d->key_generation > 0 ? "key" : "-";
 }
 
 static json_t *time_json(uint64_t wall_ms)
@@ -194,13 +206,14 @@ static json_t *time_json(uint64_t wall_ms)
 
 static int append_device(void *user, const struct store_device *d)
 {
-    json_t *row =
-        json_pack("{s:I, s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o}", "id", (json_int_t)d->id,
-                  "name", d->identity, "state", device_state_name(d->state), "credential",
-                  d->mode == STORE_DEVICE_CERTIFICATE ? "certificate" : "key", "class",
-                  d->device_class, "accepted", (json_int_t)d->accepted, "rejected",
-                  (json_int_t)d->rejected, "seen", time_json(d->seen_ms), "enrolled",
-                  time_json(d->enrolled_ms), "revoked", time_json(d->revoked_ms));
+    json_t *row = json_pack(
+        "{s:I, s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:o, s:o, s:o}", "id", (json_int_t)d->id,
+        "name", d->identity, "state", device_state_name(d->state), "credential",
+        d->mode == STORE_DEVICE_CERTIFICATE ? "certificate" : "key", "class", d->device_class,
+        "key_since", time_json(d->key_since_ms), "rotation", device_rotation_json(&d->rotation),
+        "accepted", (json_int_t)d->accepted, "rejected", (json_int_t)d->rejected, "seen",
+        time_json(d->seen_ms), "enrolled", time_json(d->enrolled_ms), "revoked",
+        time_json(d->revoked_ms));
     return json_array_append_new(user, row) == 0 ? MYCEL_OK : MYCEL_E_NO_MEMORY;
 }
 
@@ -215,6 +228,7 @@ static int print_device(void *user, const struct store_device *d)
                                        d->identity,
                                        device_state_name(d->state),
                                        d->device_class[0] ? d->device_class : "any",
+                                       key_text(d),
                                        accepted,
                                        rejected,
                                        say_time(d->seen_ms, seen),

@@ -15,8 +15,8 @@ static void set_up(struct world *world, struct live *live, uint32_t device)
     }
     live->parking = live->troubled = live->vanishing = false;
     live->training = (struct live_training){0};
-    live->port = (struct mycel_port){&port_transport, live, &port_store,    live,
-                                     &port_trainer,   live, &port_platform, live};
+    live->port = (struct mycel_port){&port_transport, live, &port_store, live, &port_trainer, live,
+                                     &port_platform,  live, NULL,        NULL};
 }
 
 static int start_client(struct world *world, struct live *live)

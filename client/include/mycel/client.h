@@ -16,7 +16,7 @@
 extern "C" {
 #endif
 
-#define MYCEL_CLIENT_BYTES 560u
+#define MYCEL_CLIENT_BYTES 552u
 #define MYCEL_CLIENT_SCRATCH_BYTES (8u * 1024u)
 #define MYCEL_CLIENT_TAGS_MAX 8u
 
@@ -33,7 +33,8 @@ enum mycel_client_state {
     MYCEL_CLIENT_TRAIN,   /* training, then encoding the update */
     MYCEL_CLIENT_ENCODED, /* the update is persisted and no byte of it has left yet */
     MYCEL_CLIENT_UPLOAD,  /* sending it */
-    MYCEL_CLIENT_RECEIPT  /* received by the coordinator; being forgotten here */
+    MYCEL_CLIENT_RECEIPT, /* received by the coordinator; being forgotten here */
+    MYCEL_CLIENT_REKEY    /* making its next key with the coordinator */
 };
 
 /* Settings. Zero in a numeric field means its default. Kept by pointer: must outlive the client. */

@@ -1,9 +1,9 @@
 /*
- * What a device has to offer the client: four small tables of functions, filled in by whoever embeds
+ * What a device has to offer the client: four small tables of functions, and an optional fifth, filled in by whoever embeds
  * it (client/port/linux, client/port/template, the simulator). This file owns the contract and
  * nothing else; it must never name an operating system, a socket or a file.
  *
- * Rules that hold for all four tables:
+ * Rules that hold for all tables:
  *  - Every function gets the `ctx` pointer that stands beside its table in struct mycel_port.
  *  - No function may block for the network. Store functions may take as long as the medium does.
  *  - No function may call back into the client.
@@ -216,6 +216,7 @@ enum mycel_event_kind {
     MYCEL_EVENT_RECEIPT, /* the update was received: code 0 counted, else the reason */
     MYCEL_EVENT_PAUSED,  /* the idle policy forbids work for now */
     MYCEL_EVENT_PROBLEM, /* something failed: code, where, wait_ms until the next attempt */
+    MYCEL_EVENT_REKEYED, /* the next session is begun with another key */
 };
 
 struct mycel_event {
@@ -243,7 +244,24 @@ struct mycel_platform {
     void (*event)(void *ctx, const struct mycel_event *event);
 };
 
-/* ---- All four, for one client ------------------------------------------------------------- */
+/* ---- Keyring: another key for this device --------------------------------------------------- */
+
+#define MYCEL_SHARE_BYTES 32u
+#define MYCEL_KEY_BYTES 16u
+
+/* Optional: a device without it keeps its key until somebody brings it another one. */
+struct mycel_keyring {
+    /* This device's half of its next key: from a source fit for keys, unlike platform.random. The same
+     * bytes for as long as the process runs, until `replace` has returned 0. 0; <0: it cannot have another
+     * key now. */
+    int (*share)(void *ctx, uint8_t share[MYCEL_SHARE_BYTES]);
+
+    /* Writes the key down and begins every later session with it: after a crash at any moment the old key
+     * or this one is there, whole. The session that is open goes on. 0; <0: the old one stays. */
+    int (*replace)(void *ctx, const uint8_t key[MYCEL_KEY_BYTES]);
+};
+
+/* ---- All of them, for one client ----------------------------------------------------------- */
 
 struct mycel_port {
     const struct mycel_transport *transport;
@@ -254,6 +272,8 @@ struct mycel_port {
     void *trainer_ctx;
     const struct mycel_platform *platform;
     void *platform_ctx;
+    const struct mycel_keyring *keyring; /* NULL: none */
+    void *keyring_ctx;
 };
 
 #ifdef __cplusplus

@@ -404,6 +404,12 @@ int coap_transport_open(struct coap_transport **out, const struct coap_transport
     return MYCEL_OK;
 }
 
+void coap_transport_set_key(struct coap_transport *transport, const uint8_t *key, size_t key_bytes)
+{
+    memcpy(transport->key, key, key_bytes);
+    transport->key_bytes = key_bytes;
+}
+
 int coap_transport_fd(const struct coap_transport *transport)
 {
     return transport->wakeup;

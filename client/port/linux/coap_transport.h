@@ -38,6 +38,9 @@ extern const struct mycel_transport coap_transport_table;
  * 0; MYCEL_E_INVALID (address), MYCEL_E_UNREACHABLE (name not found), MYCEL_E_NO_MEMORY. */
 int coap_transport_open(struct coap_transport **out, const struct coap_transport_config *config);
 
+/* Later sessions are begun with this key (PROTO_PSK_BYTES … PROTO_PSK_BYTES_MAX bytes, copied). */
+void coap_transport_set_key(struct coap_transport *transport, const uint8_t *key, size_t key_bytes);
+
 /* A descriptor that is readable when poll() should be called: input, or a timer of libcoap's. */
 int coap_transport_fd(const struct coap_transport *transport);
 

@@ -10,7 +10,7 @@ static const char *const names[] = {
     [MYCEL_EVENT_WINDOW] = "window",   [MYCEL_EVENT_FETCHED] = "fetched",
     [MYCEL_EVENT_TRAINED] = "trained", [MYCEL_EVENT_ENCODED] = "encoded",
     [MYCEL_EVENT_RECEIPT] = "receipt", [MYCEL_EVENT_PAUSED] = "paused",
-    [MYCEL_EVENT_PROBLEM] = "problem"};
+    [MYCEL_EVENT_PROBLEM] = "problem", [MYCEL_EVENT_REKEYED] = "rekeyed"};
 
 static void put_string(FILE *out, const char *text)
 {
@@ -114,6 +114,9 @@ static void put_text(const struct progress *p, const struct mycel_event *e)
         break;
     case MYCEL_EVENT_PROBLEM:
         put_problem(p, e);
+        break;
+    case MYCEL_EVENT_REKEYED:
+        (void)fprintf(p->out, "%s: has another key\n", p->device);
         break;
     }
 }

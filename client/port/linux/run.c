@@ -11,6 +11,7 @@
 #include "client/port/linux/file_store.h"
 #include "client/port/linux/host_platform.h"
 #include "client/port/linux/key_file.h"
+#include "client/port/linux/keyring.h"
 #include "client/port/linux/nn_trainer.h"
 #include "client/port/linux/progress.h"
 #include "client/port/linux/training_data.h"
@@ -39,6 +40,7 @@ struct runner {
     struct file_store store;
     struct host_platform platform;
     struct coap_transport *transport;
+    struct keyring keyring;
     struct mycel_port port;
     struct mycel_client_config config;
     struct mycel_client client;
@@ -186,9 +188,12 @@ static int open_client(struct runner *r)
     host_platform_init(&r->platform, &policy);
     r->platform.on_event = on_event;
     r->platform.event_ctx = r;
-    r->port = (struct mycel_port){
-        &coap_transport_table, r->transport, &file_store_table,    &r->store,
-        &nn_trainer_table,     &r->trainer,  &host_platform_table, &r->platform};
+    r->keyring = (struct keyring){
+        .path = o->key_file, .identity = r->key.identity, .transport = r->transport};
+    r->port =
+        (struct mycel_port){&coap_transport_table, r->transport, &file_store_table,    &r->store,
+                            &nn_trainer_table,     &r->trainer,  &host_platform_table, &r->platform,
+                            r->certificate != NULL ? NULL : &keyring_table, &r->keyring};
     r->config = (struct mycel_client_config){
         .device_class = o->device_class != NULL ? o->device_class : "linux",
         .codecs = CODECS_ALL,
@@ -293,6 +298,7 @@ int client_main(const struct client_options *options)
     file_store_close(&r->store);
     dataset_free(&r->data);
     explicit_bzero(&r->key, sizeof r->key);
+    explicit_bzero(&r->keyring, sizeof r->keyring);
     free(r);
     return rc;
 }

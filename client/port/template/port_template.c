@@ -225,8 +225,8 @@ int template_port_init(struct template_port *port, uint64_t now_ms)
 {
     memset(port, 0, sizeof *port);
     port->random_state = 1;
-    port->port =
-        (struct mycel_port){&transport, port, &store, port, &trainer, port, &platform, port};
+    port->port = (struct mycel_port){&transport, port,      &store, port, &trainer,
+                                     port,       &platform, port,   NULL, NULL};
     /* PORT: the settings that are not right for your device; every other one has a default. */
     port->config = (struct mycel_client_config){.device_class = "template",
                                                 .scratch = port->scratch,

@@ -60,6 +60,28 @@ static const struct command rows[] = {
      .settings = &device_list_settings,
      .run = device_list_run},
 
+    {.name = "device rotate",
+     .arguments = "[NAME]",
+     .words_max = 1,
+     .group = "Devices",
+     .summary = "Give a device or a fleet another key, without a round lost",
+     .help =
+         "Without --key-out the device makes its next key together with the coordinator, over the "
+         "session that it has: it is asked at its next check-in, and until it has used the next "
+         "key "
+         "the present one stays valid, for as long as that takes. With --key-out the next key is "
+         "in "
+         "a file that somebody brings to the device; both are valid until the next one is used, or "
+         "until the overlap is over: then the present one ends. 'mycel device list' shows how far "
+         "it is: due, offered, overlap.\n\n"
+         "  mycel device rotate pump-17\n"
+         "  mycel device rotate pump-17 --key-out pump-17.next --overlap 7d\n"
+         "  mycel device rotate --all --spread 24h\n"
+         "  mycel device rotate pump-17 --abort",
+     .config = CONFIG_GROUP_STATE,
+     .settings = &device_rotate_settings,
+     .run = device_rotate_run},
+
     {.name = "device revoke",
      .arguments = "NAME",
      .words_min = 1,

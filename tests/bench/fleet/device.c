@@ -236,8 +236,9 @@ int device_open(struct device *device, struct device_shared *shared, uint32_t in
     if (rc < 0) {
         return rc;
     }
-    device->ports = (struct mycel_port){&link_transport, &device->link, &store_table,    device,
-                                        &trainer_table,  device,        &platform_table, device};
+    device->ports =
+        (struct mycel_port){&link_transport, &device->link,   &store_table, device, &trainer_table,
+                            device,          &platform_table, device,       NULL,   NULL};
     return mycel_client_init(&device->client, &device->ports, &shared->config, link_now_ms());
 }
 

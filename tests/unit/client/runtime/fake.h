@@ -146,7 +146,7 @@ struct fake_world {
     uint64_t scratch[MYCEL_CLIENT_SCRATCH_BYTES / 8u];
     uint64_t random;
     bool idle;
-    unsigned events[MYCEL_EVENT_PROBLEM + 1];
+    unsigned events[MYCEL_EVENT_REKEYED + 1];
     struct mycel_event last_event;
     int last_problem;
     uint32_t last_column;

@@ -171,8 +171,8 @@ struct fake_world *fake_world(uint32_t params, enum codec_id codec)
                                              .tags = {"site=attic"},
                                              .scratch = w->scratch,
                                              .scratch_bytes = sizeof w->scratch};
-    w->port = (struct mycel_port){&fake_transport,     w, &fake_store, w,
-                                  &fake_trainer_table, w, &platform,   w};
+    w->port = (struct mycel_port){&fake_transport, w, &fake_store, w,   &fake_trainer_table, w,
+                                  &platform,       w, NULL,        NULL};
     assert_int_equal(mycel_client_init(&w->client, &w->port, &w->config, w->now_ms), 0);
     return w;
 }

@@ -192,7 +192,8 @@ static void test_hundred_thousand(void **state)
     for (unsigned i = 0; i < CLIENTS; i++) {
         struct member *m = &fleet[i];
         m->random = i * 0x9E3779B97F4A7C15u;
-        m->port = (struct mycel_port){&transport, m, &store, m, &trainer, m, &platform, m};
+        m->port =
+            (struct mycel_port){&transport, m, &store, m, &trainer, m, &platform, m, NULL, NULL};
         assert_int_equal(mycel_client_init(&m->client, &m->port, &config, 0), 0);
     }
     (void)run(fleet, 0, 30 * MINUTE); /* the first attempts: spread over a minute, then rarer */

@@ -190,10 +190,16 @@ static int open_client(struct runner *r)
     r->platform.event_ctx = r;
     r->keyring = (struct keyring){
         .path = o->key_file, .identity = r->key.identity, .transport = r->transport};
-    r->port =
-        (struct mycel_port){&coap_transport_table, r->transport, &file_store_table,    &r->store,
-                            &nn_trainer_table,     &r->trainer,  &host_platform_table, &r->platform,
-                            r->certificate != NULL ? NULL : &keyring_table, &r->keyring};
+    r->port = (struct mycel_port){&coap_transport_table,
+                                  r->transport,
+                                  &file_store_table,
+                                  &r->store,
+                                  &nn_trainer_table,
+                                  &r->trainer,
+                                  &host_platform_table,
+                                  &r->platform,
+                                  r->certificate != NULL ? NULL : &keyring_table,
+                                  &r->keyring};
     r->config = (struct mycel_client_config){
         .device_class = o->device_class != NULL ? o->device_class : "linux",
         .codecs = CODECS_ALL,

@@ -10,8 +10,6 @@
 
 #include <string.h>
 
-#define CODE_CHANGED 0x44 /* 2.04 */
-
 _Static_assert(MYCEL_SHARE_BYTES == PROTO_SHARE_BYTES && MYCEL_KEY_BYTES == PROTO_PSK_BYTES,
                "the port's sizes are the protocol's");
 
@@ -74,7 +72,7 @@ static int take_key(struct client *c, const struct mycel_response *r)
 {
     mycel_Rekeyed answer;
     uint8_t key[PROTO_PSK_BYTES];
-    if (r->code != CODE_CHANGED) {
+    if (r->code != PROTO_CODE(2, 4)) {
         return MYCEL_E_AGAIN;
     }
     if (WIRE_DECODE(mycel_Rekeyed, &answer, r->payload, r->payload_bytes) < 0) {

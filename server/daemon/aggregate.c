@@ -14,7 +14,9 @@
 
 struct context {
     struct store *reader;
+    struct blob_source source;
     struct body_set *kept;
+    const struct downlink_chain *chain;
     const struct store_run_config *config;
     const struct engine_action_aggregate *order;
     const struct root_set *root;
@@ -25,8 +27,8 @@ struct context {
     uint32_t clients;
     uint64_t weight;
     uint32_t weight_max;
-    uint8_t **bodies; /* kept for a gathering rule, else a few at a time */
-    float *base;
+    uint8_t **bodies;         /* kept for a gathering rule, else a few at a time */
+    struct blob_content base; /* params floats */
     float *reference; /* what training on the root set moves the base by; NULL: not needed */
     void *work;
     struct run_sum sum;
@@ -68,17 +70,15 @@ static int load_base(struct context *c, struct store_version *version)
 {
     int rc = store_version_get(c->reader, c->order->run, c->order->base_version, version);
     size_t wanted = (size_t)c->config->params * sizeof(float);
-    size_t bytes = 0;
-    c->base = malloc(wanted);
     c->sum.model = malloc(wanted);
     c->sum.model_bytes = wanted;
-    if (!c->base || !c->sum.model) {
+    if (!c->sum.model) {
         return MYCEL_E_NO_MEMORY;
     }
     if (rc == 0) {
-        rc = store_blob_load(c->reader, version->sha256, c->base, wanted, &bytes);
+        rc = blob_source_get(&c->source, version->sha256, &c->base);
     }
-    return rc == 0 && bytes != wanted ? MYCEL_E_CORRUPT : rc;
+    return rc == 0 && c->base.bytes != wanted ? MYCEL_E_CORRUPT : rc;
 }
 
 static int load_state(struct context *c, const struct store_version *version)
@@ -122,7 +122,7 @@ static int train_reference(struct context *c)
         return MYCEL_E_UNSUPPORTED;
     }
     c->reference = malloc((size_t)config->params * sizeof *c->reference);
-    return c->reference ? eval_train_delta(c->root->set, config->model, &plan, c->base,
+    return c->reference ? eval_train_delta(c->root->set, config->model, &plan, c->base.data,
                                            config->params, c->reference)
                         : MYCEL_E_NO_MEMORY;
 }
@@ -241,10 +241,14 @@ static int run_rule(struct context *c)
     while (rc >= 0 && (uint32_t)rc < c->count) {
         rc = add_updates(c, (uint32_t)rc);
     }
-    rc = rc >= 0 ? rule_finish(&c->round, c->base, c->sum.model, NULL) : rc;
+    rc = rc >= 0 ? rule_finish(&c->round, c->base.data, c->sum.model, NULL) : rc;
     if (rc == 0 && c->config->downlink == DOWNLINK_DELTA) {
-        rc = chain_next(c->reader, c->config, c->order->run, c->order->base_version, c->sum.model,
-                        &c->sum.held);
+        const struct chain_from from = {.source = &c->source,
+                                        .config = c->config,
+                                        .known = c->chain,
+                                        .run = c->order->run,
+                                        .base = c->order->base_version};
+        rc = chain_next(&from, c->sum.model, &c->sum.held);
     }
     return rc;
 }
@@ -258,7 +262,9 @@ bool aggregate_may_work_later(int status)
 int aggregate_round(const struct aggregate_from *from, struct run_sum *out)
 {
     struct context c = {.reader = from->reader,
+                        .source = {.reader = from->reader, .views = from->views},
                         .kept = from->kept,
+                        .chain = from->chain,
                         .config = from->config,
                         .order = from->order,
                         .root = from->root};
@@ -272,7 +278,7 @@ int aggregate_round(const struct aggregate_from *from, struct run_sum *out)
     }
     free(c.bodies);
     free(c.rows);
-    free(c.base);
+    blob_content_free(&c.base);
     free(c.reference);
     free(c.work);
     c.sum.round = from->order->round;

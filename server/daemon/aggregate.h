@@ -6,6 +6,7 @@
 #ifndef MYCEL_SERVER_DAEMON_AGGREGATE_H
 #define MYCEL_SERVER_DAEMON_AGGREGATE_H
 
+#include "server/daemon/blob_source.h"
 #include "server/daemon/body_cache.h"
 #include "server/daemon/run_table.h"
 #include "server/engine/action.h"
@@ -23,7 +24,9 @@ struct aggregate_from {
     const struct store_run_config *config;
     const struct engine_action_aggregate *order;
     const struct root_set *root;
-    struct body_set *kept; /* taken from first; other bodies come from the store */
+    struct body_set *kept;              /* taken from first; other bodies come from the store */
+    const struct blob_views *views;     /* looked into before the store; NULL: nothing in memory */
+    const struct downlink_chain *chain; /* of the base version, as far as known; NULL: it is not */
 };
 
 /* Fills *out (the caller frees it with run_sum_free). Blocks: store and arithmetic, in proportion to

@@ -107,23 +107,32 @@ static void give_back(struct shell *shell, struct batch *batch)
     }
 }
 
-/* The new version is what everybody will ask for next: it goes straight into memory. With SCAFFOLD the
- * rule's state does, too. */
+/* What devices hold from now on. */
+static void keep_held(struct shell *shell, struct run_entry *entry, struct run_held *held)
+{
+    const struct downlink_chain *chain = &held->known;
+    const uint8_t *name = chain->steps[chain->frames - 1u].held_sha256;
+    run_entry_add_chain(entry, chain);
+    blob_cache_put(&shell->blobs, name, held->model,
+                   (size_t)entry->run.config.params * sizeof(float));
+    blob_cache_put(&shell->blobs, chain->sha256, held->chain, chain->bytes);
+    held->model = NULL;
+    held->chain = NULL;
+}
+
+/* The new version is what everybody will ask for next, and what the next round begins with: it goes straight
+ * into memory. With SCAFFOLD the rule's state does, too. */
 static void keep_version(struct shell *shell, struct run_sum *sum,
                          const struct engine_action_publish *publish)
 {
     struct run_entry *entry = run_table_find(&shell->runs, publish->run);
-    if (entry && sum->held.model) {
-        run_entry_add_chain(entry, &sum->held.known); /* nobody asks for the version itself */
-        blob_cache_put(&shell->blobs, sum->held.known.sha256, sum->held.chain,
-                       sum->held.known.bytes);
-        sum->held.chain = NULL;
-    } else {
-        blob_cache_put(&shell->blobs, publish->version.sha256, sum->model, sum->model_bytes);
-        sum->model = NULL;
-    }
+    blob_cache_put(&shell->blobs, publish->version.sha256, sum->model, sum->model_bytes);
+    sum->model = NULL;
     if (!entry) {
         return;
+    }
+    if (sum->held.model) {
+        keep_held(shell, entry, &sum->held);
     }
     run_entry_set_state(entry, publish->version.version, sum->state_sha256);
     if (translate_features(&entry->run.config) & PROTO_FEATURE_CONTROL) {

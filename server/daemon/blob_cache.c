@@ -1,4 +1,4 @@
-/* A handful of reference-counted blobs; the least recently used one gives way. */
+/* A handful of reference-counted blobs; the least recently used ones give way. */
 #include "server/daemon/blob_cache.h"
 
 #include <stdlib.h>
@@ -23,28 +23,41 @@ static void release(void *user, void *data)
     free(data);
 }
 
-static struct blob_cache_entry *oldest(struct blob_cache *cache)
+/* The least recently used entry but `spared`; a free one before all others if `free_too`. NULL: none. */
+static struct blob_cache_entry *oldest(struct blob_cache *cache,
+                                       const struct blob_cache_entry *spared, bool free_too)
 {
-    struct blob_cache_entry *best = &cache->entries[0];
-    for (size_t i = 1; i < BLOB_CACHE_ENTRIES; i++) {
-        if (cache->entries[i].used < best->used) {
-            best = &cache->entries[i];
+    struct blob_cache_entry *best = NULL;
+    for (size_t i = 0; i < BLOB_CACHE_ENTRIES; i++) {
+        struct blob_cache_entry *entry = &cache->entries[i];
+        if (entry != spared && (free_too || entry->blob) && (!best || entry->used < best->used)) {
+            best = entry;
         }
     }
     return best;
 }
 
-static const struct blob_cache_entry *put(struct blob_cache *cache, struct net_blob *blob,
-                                          const uint8_t sha256[PROTO_SHA256_BYTES], void *data,
-                                          size_t bytes)
+static void drop(struct blob_cache *cache, struct blob_cache_entry *entry)
 {
-    struct blob_cache_entry *entry = oldest(cache);
+    cache->owned -= entry->owned;
     net_blob_unref(entry->blob);
-    memcpy(entry->sha256, sha256, PROTO_SHA256_BYTES);
-    entry->blob = blob;
-    entry->data = data;
-    entry->bytes = bytes;
+    memset(entry, 0, sizeof *entry);
+}
+
+static struct blob_cache_entry *put(struct blob_cache *cache, const struct blob_cache_entry *what)
+{
+    struct blob_cache_entry *entry = oldest(cache, NULL, true);
+    drop(cache, entry);
+    *entry = *what;
     entry->used = ++cache->clock;
+    cache->owned += entry->owned;
+    while (cache->owned > BLOB_CACHE_BYTES_MAX) {
+        struct blob_cache_entry *old = oldest(cache, entry, false);
+        if (!old) {
+            break;
+        }
+        drop(cache, old);
+    }
     return entry;
 }
 
@@ -58,7 +71,9 @@ const struct blob_cache_entry *blob_cache_put(struct blob_cache *cache,
         free(data);
         return known;
     }
-    return put(cache, blob, sha256, data, bytes);
+    struct blob_cache_entry what = {.blob = blob, .data = data, .bytes = bytes, .owned = bytes};
+    memcpy(what.sha256, sha256, PROTO_SHA256_BYTES);
+    return put(cache, &what);
 }
 
 static void release_end(void *user, void *data)
@@ -80,7 +95,39 @@ const struct blob_cache_entry *blob_cache_put_end(struct blob_cache *cache,
         net_blob_unref(parent);
         return NULL;
     }
-    return put(cache, blob, sha256, data, bytes);
+    struct blob_cache_entry what = {.blob = blob, .data = data, .bytes = bytes};
+    memcpy(what.sha256, sha256, PROTO_SHA256_BYTES);
+    return put(cache, &what);
+}
+
+void blob_cache_view(const struct blob_cache *cache, struct blob_views *out)
+{
+    out->count = 0;
+    for (size_t i = 0; i < BLOB_CACHE_ENTRIES; i++) {
+        if (cache->entries[i].blob) {
+            net_blob_ref(cache->entries[i].blob);
+            out->list[out->count++] = cache->entries[i];
+        }
+    }
+}
+
+void blob_views_drop(struct blob_views *views)
+{
+    for (uint32_t i = 0; i < views->count; i++) {
+        net_blob_unref(views->list[i].blob);
+    }
+    views->count = 0;
+}
+
+const struct blob_cache_entry *blob_views_find(const struct blob_views *views,
+                                               const uint8_t sha256[PROTO_SHA256_BYTES])
+{
+    for (uint32_t i = 0; i < views->count; i++) {
+        if (memcmp(views->list[i].sha256, sha256, PROTO_SHA256_BYTES) == 0) {
+            return &views->list[i];
+        }
+    }
+    return NULL;
 }
 
 void blob_cache_clear(struct blob_cache *cache)

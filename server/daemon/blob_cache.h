@@ -8,19 +8,29 @@
 #include "proto/limits.h"
 #include "server/net/net.h"
 
-#define BLOB_CACHE_ENTRIES 8
+#define BLOB_CACHE_ENTRIES 16u
+#define BLOB_CACHE_BYTES_MAX                                                                       \
+    (64u << 20) /* kept, beside the newest entry and what is being downloaded */
 
 struct blob_cache_entry {
     uint8_t sha256[PROTO_SHA256_BYTES];
     struct net_blob *blob; /* NULL: free */
     void *data;            /* the blob's */
     size_t bytes;
+    size_t owned;  /* bytes that are its own, not another entry's */
     uint64_t used; /* when last asked for, in a count of its own */
 };
 
 struct blob_cache {
     struct blob_cache_entry entries[BLOB_CACHE_ENTRIES];
+    size_t owned; /* by all of them */
     uint64_t clock;
+};
+
+/* What the cache held at some moment, for a thread of the pool: content stays as long as this does. */
+struct blob_views {
+    struct blob_cache_entry list[BLOB_CACHE_ENTRIES];
+    uint32_t count;
 };
 
 /* The blob of that hash, or NULL. Borrowed until the next put. */
@@ -40,6 +50,13 @@ const struct blob_cache_entry *blob_cache_put_end(struct blob_cache *cache,
                                                   const uint8_t sha256[PROTO_SHA256_BYTES],
                                                   const struct blob_cache_entry *whole,
                                                   size_t offset);
+
+/* All there is now; dropped by whoever took them, on any thread. */
+void blob_cache_view(const struct blob_cache *cache, struct blob_views *out);
+void blob_views_drop(struct blob_views *views);
+/* NULL: it was not there. */
+const struct blob_cache_entry *blob_views_find(const struct blob_views *views,
+                                               const uint8_t sha256[PROTO_SHA256_BYTES]);
 
 void blob_cache_clear(struct blob_cache *cache);
 

@@ -6,26 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int load_blob(struct store *reader, const uint8_t sha256[PROTO_SHA256_BYTES], void **data,
-                     size_t *bytes)
-{
-    uint64_t size;
-    int rc = store_blob_size(reader, sha256, &size);
-    if (rc < 0) {
-        return rc;
-    }
-    *data = malloc((size_t)size);
-    if (!*data) {
-        return MYCEL_E_NO_MEMORY;
-    }
-    rc = store_blob_load(reader, sha256, *data, (size_t)size, bytes);
-    if (rc < 0) {
-        free(*data);
-        *data = NULL;
-    }
-    return rc;
-}
-
 /* The chain's frames lead to consecutive versions, each of which has its row. */
 static int name_steps(struct store *reader, uint32_t run, struct downlink_chain *chain)
 {
@@ -43,19 +23,21 @@ static int name_steps(struct store *reader, uint32_t run, struct downlink_chain 
     return MYCEL_OK;
 }
 
-int chain_load(struct store *reader, uint32_t run, uint32_t version, struct downlink_chain *chain,
-               void **bytes)
+/* What is known of a version's chain. 0; NOT_FOUND: that version is sent as it is; CORRUPT; NO_MEMORY; the store's
+ * errors. */
+static int chain_load(struct store *reader, uint32_t run, uint32_t version,
+                      struct downlink_chain *chain)
 {
+    const struct blob_source source = {.reader = reader};
     struct store_downlink row;
-    void *data = NULL;
-    size_t size = 0;
+    struct blob_content content = {.data = NULL};
     memset(chain, 0, sizeof *chain);
     int rc = store_downlink_get(reader, run, version, &row);
     if (rc == 0) {
-        rc = load_blob(reader, row.chain_sha256, &data, &size);
+        rc = blob_source_get(&source, row.chain_sha256, &content);
     }
     if (rc == 0) {
-        rc = downlink_chain_read(chain, data, size);
+        rc = downlink_chain_read(chain, content.data, content.bytes);
         chain->version = version;
     }
     if (rc == 0) {
@@ -64,11 +46,7 @@ int chain_load(struct store *reader, uint32_t run, uint32_t version, struct down
     if (rc < 0) {
         memset(chain, 0, sizeof *chain);
     }
-    if (rc == 0 && bytes) {
-        *bytes = data;
-    } else {
-        free(data);
-    }
+    blob_content_free(&content);
     return rc;
 }
 
@@ -79,7 +57,7 @@ int chain_load_newest(struct store *reader, uint32_t newest, struct run_entry *e
     }
     for (uint32_t back = newest < RUN_CHAINS_KEPT ? newest + 1u : RUN_CHAINS_KEPT; back-- > 0;) {
         struct downlink_chain chain;
-        int rc = chain_load(reader, entry->run.id, newest - back, &chain, NULL);
+        int rc = chain_load(reader, entry->run.id, newest - back, &chain);
         if (rc == 0) {
             run_entry_add_chain(entry, &chain);
         } else if (rc != MYCEL_E_NOT_FOUND && rc != MYCEL_E_CORRUPT) {
@@ -89,47 +67,51 @@ int chain_load_newest(struct store *reader, uint32_t newest, struct run_entry *e
     return MYCEL_OK;
 }
 
+struct next {
+    struct downlink_chain before;
+    struct blob_content before_bytes;
+    struct blob_content before_held;
+    uint8_t *frame;
+};
+
 /* The chain with one frame more, or only that one if it is a key frame. */
-static int extend(struct run_held *out, const struct downlink_chain *before,
-                  const void *before_bytes, const uint8_t *frame, size_t frame_bytes)
+static int extend(const struct next *next, bool key, size_t frame_bytes, struct run_held *out)
 {
-    size_t kept = before->bytes;
+    size_t kept = key ? 0 : next->before.bytes;
     uint8_t *chain = malloc(kept + frame_bytes);
     if (!chain) {
         return MYCEL_E_NO_MEMORY;
     }
     if (kept > 0) {
-        memcpy(chain, before_bytes, kept);
+        memcpy(chain, next->before_bytes.data, kept);
+        out->known = next->before;
     }
-    memcpy(chain + kept, frame, frame_bytes);
+    memcpy(chain + kept, next->frame, frame_bytes);
     out->chain = chain;
-    int rc = downlink_chain_read(&out->known, chain, kept + frame_bytes);
-    for (uint32_t i = 0; rc == 0 && i < before->frames; i++) {
-        memcpy(out->known.steps[i].held_sha256, before->steps[i].held_sha256, PROTO_SHA256_BYTES);
-    }
-    return rc;
+    return downlink_chain_add(&out->known, next->frame, frame_bytes);
 }
 
-struct next {
-    struct downlink_chain before;
-    void *before_bytes;
-    void *before_held;
-    uint8_t *frame;
-};
-
 /* What devices hold of the version before; nothing is not an error. */
-static int load_before(struct store *reader, uint32_t run, uint32_t base, size_t model_bytes,
-                       struct next *next)
+static int load_before(const struct chain_from *from, struct next *next)
 {
-    size_t bytes = 0;
-    int rc = chain_load(reader, run, base, &next->before, &next->before_bytes);
+    size_t model_bytes = (size_t)from->config->params * sizeof(float);
+    int rc = MYCEL_OK;
+    if (from->known && from->known->frames > 0 && from->known->version == from->base) {
+        next->before = *from->known;
+    } else {
+        rc = chain_load(from->source->reader, from->run, from->base, &next->before);
+    }
+    if (rc == 0) {
+        rc = blob_source_get(from->source, next->before.sha256, &next->before_bytes);
+    }
     if (rc == 0) {
         const struct downlink_step *last = &next->before.steps[next->before.frames - 1u];
-        rc = load_blob(reader, last->held_sha256, &next->before_held, &bytes);
+        rc = blob_source_get(from->source, last->held_sha256, &next->before_held);
     }
-    if (rc == MYCEL_E_NOT_FOUND || rc == MYCEL_E_CORRUPT || (rc == 0 && bytes != model_bytes)) {
-        free(next->before_held);
-        next->before_held = NULL;
+    bool fits =
+        next->before_held.bytes == model_bytes && next->before_bytes.bytes == next->before.bytes;
+    if (rc == MYCEL_E_NOT_FOUND || rc == MYCEL_E_CORRUPT || (rc == 0 && !fits)) {
+        blob_content_free(&next->before_held);
         memset(&next->before, 0, sizeof next->before);
         rc = MYCEL_OK;
     }
@@ -138,15 +120,13 @@ static int load_before(struct store *reader, uint32_t run, uint32_t base, size_t
 
 static int make(struct next *next, const struct downlink_make *how, struct run_held *out)
 {
-    static const struct downlink_chain none = {0};
     size_t model_bytes = (size_t)how->params * sizeof(float);
     bool key = false;
     int bytes = downlink_make(how, next->frame, out->model, &key);
     if (bytes < 0) {
         return bytes;
     }
-    int rc =
-        extend(out, key ? &none : &next->before, next->before_bytes, next->frame, (size_t)bytes);
+    int rc = extend(next, key, (size_t)bytes, out);
     out->known.version = how->version;
     if (rc == 0) {
         sha256(out->model, model_bytes, out->known.steps[out->known.frames - 1u].held_sha256);
@@ -154,27 +134,26 @@ static int make(struct next *next, const struct downlink_make *how, struct run_h
     return rc;
 }
 
-int chain_next(struct store *reader, const struct store_run_config *config, uint32_t run,
-               uint32_t base, const float *exact, struct run_held *out)
+int chain_next(const struct chain_from *from, const float *exact, struct run_held *out)
 {
-    size_t model_bytes = (size_t)config->params * sizeof(float);
     struct next next = {.frame = NULL};
     memset(out, 0, sizeof *out);
-    int rc = load_before(reader, run, base, model_bytes, &next);
+    int rc = load_before(from, &next);
     if (rc == 0) {
-        next.frame = malloc(downlink_frame_bytes(config->params));
-        out->model = malloc(model_bytes);
-        const struct downlink_make how = {.seed = config->seed,
-                                          .version = base + 1u,
-                                          .params = config->params,
+        uint32_t params = from->config->params;
+        next.frame = malloc(downlink_frame_bytes(params));
+        out->model = malloc((size_t)params * sizeof(float));
+        const struct downlink_make how = {.seed = from->config->seed,
+                                          .version = from->base + 1u,
+                                          .params = params,
                                           .exact = exact,
-                                          .before = next.before_held,
+                                          .before = next.before_held.data,
                                           .frames = next.before.frames};
         rc = next.frame && out->model ? make(&next, &how, out) : MYCEL_E_NO_MEMORY;
     }
     free(next.frame);
-    free(next.before_bytes);
-    free(next.before_held);
+    blob_content_free(&next.before_bytes);
+    blob_content_free(&next.before_held);
     if (rc < 0) {
         free(out->model);
         free(out->chain);

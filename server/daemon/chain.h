@@ -5,21 +5,25 @@
 #ifndef MYCEL_SERVER_DAEMON_CHAIN_H
 #define MYCEL_SERVER_DAEMON_CHAIN_H
 
+#include "server/daemon/blob_source.h"
 #include "server/daemon/run_table.h"
-
-/* What is known of a version's chain; `bytes` (may be NULL) gets its content, from malloc. 0; NOT_FOUND: that
- * version is sent as it is; CORRUPT; NO_MEMORY; the store's errors. Blocks. */
-int chain_load(struct store *reader, uint32_t run, uint32_t version, struct downlink_chain *chain,
-               void **bytes);
 
 /* Loads the chains of the newest versions into a run's entry. A version without one, or with a damaged one, is
  * sent as it is. 0; NO_MEMORY; the store's errors: nothing is known, since devices would then train from
  * another model than they would have without the error. Blocks. */
 int chain_load_newest(struct store *reader, uint32_t newest, struct run_entry *entry);
 
+struct chain_from {
+    const struct blob_source *source;
+    const struct store_run_config *config;
+    const struct downlink_chain
+        *known; /* of version `base`; no frames, or NULL: the store is asked */
+    uint32_t run;
+    uint32_t base;
+};
+
 /* Makes what devices will hold of version `base` + 1, whose exact parameters are `exact`. 0, also when they
  * will be sent the version itself; NO_MEMORY; the store's errors. Blocks. */
-int chain_next(struct store *reader, const struct store_run_config *config, uint32_t run,
-               uint32_t base, const float *exact, struct run_held *out);
+int chain_next(const struct chain_from *from, const float *exact, struct run_held *out);
 
 #endif

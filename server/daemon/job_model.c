@@ -14,6 +14,8 @@ struct sum_job {
     struct engine_action_aggregate order;
     struct store_run_config config;
     struct body_set kept;
+    struct blob_views views;
+    struct downlink_chain chain; /* of the base version; no frames: not known */
     struct run_sum sum;
     uint8_t sha256[PROTO_SHA256_BYTES];
 };
@@ -30,7 +32,9 @@ static int run_sum(struct job *base)
                                         .config = &job->config,
                                         .order = &job->order,
                                         .root = &base->shell->root,
-                                        .kept = &job->kept};
+                                        .kept = &job->kept,
+                                        .views = &job->views,
+                                        .chain = &job->chain};
     rc = aggregate_round(&from, &job->sum);
     store_close(reader);
     if (rc == 0) {
@@ -38,6 +42,13 @@ static int run_sum(struct job *base)
         sha256(job->sum.state, job->sum.state_bytes, job->sum.state_sha256);
     }
     return rc;
+}
+
+static void free_sum(struct sum_job *job)
+{
+    body_set_free(&job->kept);
+    blob_views_drop(&job->views);
+    free(job);
 }
 
 static void done_sum(struct job *base)
@@ -63,8 +74,7 @@ static void done_sum(struct job *base)
         memcpy(event.u.aggregated.sha256, job->sha256, sizeof job->sha256);
         shell_step(shell, &event);
     }
-    body_set_free(&job->kept);
-    free(job);
+    free_sum(job);
 }
 
 int job_aggregate(struct shell *shell, const struct engine_action_aggregate *aggregate)
@@ -79,11 +89,15 @@ int job_aggregate(struct shell *shell, const struct engine_action_aggregate *agg
     job->job.done = done_sum;
     job->order = *aggregate;
     job->config = entry->run.config;
+    const struct downlink_chain *chain = run_entry_chain(entry, aggregate->base_version);
+    if (chain) {
+        job->chain = *chain;
+    }
     body_cache_take(&shell->bodies, aggregate->run, aggregate->round, &job->kept);
+    blob_cache_view(&shell->blobs, &job->views);
     int rc = job_start(shell, &job->job, true);
     if (rc < 0) {
-        body_set_free(&job->kept);
-        free(job);
+        free_sum(job);
     }
     return rc;
 }
@@ -94,26 +108,25 @@ struct score_job {
     struct job job;
     struct engine_action_evaluate order;
     struct store_run_config config;
+    struct blob_views views;
     struct eval_score score;
 };
 
 static int score_blob(struct store *reader, struct score_job *job)
 {
-    size_t bytes = (size_t)job->config.params * sizeof(float);
-    size_t loaded;
-    float *params = malloc(bytes);
-    if (!params) {
-        return MYCEL_E_NO_MEMORY;
+    const struct blob_source source = {.reader = reader, .views = &job->views};
+    struct blob_content model;
+    int rc = blob_source_get(&source, job->order.version.sha256, &model);
+    if (rc < 0) {
+        return rc;
     }
-    int rc = store_blob_load(reader, job->order.version.sha256, params, bytes, &loaded);
-    if (rc == 0 && loaded != bytes) {
+    if (model.bytes != (size_t)job->config.params * sizeof(float)) {
         rc = MYCEL_E_SHAPE;
-    }
-    if (rc == 0) {
-        rc = eval_model(job->job.shell->eval, job->config.model, params, job->config.params,
+    } else {
+        rc = eval_model(job->job.shell->eval, job->config.model, model.data, job->config.params,
                         &job->score);
     }
-    free(params);
+    blob_content_free(&model);
     return rc;
 }
 
@@ -151,6 +164,7 @@ static void done_score(struct job *base)
         event.u.evaluated.metrics.samples = job->score.samples;
         shell_step(shell, &event);
     }
+    blob_views_drop(&job->views);
     free(job);
 }
 
@@ -166,8 +180,10 @@ int job_evaluate(struct shell *shell, const struct engine_action_evaluate *evalu
     job->job.done = done_score;
     job->order = *evaluate;
     job->config = entry->run.config;
+    blob_cache_view(&shell->blobs, &job->views);
     int rc = job_start(shell, &job->job, true);
     if (rc < 0) {
+        blob_views_drop(&job->views);
         free(job);
     }
     return rc;

@@ -1,7 +1,6 @@
 /* See downlink.h. */
 #include "server/desk/downlink.h"
 
-#include "common/crypto/sha256.h"
 #include "common/rng.h"
 
 #include <mycel/error.h>
@@ -129,26 +128,55 @@ static int frame_at(const uint8_t *data, size_t left)
     return (int)bytes;
 }
 
+/* Hashes a frame into every patch that it is the end of. */
+static void absorb(struct downlink_chain *chain, const uint8_t *frame, size_t bytes)
+{
+    struct downlink_step *newest = &chain->steps[chain->frames++];
+    newest->offset = chain->bytes;
+    sha256_init(&newest->patch);
+    for (uint32_t i = 0; i < chain->frames; i++) {
+        sha256_update(&chain->steps[i].patch, frame, bytes);
+    }
+    chain->bytes += (uint32_t)bytes;
+}
+
+/* The hashes of what has been absorbed so far. */
+static void name_patches(struct downlink_chain *chain)
+{
+    for (uint32_t i = 0; i < chain->frames; i++) {
+        struct sha256 copy = chain->steps[i].patch;
+        sha256_final(&copy, chain->steps[i].patch_sha256);
+    }
+    memcpy(chain->sha256, chain->steps[0].patch_sha256, sizeof chain->sha256);
+}
+
+int downlink_chain_add(struct downlink_chain *chain, const uint8_t *frame, size_t bytes)
+{
+    if (chain->frames == DOWNLINK_FRAMES_MAX || frame_at(frame, bytes) != (int)bytes) {
+        return MYCEL_E_CORRUPT;
+    }
+    absorb(chain, frame, bytes);
+    name_patches(chain);
+    return MYCEL_OK;
+}
+
 int downlink_chain_read(struct downlink_chain *chain, const uint8_t *data, size_t bytes)
 {
-    size_t at = 0;
     chain->frames = 0;
-    while (at < bytes) {
-        int length =
-            chain->frames < DOWNLINK_FRAMES_MAX ? frame_at(data + at, bytes - at) : MYCEL_E_CORRUPT;
+    chain->bytes = 0;
+    while (chain->bytes < bytes) {
+        const uint8_t *frame = data + chain->bytes;
+        int length = chain->frames < DOWNLINK_FRAMES_MAX ? frame_at(frame, bytes - chain->bytes)
+                                                         : MYCEL_E_CORRUPT;
         if (length < 0) {
             return length;
         }
-        struct downlink_step *step = &chain->steps[chain->frames++];
-        step->offset = (uint32_t)at;
-        sha256(data + at, bytes - at, step->patch_sha256);
-        at += (size_t)length;
+        absorb(chain, frame, (size_t)length);
     }
     if (chain->frames == 0) {
         return MYCEL_E_CORRUPT;
     }
-    chain->bytes = (uint32_t)bytes;
-    memcpy(chain->sha256, chain->steps[0].patch_sha256, sizeof chain->sha256);
+    name_patches(chain);
     return MYCEL_OK;
 }
 

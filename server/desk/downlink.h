@@ -15,6 +15,7 @@
 #define MYCEL_SERVER_DESK_DOWNLINK_H
 
 #include "common/codec/codec.h"
+#include "common/crypto/sha256.h"
 #include "proto/limits.h"
 
 #include <stdbool.h>
@@ -37,6 +38,7 @@ struct downlink_step {
     uint8_t held_sha256[PROTO_SHA256_BYTES];  /* of w' after this frame, as f32 little endian */
     uint8_t patch_sha256[PROTO_SHA256_BYTES]; /* of the chain from this frame on */
     uint32_t offset;                          /* where that begins */
+    struct sha256 patch;                      /* its hash while the chain grows */
 };
 
 /* What is known of a version's chain without its bytes. */
@@ -65,6 +67,11 @@ struct downlink_make {
  * the same memory as the others. Returns the frame's bytes; what codec_encode_block returns of values that
  * cannot be encoded (such a version is sent as it is). *key says which of the two it is. */
 int downlink_make(const struct downlink_make *make, uint8_t *frame, float *held, bool *key);
+
+/* Adds a frame behind a chain's others, or to an empty one (all zeros): each patch's hash goes on from where it was,
+ * so the frame is all that is hashed. CORRUPT: it is no frame of `bytes` bytes, or the chain is full; nothing has changed
+ * then. `version` and the step's held_sha256 are the caller's to set. */
+int downlink_chain_add(struct downlink_chain *chain, const uint8_t *frame, size_t bytes);
 
 /* Fills in offsets, hashes of patches, count and size from the chain's bytes, which are its own: a damaged
  * chain is CORRUPT. `version` and the steps' held_sha256 are the caller's to set. */

@@ -157,6 +157,38 @@ static void test_blob_cache_shares_ends(void **state)
     blob_cache_clear(&cache);
 }
 
+static void test_blob_cache_keeps_to_its_bytes(void **state)
+{
+    (void)state;
+    static uint8_t content[1];
+    struct blob_cache cache = {0};
+    struct blob_views views;
+    uint8_t name[PROTO_SHA256_BYTES] = {0};
+    blob_cache_view(&cache, &views);
+    assert_int_equal(views.count, 0);
+    for (name[0] = 1; name[0] <= 3; name[0]++) { /* sizes are believed, so nothing is read */
+        struct blob_cache_entry *entry =
+            (struct blob_cache_entry *)(uintptr_t)put_blob(&cache, name[0]);
+        cache.owned += BLOB_CACHE_BYTES_MAX / 2u;
+        entry->owned += BLOB_CACHE_BYTES_MAX / 2u;
+    }
+    assert_non_null(put_blob(&cache, 4));
+    assert_null(find_blob(&cache, 1));
+    assert_null(find_blob(&cache, 2));
+    assert_non_null(find_blob(&cache, 3));
+    assert_non_null(find_blob(&cache, 4));
+    blob_cache_view(&cache, &views);
+    assert_int_equal(views.count, 2);
+    blob_cache_clear(&cache);
+    name[0] = 3;
+    const struct blob_cache_entry *seen = blob_views_find(&views, name);
+    memcpy(content, seen->data, 1);
+    assert_int_equal(content[0], 3); /* lives as long as the view */
+    name[0] = 1;
+    assert_null(blob_views_find(&views, name));
+    blob_views_drop(&views);
+}
+
 static void test_receipt_cache(void **state)
 {
     (void)state;
@@ -249,6 +281,7 @@ int main(void)
         cmocka_unit_test(test_held_actions_wait_for_their_batch),
         cmocka_unit_test(test_blob_cache_keeps_what_is_used),
         cmocka_unit_test(test_blob_cache_shares_ends),
+        cmocka_unit_test(test_blob_cache_keeps_to_its_bytes),
         cmocka_unit_test(test_receipt_cache),
         cmocka_unit_test(test_run_table),
         cmocka_unit_test(test_log_lines_stay_whole),

@@ -179,6 +179,32 @@ static void test_values_that_no_frame_holds(void **state)
     assert_int_equal(downlink_make(&how, frame, held[2], &key), MYCEL_E_TOO_LARGE);
 }
 
+/* Frame by frame or all at once: the same chain. */
+static void test_chains_grow(void **state)
+{
+    (void)state;
+    struct downlink_chain grown = {.version = 0};
+    start();
+    for (uint32_t v = 2; v <= 5; v++) {
+        move(v, 0.01f);
+        (void)make(v, held[v - 1u]);
+    }
+    for (uint32_t i = 0; i < known.frames; i++) {
+        uint32_t at = known.steps[i].offset;
+        uint32_t end = i + 1u < known.frames ? known.steps[i + 1u].offset : known.bytes;
+        assert_int_equal(downlink_chain_add(&grown, chain + at, end - at - 1u), MYCEL_E_CORRUPT);
+        assert_int_equal(downlink_chain_add(&grown, chain + at, end - at), 0);
+    }
+    assert_int_equal(grown.frames, known.frames);
+    assert_int_equal(grown.bytes, known.bytes);
+    assert_memory_equal(grown.sha256, known.sha256, sizeof grown.sha256);
+    for (uint32_t i = 0; i < known.frames; i++) {
+        assert_int_equal(grown.steps[i].offset, known.steps[i].offset);
+        assert_memory_equal(grown.steps[i].patch_sha256, known.steps[i].patch_sha256,
+                            PROTO_SHA256_BYTES);
+    }
+}
+
 static void test_damaged_chains(void **state)
 {
     (void)state;
@@ -229,6 +255,7 @@ int main(void)
         cmocka_unit_test(test_same_arguments_same_frame),
         cmocka_unit_test(test_leap_is_a_key_frame),
         cmocka_unit_test(test_values_that_no_frame_holds),
+        cmocka_unit_test(test_chains_grow),
         cmocka_unit_test(test_damaged_chains),
         cmocka_unit_test(test_offers_and_names),
     };

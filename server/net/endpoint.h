@@ -11,7 +11,7 @@
  *   allowance.c so many a second
  *   message.c   CoAP <-> struct    block.c     Block options, blobs
  *   exchange.c  request -> reply   pending.c   requests that wait
- *   shelf.c     blobs in demand
+ *   shelf.c     blobs in demand    turn.c      once a turn of the loop
  *   upload.c    PUT with Block1    body.c, bodies.c  partial bodies
  *   endpoint.c  opens, ticks, closes
  *

@@ -10,6 +10,7 @@
 
 #include "common/assert.h"
 #include "server/net/endpoint.h"
+#include "server/net/turn.h"
 #include "server/net/upload.h"
 #include "server/net/worker.h"
 
@@ -32,9 +33,8 @@ struct net {
     struct worker *worker[NET_WORKERS_MAX];
     unsigned opened;  /* workers below exist */
     unsigned running; /* … and have not said goodbye */
-    uv_prepare_t prepare;
-    uv_check_t check;
-    unsigned handles; /* of ours, not yet closed */
+    struct turn turn;
+    unsigned open; /* of the turn and the shell's mailbox */
     bool closing;
     void (*closed)(void *user);
     void *closed_user;
@@ -77,19 +77,10 @@ static int config_complete(struct net_config *config)
 
 /* --- Letters of the workers ---------------------------------------------------------------------- */
 
-static void post(struct net *net)
+static void post(void *user)
 {
+    struct net *net = user;
     (void)siblings_post(net->siblings, net->siblings->workers);
-}
-
-static void on_prepare(uv_prepare_t *handle)
-{
-    post(handle->data);
-}
-
-static void on_check(uv_check_t *handle)
-{
-    post(handle->data);
 }
 
 static void net_free(struct net *net)
@@ -109,21 +100,25 @@ static void net_free(struct net *net)
     }
 }
 
-static void on_handle_closed(uv_handle_t *handle)
+static void on_part_closed(void *user)
 {
-    struct net *net = handle->data;
-    if (--net->handles == 0) {
+    struct net *net = user;
+    if (--net->open == 0) {
         mailbox_deinit(&net->siblings->box[net->siblings->workers]);
         net_free(net);
     }
 }
 
-/* No worker is left. */
-static void close_handles(struct net *net)
+static void on_bell_closed(uv_handle_t *bell)
 {
-    mailbox_shut(&net->siblings->box[net->siblings->workers], on_handle_closed);
-    uv_close((uv_handle_t *)&net->prepare, on_handle_closed);
-    uv_close((uv_handle_t *)&net->check, on_handle_closed);
+    on_part_closed(bell->data);
+}
+
+/* No worker is left. */
+static void close_parts(struct net *net)
+{
+    mailbox_shut(&net->siblings->box[net->siblings->workers], on_bell_closed);
+    turn_close(&net->turn, on_part_closed);
 }
 
 static void read_request(struct net *net, struct letter_request *letter)
@@ -154,7 +149,7 @@ static void read_goodbye(struct net *net, unsigned worker)
         for (unsigned i = 0; i < net->opened; i++) {
             worker_free(net->worker[i]);
         }
-        close_handles(net);
+        close_parts(net);
     }
 }
 
@@ -195,13 +190,8 @@ static int open_siblings(struct net *net, uv_loop_t *loop, const struct net_conf
     if (error != 0) {
         return error;
     }
-    (void)uv_prepare_init(loop, &net->prepare); /* these four cannot fail */
-    (void)uv_check_init(loop, &net->check);
-    net->prepare.data = net;
-    net->check.data = net;
-    (void)uv_prepare_start(&net->prepare, on_prepare);
-    (void)uv_check_start(&net->check, on_check);
-    net->handles = 3;
+    turn_open(&net->turn, loop, post, net);
+    net->open = 2;
     return 0;
 }
 
@@ -234,7 +224,7 @@ static int open_workers(struct net *net, const struct net_config *config)
 /* What was opened is closed; the rest of it when the loop runs. */
 static void open_failed(struct net *net)
 {
-    if (net->handles == 0) {
+    if (net->open == 0) {
         net_free(net);
         return;
     }
@@ -246,7 +236,7 @@ static void open_failed(struct net *net)
         worker_close(net->worker[i]);
     }
     if (net->running == 0) {
-        close_handles(net);
+        close_parts(net);
     }
 }
 

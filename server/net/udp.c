@@ -14,6 +14,7 @@
 #include <mycel/error.h>
 
 #include "common/assert.h"
+#include "server/net/turn.h"
 #include "server/net/udp_local.h"
 #include "server/net/udp_socket.h"
 
@@ -38,9 +39,8 @@ struct udp {
     unsigned sockets;
     uint16_t port;
     bool closing;
-    unsigned handles; /* libuv handles not yet closed */
-    uv_prepare_t prepare;
-    uv_check_t check;
+    unsigned open; /* of the turn and the sockets' polls */
+    struct turn turn;
     struct net_stats *stats;
     udp_receive_fn receive;
     void *user;
@@ -199,14 +199,9 @@ void udp_send(struct udp *udp, const struct address *to, const uint8_t *bytes, s
     udp->stats->bytes_out += count + address_header_bytes(to);
 }
 
-static void udp_on_prepare(uv_prepare_t *handle)
+static void udp_on_turn(void *user)
 {
-    udp_flush(handle->data);
-}
-
-static void udp_on_check(uv_check_t *handle)
-{
-    udp_flush(handle->data);
+    udp_flush(user);
 }
 
 /* --- Receiving ----------------------------------------------------------------------------------- */
@@ -282,7 +277,7 @@ static int udp_add(struct udp *udp, uv_loop_t *loop, const struct net_config *co
     }
     s->poll.data = s;
     udp->sockets++;
-    udp->handles++;
+    udp->open++;
     return uv_poll_start(&s->poll, UV_READABLE, udp_on_readable) == 0 ? 0 : MYCEL_E_IO;
 }
 
@@ -299,13 +294,8 @@ int udp_open(struct udp **out, uv_loop_t *loop, const struct net_config *config,
     udp->user = user;
     udp->port = config->port;
     udp->joins = true;
-    (void)uv_prepare_init(loop, &udp->prepare); /* these four cannot fail */
-    (void)uv_check_init(loop, &udp->check);
-    udp->prepare.data = udp;
-    udp->check.data = udp;
-    udp->handles = 2;
-    (void)uv_prepare_start(&udp->prepare, udp_on_prepare);
-    (void)uv_check_start(&udp->check, udp_on_check);
+    turn_open(&udp->turn, loop, udp_on_turn, udp);
+    udp->open = 1;
     for (unsigned i = 0; i < config->addresses; i++) {
         int error = udp_add(udp, loop, config, config->address[i]);
         if (error != 0) {
@@ -317,19 +307,23 @@ int udp_open(struct udp **out, uv_loop_t *loop, const struct net_config *config,
     return 0;
 }
 
-static void udp_on_closed(uv_handle_t *handle)
+static void udp_on_closed(void *user)
 {
-    struct udp *udp = handle->type == UV_POLL ? ((struct udp_socket *)handle->data)->udp
-                                              : (struct udp *)handle->data;
-    if (--udp->handles > 0) {
+    struct udp *udp = user;
+    if (--udp->open > 0) {
         return;
     }
     void (*closed)(void *) = udp->closed;
-    void *user = udp->closed_user;
+    void *closed_user = udp->closed_user;
     free(udp);
     if (closed != NULL) {
-        closed(user);
+        closed(closed_user);
     }
+}
+
+static void udp_on_poll_closed(uv_handle_t *poll)
+{
+    udp_on_closed(((struct udp_socket *)poll->data)->udp);
 }
 
 void udp_close(struct udp *udp, void (*closed)(void *user), void *user)
@@ -340,11 +334,10 @@ void udp_close(struct udp *udp, void (*closed)(void *user), void *user)
     udp->closed = closed;
     udp->closed_user = user;
     for (unsigned i = 0; i < udp->sockets; i++) {
-        uv_close((uv_handle_t *)&udp->socket[i].poll, udp_on_closed);
+        uv_close((uv_handle_t *)&udp->socket[i].poll, udp_on_poll_closed);
         (void)close(udp->socket[i].fd); /* uv_close has already taken it out of the poll set */
     }
-    uv_close((uv_handle_t *)&udp->prepare, udp_on_closed);
-    uv_close((uv_handle_t *)&udp->check, udp_on_closed);
+    turn_close(&udp->turn, udp_on_closed);
 }
 
 uint16_t udp_port(const struct udp *udp)

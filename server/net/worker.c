@@ -10,24 +10,23 @@
 #include "common/assert.h"
 #include "server/net/demux.h"
 #include "server/net/exchange.h"
+#include "server/net/turn.h"
 
 #define WORKER_STATS_MS 100u
-#define WORKER_HANDLES 3u /* bell, prepare, check */
 
 struct worker {
     struct siblings *siblings;
     struct net_callbacks shell; /* only keys and log lines are asked of it directly */
     unsigned number;
     uv_loop_t loop;
-    uv_prepare_t prepare;
-    uv_check_t check;
+    struct turn turn;
     struct endpoint *endpoint; /* NULL: closed */
     uint16_t port;
     uv_thread_t thread;
     atomic_bool must_close; /* what cannot wait for memory; the bell has been rung */
     atomic_bool must_kick_all;
     struct letter *goodbye; /* written at the end, when there may be no memory */
-    unsigned handles;       /* of ours, not yet closed */
+    unsigned open;          /* of the turn and the mailbox */
     uv_mutex_t stats_lock;
     struct net_stats stats; /* under the lock */
     uint64_t stats_at_ms;
@@ -94,10 +93,15 @@ static int on_admit(void *user, const struct net_request *request, uint64_t byte
 
 /* --- From the others ----------------------------------------------------------------------------- */
 
-static void on_handle_closed(uv_handle_t *handle)
+static void on_part_closed(void *user)
 {
-    struct worker *worker = handle->data;
-    worker->handles--;
+    struct worker *worker = user;
+    worker->open--;
+}
+
+static void on_bell_closed(uv_handle_t *bell)
+{
+    on_part_closed(bell->data);
 }
 
 static void publish(struct worker *worker)
@@ -112,9 +116,8 @@ static void on_endpoint_closed(void *user)
 {
     struct worker *worker = user;
     worker->endpoint = NULL;
-    mailbox_shut(&worker->siblings->box[worker->number], on_handle_closed);
-    uv_close((uv_handle_t *)&worker->prepare, on_handle_closed);
-    uv_close((uv_handle_t *)&worker->check, on_handle_closed);
+    mailbox_shut(&worker->siblings->box[worker->number], on_bell_closed);
+    turn_close(&worker->turn, on_part_closed);
 }
 
 static void close_endpoint(struct worker *worker)
@@ -182,36 +185,26 @@ static void on_bell(uv_async_t *bell)
 
 /* --- The loop ------------------------------------------------------------------------------------ */
 
-/* Before the loop sleeps and after it has polled, as udp.c does with datagrams. */
-static void post(struct worker *worker)
+static void on_turn(void *user)
 {
-    uint32_t lost = siblings_post(worker->siblings, worker->number);
-    if (worker->endpoint != NULL) {
-        worker->endpoint->stats.drops[NET_DROP_SEND] += lost;
-    }
-}
-
-static void on_prepare(uv_prepare_t *handle)
-{
-    struct worker *worker = handle->data;
+    struct worker *worker = user;
     uint64_t now_ms = uv_now(&worker->loop);
-    post(worker);
-    if (worker->endpoint != NULL && now_ms >= worker->stats_at_ms + WORKER_STATS_MS) {
+    uint32_t lost = siblings_post(worker->siblings, worker->number);
+    if (worker->endpoint == NULL) {
+        return;
+    }
+    worker->endpoint->stats.drops[NET_DROP_SEND] += lost;
+    if (now_ms >= worker->stats_at_ms + WORKER_STATS_MS) {
         worker->stats_at_ms = now_ms;
         publish(worker);
     }
-}
-
-static void on_check(uv_check_t *handle)
-{
-    post(handle->data);
 }
 
 static void run(void *user)
 {
     struct worker *worker = user;
     (void)uv_run(&worker->loop, UV_RUN_DEFAULT);
-    MYCEL_ASSERT(worker->handles == 0);
+    MYCEL_ASSERT(worker->open == 0);
     siblings_write(worker->siblings, worker->number, worker->siblings->workers, worker->goodbye);
     worker->goodbye = NULL;
     (void)siblings_post(worker->siblings, worker->number);
@@ -219,20 +212,15 @@ static void run(void *user)
 
 /* --- Life ---------------------------------------------------------------------------------------- */
 
-static int open_handles(struct worker *worker)
+static int open_parts(struct worker *worker)
 {
     int error =
         mailbox_open(&worker->siblings->box[worker->number], &worker->loop, on_bell, worker);
     if (error != 0) {
         return error;
     }
-    (void)uv_prepare_init(&worker->loop, &worker->prepare); /* these four cannot fail */
-    (void)uv_check_init(&worker->loop, &worker->check);
-    worker->prepare.data = worker;
-    worker->check.data = worker;
-    (void)uv_prepare_start(&worker->prepare, on_prepare);
-    (void)uv_check_start(&worker->check, on_check);
-    worker->handles = WORKER_HANDLES;
+    turn_open(&worker->turn, &worker->loop, on_turn, worker);
+    worker->open = 2;
     return 0;
 }
 
@@ -273,7 +261,7 @@ int worker_open(struct worker **out, struct siblings *siblings, const struct net
         free(worker);
         return MYCEL_E_NO_MEMORY;
     }
-    int error = open_handles(worker);
+    int error = open_parts(worker);
     if (error == 0) {
         error = open_endpoint(worker, config);
     }
@@ -294,7 +282,7 @@ void worker_abort(struct worker *worker)
 {
     if (worker->endpoint != NULL) {
         close_endpoint(worker);
-    } else if (worker->handles > 0) {
+    } else if (worker->open > 0) {
         on_endpoint_closed(worker);
     }
     (void)uv_run(&worker->loop, UV_RUN_DEFAULT);

@@ -20,7 +20,8 @@
  *
  * Invariants:
  *   SLEEP, CHECKIN           no job: the journal's phase is NONE
- *   FETCH, TRAIN             the phase is LEASED; the model area holds progress.fetched good bytes
+ *   FETCH, TRAIN             the phase is LEASED; progress.fetched bytes of what is fetched (the model or a
+ *                            patch, then c) are in its area
  *   ENCODED, UPLOAD, RECEIPT the phase is ENCODED; the body area is durable and never changes again
  *   REKEY                    what holds for the state that it came from
  *   wake_ms                  no request is started before it, in any state

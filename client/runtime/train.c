@@ -5,6 +5,8 @@
  */
 #include "client/runtime/internal.h"
 
+#include "common/codec/half.h"
+
 #define TRAIN_STEPS_PER_POLL 16u
 #define TRAIN_IDLE_RECHECK_MS 30000u
 
@@ -64,12 +66,6 @@ static int load(struct client *c)
     return t->position < c->job.params;
 }
 
-/* Finite without a math library: infinity minus itself is NaN. */
-static bool is_finite(float x)
-{
-    return x - x == 0.0f;
-}
-
 static int step(struct client *c)
 {
     struct client_train *t = &c->in.train;
@@ -80,7 +76,7 @@ static int step(struct client *c)
     }
     struct mycel_train_result result = {0};
     c->port->trainer->result(c->port->trainer_ctx, &result);
-    if (!is_finite(result.loss_first) || !is_finite(result.loss_last)) {
+    if (!float_is_finite(result.loss_first) || !float_is_finite(result.loss_last)) {
         return MYCEL_E_NONFINITE;
     }
     if (result.samples == 0 || result.samples > PROTO_SAMPLES_MAX) {

@@ -25,10 +25,16 @@ void reply_busy(struct shell *shell, net_reply_id id)
     reply_busy_body(shell, id, NULL);
 }
 
-void reply_busy_body(struct shell *shell, net_reply_id id, uint8_t *body)
+struct net_response reply_of_busy(void)
 {
     struct net_response response = NET_RESPONSE(NET_CODE(5, 3));
     response.max_age_s = BUSY_MAX_AGE_S;
+    return response;
+}
+
+void reply_busy_body(struct shell *shell, net_reply_id id, uint8_t *body)
+{
+    struct net_response response = reply_of_busy();
     response.body = body;
     net_reply(shell->net, id, &response);
 }

@@ -130,12 +130,6 @@ static int recall(struct shell *shell, const struct engine_action_lookup *lookup
     return MYCEL_E_AGAIN;
 }
 
-static void refuse_later(struct net_response *refusal)
-{
-    *refusal = NET_RESPONSE(NET_CODE(5, 3));
-    refusal->max_age_s = 1;
-}
-
 static void refuse_with_receipt(struct net_response *refusal, const uint8_t *receipt, size_t bytes)
 {
     *refusal = NET_RESPONSE(NET_CODE(2, 4));
@@ -152,7 +146,7 @@ static int refuse_with_old_receipt(struct shell *shell, const struct engine_acti
     if (rc == 0) {
         refuse_with_receipt(refusal, found->receipt, found->bytes);
     } else if (rc == MYCEL_E_AGAIN) {
-        refuse_later(refusal);
+        *refusal = reply_of_busy();
     } else {
         const struct engine_action_problem problem = {.status = MYCEL_E_LEASE};
         reply_fill_problem(refusal, &problem, shell->scratch, sizeof shell->scratch);
@@ -175,7 +169,7 @@ int request_admit(void *user, const struct net_request *request, uint64_t bytes,
     struct engine_action answer;
     if (shell->rebuilding || ticket_has_body(&shell->tickets, entry->device, key) ||
         query(shell, entry->device, key, bytes, &answer) < 0) {
-        refuse_later(refusal);
+        *refusal = reply_of_busy();
         return 1;
     }
     switch (answer.type) {

@@ -122,6 +122,8 @@ void reply_busy(struct shell *shell, net_reply_id id);
 void reply_busy_body(struct shell *shell, net_reply_id id, uint8_t *body);
 void reply_receipt_bytes(struct shell *shell, net_reply_id id, uint8_t code, const void *receipt,
                          size_t bytes);
+/* 5.03: ask again in a second. */
+struct net_response reply_of_busy(void);
 /* Code and payload for a refusal; the payload is written to `out`. */
 void reply_fill_problem(struct net_response *response, const struct engine_action_problem *problem,
                         uint8_t *out, size_t cap);

@@ -2,6 +2,7 @@
 #include "script.h"
 
 #include "enrol_script.h"
+#include "rotate_script.h"
 
 #include "common/crypto/sha256.h"
 #include "common/rng.h"
@@ -80,6 +81,9 @@ static int ensure_devices(struct script *s)
                                              : store_device_find(s->store, identity, &device);
         if (code == MYCEL_E_NOT_FOUND) {
             code = store_device_enroll(s->store, identity, "", psk, sizeof psk, i, &id);
+        }
+        if (code == MYCEL_OK && i == SCRIPT_ROTATED) {
+            code = rotate_script_run(s, identity, i);
         }
         if (code != MYCEL_OK) {
             return code;
@@ -377,6 +381,11 @@ int script_check(struct script *s)
         char identity[16];
         identity_of(SCRIPT_SELF_ENROLLED, identity);
         code = enrol_script_check(s, identity);
+    }
+    if (code == MYCEL_OK) {
+        char identity[16];
+        identity_of(SCRIPT_ROTATED, identity);
+        code = rotate_script_check(s, identity);
     }
     return code != MYCEL_OK ? code : store_verify(s->store);
 }

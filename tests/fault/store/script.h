@@ -11,9 +11,20 @@
 #define SCRIPT_ROUNDS 3
 #define SCRIPT_DEVICES 4
 #define SCRIPT_SELF_ENROLLED 2 /* the one that comes with a token */
+#define SCRIPT_ROTATED 3       /* the one that gets other keys */
 
 /* How far the device that enrols itself was told that it is. */
 enum script_enrolment { SCRIPT_NOTHING, SCRIPT_TOKEN, SCRIPT_ENROLLED, SCRIPT_SPENT };
+
+/* … and the one that gets other keys. */
+enum script_rotation {
+    SCRIPT_FIRST_KEY,
+    SCRIPT_SECOND_DUE,
+    SCRIPT_SECOND_OFFERED,
+    SCRIPT_SECOND_KEY,
+    SCRIPT_THIRD_OFFERED,
+    SCRIPT_THIRD_KEY
+};
 
 struct script {
     const char *folder;
@@ -23,6 +34,7 @@ struct script {
     bool acknowledged[SCRIPT_ROUNDS + 1][SCRIPT_DEVICES + 1];
     bool published[SCRIPT_ROUNDS + 1];
     enum script_enrolment enrolment;
+    enum script_rotation rotation;
     /* Findings. */
     unsigned lost;
     unsigned doubled;

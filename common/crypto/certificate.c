@@ -191,6 +191,17 @@ static void check_use(struct certificate_check *check, const mbedtls_x509_crt *f
 
 /* ---- the whole */
 
+static bool is_issued_by_one_of(const mbedtls_x509_crt *link, const mbedtls_x509_crt *ca)
+{
+    for (; ca != NULL; ca = ca->next) {
+        if (link->issuer_raw.len == ca->subject_raw.len &&
+            memcmp(link->issuer_raw.p, ca->subject_raw.p, ca->subject_raw.len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A certificate whose issuer nobody knows had no signature verified. It takes as long as the others
  * nevertheless: one is verified, with the wrong key, and what comes out does not matter. */
 static void verify_in_vain(const mbedtls_x509_crt *first, const mbedtls_x509_crt *ca)
@@ -226,7 +237,7 @@ void certificate_check_link(struct certificate_check *check, const mbedtls_x509_
         return;
     }
     if (check->links == 1) { /* alone: unknown issuer, or itself among the CAs, which is no chain */
-        if (check->ca != NULL) {
+        if (check->ca != NULL && !is_issued_by_one_of(link, check->ca)) {
             verify_in_vain(link, check->ca);
         }
         find(check, true, CERTIFICATE_UNTRUSTED);

@@ -41,7 +41,7 @@
     X(NAME, "without a name that can be used")                                                     \
     X(OTHER_NAME, "another's")                                                                     \
     X(NOT_ENROLLED, "no active device that comes with a certificate")                              \
-    X(KEY, "does not belong to the private key")
+    X(KEY, "does not belong to the key")
 
 enum certificate_fault {
 #define CERTIFICATE_FAULT_ENUM(name, text) CERTIFICATE_##name,

@@ -80,7 +80,7 @@ static const struct config_key keys[] = {
           .max = PATH_MAX - 1, IN(serve.crl),
           .help = "What that CA has revoked (PEM); read at the start"),
     SERVE(.name = "certificate-handshakes", .type = SETTING_COUNT, .argument = "N",
-          .fallback = "100", .min = 1, .max = 100000, IN(serve.certificate_handshakes),
+          .fallback = "50", .min = 1, .max = 100000, IN(serve.certificate_handshakes),
           .help = "Handshakes with certificates begun in a second; others have to wait"),
     SERVE(.name = "workers", .type = SETTING_COUNT, .argument = "N", .fallback = "1", .min = 1,
           .max = 64, IN(serve.workers),

@@ -28,7 +28,7 @@ struct daemon_options {
     uint32_t root_samples;   /* drawn from it, the same ones for a whole run; 0: all */
     const struct pem_texts *certificates; /* the coordinator's, and the CA of devices that come
                                              with one; NULL: all devices have keys */
-    uint32_t certificate_handshakes;      /* … begun in a second at most; default 100 */
+    uint32_t certificate_handshakes;      /* … begun in a second at most; default 50 */
     uint32_t sessions_max;                /* DTLS sessions; default 10,000 */
     unsigned workers;        /* threads of the endpoint; default 1, at most DAEMON_WORKERS_MAX */
     uint32_t keep_versions;  /* of each run keep their parameters, and tagged ones; 0: all */

@@ -107,7 +107,8 @@ void certificates_begin(struct endpoint *endpoint, const uint8_t *hello, size_t 
 
 /* --- A peer's chain ------------------------------------------------------------------------------ */
 
-static void say_refused(struct endpoint *endpoint, const struct certificate_check *check)
+static void say_refused(struct endpoint *endpoint, const char *identity,
+                        enum certificate_fault fault)
 {
     struct certificates *certificates = endpoint->dtls.certificates;
     uint64_t now_ms = endpoint_now_ms(endpoint);
@@ -116,8 +117,8 @@ static void say_refused(struct endpoint *endpoint, const struct certificate_chec
         return;
     }
     allowance_take(&certificates->lines, now_ms);
-    const char *name = check->identity[0] != '\0' ? check->identity : "nobody";
-    const char *why = certificate_fault_text(check->fault);
+    const char *name = identity[0] != '\0' ? identity : "nobody";
+    const char *why = certificate_fault_text(fault);
     if (certificates->unsaid > 0) {
         endpoint_log(endpoint, NET_LOG_WARN,
                      "certificate of %s refused: %s (and %u more since the last line)", name, why,
@@ -133,6 +134,11 @@ static void start_check(struct certificates *certificates, const struct net_call
     certificates->check = (struct certificate_check){.role = CERTIFICATE_OF_DEVICE,
                                                      .wall_ms = callbacks->wall_ms(callbacks->user),
                                                      .ca = &certificates->credentials.ca};
+}
+
+void certificates_unproved(struct endpoint *endpoint, const char *identity)
+{
+    say_refused(endpoint, identity, CERTIFICATE_KEY);
 }
 
 int certificates_verify(struct endpoint *endpoint, struct session *session,
@@ -158,8 +164,10 @@ int certificates_verify(struct endpoint *endpoint, struct session *session,
         session_set_identity(session, (const unsigned char *)check->identity,
                              strlen(check->identity));
     } else {
-        *flags = MBEDTLS_X509_BADCERT_OTHER;
-        say_refused(endpoint, check);
+        bool unfit = check->fault == CERTIFICATE_USAGE || check->fault == CERTIFICATE_ALGORITHM;
+        *flags = unfit ? MBEDTLS_X509_BADCERT_OTHER : 0;
+        session_refuse(session);
+        say_refused(endpoint, check->identity, check->fault);
     }
     *check = (struct certificate_check){0};
     return 0;

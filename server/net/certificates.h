@@ -8,8 +8,11 @@
  * are dropped, and their senders repeat them); and no more than one try, for a certificate that is
  * refused ends the handshake.
  *
- * Whatever is wrong, the peer hears one alert, access_denied, after the same work. The operator
- * hears why, in so many lines a second.
+ * Whatever is wrong, the peer hears one alert, access_denied. Certificates travel in clear, so anybody may
+ * come with anybody's: whether a name is enrolled shall be known only to who has its key. So a
+ * certificate that is refused for what it says, or for who signed it, is not answered before its key was proved, and then
+ * like one whose proof is wrong. Only what no coordinator would take (algorithms, uses) is answered at
+ * once. The operator hears why, in so many lines a second.
  */
 #ifndef MYCEL_SERVER_NET_CERTIFICATES_H
 #define MYCEL_SERVER_NET_CERTIFICATES_H
@@ -53,8 +56,11 @@ bool certificates_must_wait(struct endpoint *endpoint, const uint8_t *hello, siz
 void certificates_begin(struct endpoint *endpoint, const uint8_t *hello, size_t count);
 
 /* The library's verification callback, for one link of a peer's chain. Gives the session its identity if
- * the whole chain is good, else makes the handshake fail. Returns 0. */
+ * the whole chain is good, else refuses it. Returns 0. */
 int certificates_verify(struct endpoint *endpoint, struct session *session,
                         const mbedtls_x509_crt *link, int depth, uint32_t *flags);
+
+/* A good certificate, of `identity`, came with a wrong proof. */
+void certificates_unproved(struct endpoint *endpoint, const char *identity);
 
 #endif

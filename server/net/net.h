@@ -174,7 +174,7 @@ struct net_config {
     uint32_t body_expiry_ms;    /* an upload without a new block. Default 900,000 */
     const struct pem_texts *certificates;  /* the coordinator's own, and the CA (and CRL) of
                                       devices with certificates; read by net_open only. NULL: none */
-    uint32_t certificate_handshakes_per_s; /* begun; more wait. Default 100 */
+    uint32_t certificate_handshakes_per_s; /* begun; more wait. Default 50 */
     const char *well_known; /* text of /.well-known/core (RFC 6690), copied; NULL: 4.04 */
     struct net_callbacks callbacks;
 };

@@ -27,6 +27,7 @@ struct session {
     uint64_t identity_hash;  /* of the handshake's identity, with the key that is tried */
     uint8_t key_index;
     uint8_t key_count; /* 0: none known */
+    bool refused;      /* the certificate is not good enough: ends when its key was looked at */
 };
 
 /* --- The library's callbacks --------------------------------------------------------------------- */
@@ -142,6 +143,7 @@ static void session_spare(struct session *session)
     session->peer = NULL;
     session->to = NULL;
     session->key_count = 0;
+    session->refused = false;
     session->timer_final_ms = 0;
     if (pool->count < SESSION_SPARES_MAX) {
         pool->spare[pool->count++] = session;
@@ -223,12 +225,40 @@ enum session_result session_hello(struct session *session, const struct address 
     return usable ? SESSION_DONE : SESSION_FAILED;
 }
 
+/* The certificate is refused, or what was to prove it: one answer for both. */
+static int deny(struct session *session)
+{
+    (void)mbedtls_ssl_send_alert_message(&session->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                         MBEDTLS_SSL_ALERT_MSG_ACCESS_DENIED);
+    return MBEDTLS_ERR_X509_CERT_VERIFY_FAILED;
+}
+
+/* mbedtls_ssl_handshake, with a look in between: whoever comes with a certificate that is refused goes on
+ * up to the proof that it has the key, and learns no more than one whose proof is wrong. */
+static int advance(struct session *session)
+{
+    mbedtls_ssl_context *ssl = &session->ssl;
+    int result = 0;
+    while (result == 0 && !mbedtls_ssl_is_handshake_over(ssl)) { /* each step is another state */
+        int before = ssl->MBEDTLS_PRIVATE(state);
+        result = mbedtls_ssl_handshake_step(ssl);
+        bool proved = before == MBEDTLS_SSL_CERTIFICATE_VERIFY && !wants_more(result);
+        if (proved && (session->refused || result != 0)) {
+            if (!session->refused) {
+                certificates_unproved(session->endpoint, session->peer->identity);
+            }
+            return deny(session);
+        }
+    }
+    return result;
+}
+
 enum session_result session_handshake(struct session *session, const uint8_t *bytes, size_t count)
 {
     session_feed(session, bytes, count);
     int result = MBEDTLS_ERR_SSL_WANT_READ;
     for (int step = 0; step < SESSION_STEPS_MAX && wants_more(result); step++) {
-        result = mbedtls_ssl_handshake(&session->ssl);
+        result = advance(session);
         if (session->endpoint->dtls.in == NULL) {
             break;
         }
@@ -292,6 +322,11 @@ void session_set_identity(struct session *session, const unsigned char *identity
 {
     memcpy(session->peer->identity, identity, bytes);
     session->peer->identity[bytes] = '\0';
+}
+
+void session_refuse(struct session *session)
+{
+    session->refused = true;
 }
 
 const char *session_identity(const struct session *session)

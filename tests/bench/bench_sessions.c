@@ -1,11 +1,12 @@
 /*
  * What sessions cost the coordinator's endpoint: a handshake, a small request at 10 and at 10,000 of
  * them, one that restores a parked session, memory for each, all of them coming back at once, and
- * devices amid a flood of ClientHellos. libcoap's coap-server goes first and does what it can of the same; its
+ * devices amid a flood of ClientHellos; and the same of devices with certificates. libcoap's coap-server goes first and does what it can of the same; its
  * figures are the references.
  *
  *   bench_sessions [seconds of the flood, 30] [sessions in the end, 100,000]
  */
+#include "tests/bench/sessions/certificates.h"
 #include "tests/bench/sessions/sessions.h"
 
 #include <math.h>
@@ -400,6 +401,18 @@ static void measure_workers(unsigned workers)
     server_stop(&server);
 }
 
+static void measure_certified(double flood_s)
+{
+    struct certificate_costs costs = measure_certificates(flood_s);
+    print("handshake_certificate", costs.handshake_us, "us", 0, 0);
+    print("handshake_certificate_crl", costs.handshake_crl_us, "us", 0, 0);
+    print("session_bytes_certificate", costs.parked_bytes, "B", 0, 1024);
+    print("certificate_flood_begun", costs.flood_begun_per_s, "1/s", 0, 0);
+    print("certificate_flood_server_cpu", costs.flood_server_cpu * 100, "%", 0, 0);
+    print("certificate_flood_psk_success", costs.flood_psk_success, "%", 0, 99);
+    print("certificate_flood_psk_p99", costs.flood_psk_p99_ms, "ms", 0, 2000);
+}
+
 int main(int argc, char **argv)
 {
     double flood_s = argc > 1 ? strtod(argv[1], NULL) : FLOOD_S;
@@ -407,6 +420,7 @@ int main(int argc, char **argv)
     if (end <= MANY || end > SESSIONS_MAX) {
         die("between 10,001 and 100,000 sessions");
     }
+    measure_certified(flood_s);
     struct reference reference = measure_libcoap();
     struct server server = server_start(1);
     static struct crowd crowd;

@@ -56,12 +56,8 @@ int client_socket(const struct server *server)
     return fd;
 }
 
-static void credentials(mbedtls_ssl_config *config, uint32_t index, bool cid)
+static void basics(mbedtls_ssl_config *config, const int *ciphers, bool cid)
 {
-    static const int ciphers[] = {MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8, 0};
-    static const char key[] = "sixteen-byte-key";
-    char identity[24];
-    snprintf(identity, sizeof identity, "bench-%u", index);
     mbedtls_ssl_config_init(config);
     (void)mbedtls_ssl_config_defaults(config, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_DATAGRAM,
                                       MBEDTLS_SSL_PRESET_DEFAULT);
@@ -70,20 +66,24 @@ static void credentials(mbedtls_ssl_config *config, uint32_t index, bool cid)
     if (cid) {
         (void)mbedtls_ssl_conf_cid(config, CID_BYTES, MBEDTLS_SSL_UNEXPECTED_CID_IGNORE);
     }
+}
+
+static void credentials(mbedtls_ssl_config *config, uint32_t index, bool cid)
+{
+    static const int ciphers[] = {MBEDTLS_TLS_PSK_WITH_AES_128_CCM_8, 0};
+    static const char key[] = "sixteen-byte-key";
+    char identity[24];
+    snprintf(identity, sizeof identity, "bench-%u", index);
+    basics(config, ciphers, cid);
     (void)mbedtls_ssl_conf_psk(config, (const unsigned char *)key, 16, (unsigned char *)identity,
                                strlen(identity));
 }
 
-struct client *client_new(uint32_t index, int fd, bool cid)
+/* The configuration is complete. */
+static void open_client(struct client *c, uint32_t index, bool cid)
 {
-    struct client *c = calloc(1, sizeof *c);
     unsigned char own[CID_BYTES];
-    if (c == NULL) {
-        die("no memory");
-    }
     memcpy(own, &index, sizeof own);
-    c->fd = fd;
-    credentials(&c->config, index, cid);
     mbedtls_ssl_init(&c->ssl);
     if (mbedtls_ssl_setup(&c->ssl, &c->config) != 0 ||
         (cid && mbedtls_ssl_set_cid(&c->ssl, MBEDTLS_SSL_CID_ENABLED, own, CID_BYTES) != 0)) {
@@ -91,6 +91,36 @@ struct client *client_new(uint32_t index, int fd, bool cid)
     }
     mbedtls_ssl_set_bio(&c->ssl, c, on_send, on_receive, NULL);
     mbedtls_ssl_set_timer_cb(&c->ssl, c, on_set_timer, on_get_timer);
+}
+
+static struct client *new_client(int fd)
+{
+    struct client *c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        die("no memory");
+    }
+    c->fd = fd;
+    return c;
+}
+
+struct client *client_new(uint32_t index, int fd, bool cid)
+{
+    struct client *c = new_client(fd);
+    credentials(&c->config, index, cid);
+    open_client(c, index, cid);
+    return c;
+}
+
+struct client *client_new_certified(uint32_t index, int fd, struct credentials *own)
+{
+    static const int ciphers[] = {MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8, 0};
+    struct client *c = new_client(fd);
+    basics(&c->config, ciphers, true);
+    if (credentials_configure(own, &c->config) != 0) {
+        die("no memory");
+    }
+    open_client(c, index, true);
+    (void)mbedtls_ssl_set_hostname(&c->ssl, "fleet.example");
     return c;
 }
 

@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <uv.h>
@@ -51,17 +52,32 @@ static int on_admit(void *user, const struct net_request *request, uint64_t byte
     return 1;
 }
 
-static void serve(int port_pipe, unsigned workers)
+static bool on_certificate(void *user, const char *identity)
+{
+    return (void)user, (void)identity, true;
+}
+
+static uint64_t on_wall_ms(void *user)
+{
+    return (void)user, (uint64_t)time(NULL) * 1000u;
+}
+
+static void serve(int port_pipe, unsigned workers, const struct pem_texts *texts, unsigned per_s)
 {
     uv_loop_t loop;
-    struct net_config config = {
-        .address = {"127.0.0.1"},
-        .addresses = 1,
-        .workers = workers,
-        .peers_max = SESSIONS_MAX + SESSIONS_MAX / 8,
-        .live_max = LIVE_MAX,
-        .park_after_ms = 600000,
-        .callbacks = {.psk_lookup = on_lookup, .handler = on_request, .body_admit = on_admit}};
+    struct net_config config = {.address = {"127.0.0.1"},
+                                .addresses = 1,
+                                .workers = workers,
+                                .peers_max = SESSIONS_MAX + SESSIONS_MAX / 8,
+                                .live_max = texts != NULL ? 1 : LIVE_MAX,
+                                .park_after_ms = 600000,
+                                .certificates = texts,
+                                .certificate_handshakes_per_s = per_s,
+                                .callbacks = {.psk_lookup = on_lookup,
+                                              .certificate_lookup = on_certificate,
+                                              .wall_ms = on_wall_ms,
+                                              .handler = on_request,
+                                              .body_admit = on_admit}};
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     prctl(PR_SET_NAME, "endpoint");
     if (uv_loop_init(&loop) != 0 || net_open(&net, &loop, &config) != 0) {
@@ -74,13 +90,13 @@ static void serve(int port_pipe, unsigned workers)
     uv_run(&loop, UV_RUN_DEFAULT);
 }
 
-struct server server_start(unsigned workers)
+static struct server start(unsigned workers, const struct pem_texts *texts, unsigned per_s)
 {
     struct server server = {0};
     int port_pipe[2];
     server.pid = pipe(port_pipe) == 0 ? fork() : -1;
     if (server.pid == 0) {
-        serve(port_pipe[1], workers);
+        serve(port_pipe[1], workers, texts, per_s);
         _exit(0);
     }
     if (read(port_pipe[0], &server.port, sizeof server.port) != (ssize_t)sizeof server.port) {
@@ -89,6 +105,16 @@ struct server server_start(unsigned workers)
     close(port_pipe[0]);
     close(port_pipe[1]);
     return server;
+}
+
+struct server server_start(unsigned workers)
+{
+    return start(workers, NULL, 0);
+}
+
+struct server server_start_certified(const struct pem_texts *texts, unsigned per_s)
+{
+    return start(1, texts, per_s);
 }
 
 /* --- libcoap's ----------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 
 #include <mbedtls/ssl.h>
 
+#include "common/crypto/credentials.h"
 #include "server/net/net.h"
 
 #define SESSIONS_MAX 100000u
@@ -37,6 +38,10 @@ struct report {
 
 /* Our endpoint, which answers every GET with four bytes. */
 struct server server_start(unsigned workers);
+
+/* The same with certificates, `per_s` such handshakes a second (0: the default). One session stays as
+ * it is, the others are parked. */
+struct server server_start_certified(const struct pem_texts *texts, unsigned per_s);
 
 /* libcoap's coap-server with a key; false when this build has none. */
 bool server_start_libcoap(struct server *out);
@@ -64,6 +69,7 @@ int client_socket(const struct server *server);
 
 /* `cid`: with connection ids, of which its own is `index`. */
 struct client *client_new(uint32_t index, int fd, bool cid);
+struct client *client_new_certified(uint32_t index, int fd, struct credentials *credentials);
 void client_free(struct client *c);
 
 /* One step of a handshake: 1 done, 0 waiting, -1 failed. */

@@ -14,6 +14,7 @@ static _Thread_local struct {
     bool sticky;
     bool fired;
     bool inside;
+    unsigned count;
 } fault;
 
 void alloc_fault_arm(unsigned nth, bool sticky)
@@ -21,6 +22,12 @@ void alloc_fault_arm(unsigned nth, bool sticky)
     fault.remaining = nth;
     fault.sticky = sticky;
     fault.fired = false;
+    fault.count = 0;
+}
+
+unsigned alloc_fault_count(void)
+{
+    return fault.count;
 }
 
 bool alloc_fault_fired(void)
@@ -43,6 +50,7 @@ static bool fails(void)
     if (!fault.inside) {
         return false;
     }
+    fault.count++;
     if (fault.fired && fault.sticky) {
         return true;
     }

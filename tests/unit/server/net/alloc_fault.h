@@ -14,6 +14,9 @@ void alloc_fault_arm(unsigned nth, bool sticky);
 /* Whether an allocation was made to fail since alloc_fault_arm. */
 bool alloc_fault_fired(void);
 
+/* Allocations counted since then. */
+unsigned alloc_fault_count(void);
+
 void alloc_fault_enter(void);
 void alloc_fault_leave(void);
 

@@ -27,6 +27,11 @@ void certified_remove(void)
     assert_int_equal(system(command), 0);
 }
 
+const char *certified_folder(void)
+{
+    return folder;
+}
+
 void certified_text(struct pem_text *text, const char *name)
 {
     char path[256];

@@ -18,6 +18,7 @@ static inline bool certified_device(unsigned device)
 /* Makes "ca", "coordinator" and these others; kinds as make.sh has them, separated by spaces. */
 void certified_make(const char *kinds);
 void certified_remove(void);
+const char *certified_folder(void);
 
 struct certified {
     struct pem_texts texts;

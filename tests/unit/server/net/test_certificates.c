@@ -3,15 +3,18 @@
 #include <mycel/error.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "server/net/certificates.h"
+#include "tests/unit/server/net/alloc_fault.h"
 #include "tests/unit/server/net/certified.h"
 #include "tests/unit/server/net/coap_message.h"
 
 #define ALERT_ACCESS_DENIED 49
 #define YEAR_MS (UINT64_C(365) * 86400u * 1000u)
+#define ALIKE 1.1 /* a signature more or less would be 1.3 */
 #define LINES CERTIFICATES_LINES_BURST
 
 static uint64_t now_wall_ms(void)
@@ -93,6 +96,34 @@ static void test_both_kinds_side_by_side(void **state)
     assert_string_equal(f.seen[1].identity, "dev-0600");
     certified_client_deinit(&c);
     client_deinit(&psk);
+    close_fixture();
+}
+
+/* A TLS library that shares no code with ours, and checks the coordinator by itself. */
+static void test_openssl_gets_in(void **state)
+{
+    (void)state;
+    char command[1024];
+    open_fixture(false);
+    snprintf(command, sizeof command,
+             "cd %s && (sleep 0.2; printf '\\100\\001\\000\\007\\261x'; sleep 0.3) |"
+             " timeout 10 openssl s_client -dtls1_2 -connect 127.0.0.1:%u -cert dev-0001.pem"
+             " -key dev-0001.key -CAfile ca.pem -verify_return_error -verify_hostname fleet.example"
+             " -cipher ECDHE-ECDSA-AES128-CCM8:@SECLEVEL=0 >openssl.out 2>&1",
+             certified_folder(), net_port(f.net));
+    FILE *openssl = popen(command, "w");
+    assert_non_null(openssl);
+    for (unsigned ms = 0; ms < 2 * WAIT_MS && fixture_stats(&f).drops[NET_DROP_SESSION_CLOSED] == 0;
+         ms += 10) {
+        fixture_run(&f, 10);
+    }
+    (void)pclose(openssl);
+    assert_int_equal(f.requests, 1);
+    assert_string_equal(f.seen[0].identity, "dev-0001");
+    assert_string_equal(f.seen[0].path, "/x");
+    snprintf(command, sizeof command, "grep -q '^Verification: OK' %s/openssl.out",
+             certified_folder());
+    assert_int_equal(system(command), 0);
     close_fixture();
 }
 
@@ -198,6 +229,54 @@ static void test_whatever_is_wrong_looks_alike(void **state)
     close_fixture();
 }
 
+/* --- … by the clock, too ------------------------------------------------------------------------- */
+
+/* What one handshake that is refused lets the endpoint compute; `key_of`: whose key proves it. Counted in
+ * allocations: a signature takes hundreds of them, and they do not depend on what else the machine does. */
+static unsigned refusal_work(const char *name, const char *key_of)
+{
+    struct certified_client c;
+    struct certified_client other;
+    certified_client_init(&c, &f, name, true);
+    certified_client_init(&other, &f, key_of, true);
+    mbedtls_pk_context own = c.credentials.key;
+    c.credentials.key = other.credentials.key;
+    alloc_fault_arm(0, false);
+    assert_false(client_handshake(&c.client, WAIT_MS));
+    unsigned work = alloc_fault_count();
+    assert_int_equal(c.client.alert, ALERT_ACCESS_DENIED);
+    c.credentials.key = own;
+    certified_client_deinit(&c);
+    certified_client_deinit(&other);
+    return work;
+}
+
+/* Whether a name is enrolled cannot be told from how long a refusal takes: a sniffed certificate of an
+ * enrolled device costs the endpoint as much as one that is revoked, unknown, or of another CA. */
+static void test_refusals_take_as_much(void **state)
+{
+    (void)state;
+    static const char *const kinds[][2] = {{"dev-0001", "dev-0002"}, {"dev-0018", "dev-0018"},
+                                           {"dev-0018", "dev-0002"}, {"stranger", "stranger"},
+                                           {"dev-0004", "dev-0004"}, {"dev-0005", "dev-0005"},
+                                           {"dev-0006", "dev-0006"}};
+    unsigned least = UINT32_MAX;
+    unsigned most = 0;
+    fixture_init(&f);
+    certified_init(&certified, &f, false);
+    f.config.certificate_handshakes_per_s = 100000;
+    fixture_open(&f);
+    f.revoked = "dev-0018";
+    for (unsigned i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        unsigned work = refusal_work(kinds[i][0], kinds[i][1]);
+        least = work < least ? work : least;
+        most = work > most ? work : most;
+    }
+    print_message("refusals: %u to %u allocations\n", least, most);
+    assert_true(most < least * ALIKE);
+    close_fixture();
+}
+
 /* The clock is the shell's. */
 static void test_time_decides(void **state)
 {
@@ -242,6 +321,9 @@ static void test_without_proof(void **state)
     mbedtls_pk_context own = c.credentials.key;
     c.credentials.key = other.credentials.key;
     assert_false(client_handshake(&c.client, WAIT_MS));
+    assert_int_equal(c.client.alert, ALERT_ACCESS_DENIED);
+    assert_string_equal(certified.line,
+                        "certificate of dev-0001 refused: does not belong to the key");
     c.credentials.key = own;
     assert_int_equal(fixture_stats(&f).sessions, 0);
     certified_client_deinit(&c);
@@ -314,7 +396,7 @@ static void test_what_does_not_fit_together(void **state)
     fixture_init(&f);
     certified_init(&certified, &f, true);
     certified_text(&texts->key, "dev-0001.key");
-    expect_open(MYCEL_E_INVALID, "private key: does not belong to the private key");
+    expect_open(MYCEL_E_INVALID, "private key: does not belong to the key");
     certified_text(&texts->own, "dev-0001.pem");
     expect_open(MYCEL_E_INVALID, "certificate: not made for this use");
     certified_text(&texts->own, "p384.pem");
@@ -362,9 +444,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_device_gets_in_and_is_parked),
         cmocka_unit_test(test_both_kinds_side_by_side),
+        cmocka_unit_test(test_openssl_gets_in),
         cmocka_unit_test(test_revocation_ends_the_session),
         cmocka_unit_test(test_a_newer_session_replaces),
         cmocka_unit_test(test_whatever_is_wrong_looks_alike),
+        cmocka_unit_test(test_refusals_take_as_much),
         cmocka_unit_test(test_time_decides),
         cmocka_unit_test(test_a_certificate_device_has_no_key),
         cmocka_unit_test(test_without_proof),

@@ -7,6 +7,7 @@
 #include <mycel/error.h>
 
 #include "common/assert.h"
+#include "proto/wire.h"
 #include "server/net/peer.h"
 
 #define BODY_BUCKETS 4096u /* a power of two; chains stay short up to some ten thousand uploads */
@@ -338,6 +339,21 @@ unsigned body_missing(struct body *body, uint32_t block_bytes, uint32_t out[BODY
         }
     }
     return found;
+}
+
+int body_status(struct body *body, uint8_t *out, size_t capacity)
+{
+    mycel_UploadStatus status = mycel_UploadStatus_init_zero;
+    if (body != NULL) {
+        status.size = (uint32_t)body->size;
+        status.block_bytes = body->block_bytes;
+        if (body->state == BODY_PARTIAL) {
+            uint32_t missing[BODY_MISSING_MAX];
+            status.missing_count = (pb_size_t)body_missing(body, body->block_bytes, missing);
+            memcpy(status.missing, missing, status.missing_count * sizeof missing[0]);
+        }
+    }
+    return WIRE_ENCODE(mycel_UploadStatus, &status, out, capacity);
 }
 
 void body_return(struct body_table *table, struct body *body, uint8_t *data, uint64_t now_ms)

@@ -108,6 +108,10 @@ bool body_is_complete(const struct body *body);
 /* The lowest missing blocks of `block_bytes` bytes; returns how many were written to `out`. */
 unsigned body_missing(struct body *body, uint32_t block_bytes, uint32_t out[BODY_MISSING_MAX]);
 
+/* Encodes the UploadStatus of a body: what is missing of it, in blocks of the size that came last. NULL: nothing
+ * is known of it. Returns the bytes written; NO_MEMORY when `capacity` is too small. */
+int body_status(struct body *body, uint8_t *out, size_t capacity);
+
 /* Hands the bytes of a complete body over: PARTIAL -> HANDED_OVER. The caller frees them. Never NULL,
  * also for an empty body. */
 uint8_t *body_take(struct body_table *table, struct body *body);

@@ -154,7 +154,7 @@ int exchange_answer(struct endpoint *endpoint, const struct exchange *exchange,
     return session_write(peer->session, out, (size_t)bytes);
 }
 
-static void answer_code(struct endpoint *endpoint, const struct exchange *exchange, uint8_t code)
+void exchange_answer_code(struct endpoint *endpoint, const struct exchange *exchange, uint8_t code)
 {
     struct net_response response = NET_RESPONSE(code);
     (void)exchange_answer(endpoint, exchange, &response);
@@ -335,7 +335,7 @@ static void exchange_serve(struct endpoint *endpoint, struct peer *peer, const s
         shelf_find(&endpoint->shelf, exchange.path, exchange.path_bytes, endpoint_now_ms(endpoint));
     endpoint->stats.requests++;
     if (refusal != 0) {
-        answer_code(endpoint, &exchange, refusal);
+        exchange_answer_code(endpoint, &exchange, refusal);
     } else if (is_well_known(m) && endpoint->well_known != NULL) {
         struct net_response core = NET_RESPONSE(NET_CODE(2, 5));
         core.content_format = PROTO_FORMAT_LINKS;

@@ -24,6 +24,9 @@ void exchange_receive(struct endpoint *endpoint, struct peer *peer, const uint8_
 int exchange_answer(struct endpoint *endpoint, const struct exchange *exchange,
                     const struct net_response *response);
 
+/* An answer that is nothing but its code. */
+void exchange_answer_code(struct endpoint *endpoint, const struct exchange *exchange, uint8_t code);
+
 /* Registers the request as waiting; NULL when it was answered 5.03 because too many are. */
 struct pending *exchange_wait(struct endpoint *endpoint, struct peer *peer,
                               const struct exchange *exchange);

@@ -15,9 +15,7 @@
 #include <string.h>
 
 #include <mycel/error.h>
-#include <pb_encode.h>
 
-#include "proto/mycel.pb.h"
 #include "server/net/endpoint.h"
 #include "server/net/exchange.h"
 
@@ -29,12 +27,6 @@ struct piece {
     uint64_t size; /* of the whole body, as far as this block knows */
     bool size_known;
 };
-
-static void answer(struct endpoint *endpoint, const struct exchange *exchange, uint8_t code)
-{
-    struct net_response response = NET_RESPONSE(code);
-    (void)exchange_answer(endpoint, exchange, &response);
-}
 
 static void answer_too_large(struct endpoint *endpoint, const struct exchange *exchange)
 {
@@ -70,23 +62,6 @@ static bool piece_read(struct piece *piece, const struct exchange *exchange,
 
 /* --- UploadStatus -------------------------------------------------------------------------------- */
 
-static int status_encode(struct body *body, uint8_t *out, size_t capacity)
-{
-    mycel_UploadStatus status = mycel_UploadStatus_init_zero;
-    if (body != NULL) {
-        status.size = (uint32_t)body->size;
-        status.block_bytes = body->block_bytes;
-        if (body->state == BODY_PARTIAL) {
-            uint32_t missing[BODY_MISSING_MAX];
-            status.missing_count = (pb_size_t)body_missing(body, body->block_bytes, missing);
-            memcpy(status.missing, missing, status.missing_count * sizeof missing[0]);
-        }
-    }
-    pb_ostream_t stream = pb_ostream_from_buffer(out, capacity);
-    return pb_encode(&stream, mycel_UploadStatus_fields, &status) ? (int)stream.bytes_written
-                                                                  : MYCEL_E_NO_MEMORY;
-}
-
 int upload_status(struct bodies *bodies, const struct net_request *request, uint8_t *out,
                   size_t capacity)
 {
@@ -95,13 +70,13 @@ int upload_status(struct bodies *bodies, const struct net_request *request, uint
     for (unsigned i = 0; i < request->segments; i++) {
         size_t bytes = strlen(request->segment[i]) + 1;
         if (bytes > sizeof path - key.path_bytes) {
-            return status_encode(NULL, out, capacity);
+            return body_status(NULL, out, capacity);
         }
         memcpy(path + key.path_bytes, request->segment[i], bytes);
         key.path_bytes += bytes;
     }
     struct body_table *table = bodies_lock(bodies, request->identity);
-    int bytes = status_encode(body_table_find(table, &key), out, capacity);
+    int bytes = body_status(body_table_find(table, &key), out, capacity);
     bodies_unlock(bodies, table);
     return bytes;
 }
@@ -118,7 +93,7 @@ static bool upload_may_begin(struct endpoint *endpoint, struct peer *peer,
     struct net_response refusal = NET_RESPONSE(NET_CODE(4, 3));
     struct pending *pending = NULL;
     if (!piece->size_known) {
-        answer(endpoint, exchange, NET_CODE(4, 0));
+        exchange_answer_code(endpoint, exchange, NET_CODE(4, 0));
         return false;
     }
     if (piece->size > endpoint->config.body_bytes_max) {
@@ -233,7 +208,7 @@ static enum upload_result upload_store(struct endpoint *endpoint, struct body_ta
         return UPLOAD_STORED;
     }
     if (!body_is_complete(body)) {
-        upload->status_bytes = status_encode(body, upload->status, sizeof upload->status);
+        upload->status_bytes = body_status(body, upload->status, sizeof upload->status);
         return UPLOAD_MISSING;
     }
     return upload_whole(endpoint, table, upload, body);
@@ -279,7 +254,7 @@ static void upload_answer(struct endpoint *endpoint, const struct upload *upload
 {
     switch (result) {
     case UPLOAD_STORED:
-        answer(endpoint, upload->exchange, NET_CODE(2, 31));
+        exchange_answer_code(endpoint, upload->exchange, NET_CODE(2, 31));
         break;
     case UPLOAD_MISSING:
         answer_missing(endpoint, upload);
@@ -293,11 +268,11 @@ static void upload_answer(struct endpoint *endpoint, const struct upload *upload
         if (upload->piece.last) {
             answer_busy(endpoint, upload->exchange, 1);
         } else {
-            answer(endpoint, upload->exchange, NET_CODE(2, 31));
+            exchange_answer_code(endpoint, upload->exchange, NET_CODE(2, 31));
         }
         break;
     case UPLOAD_UNFIT:
-        answer(endpoint, upload->exchange, NET_CODE(4, 0));
+        exchange_answer_code(endpoint, upload->exchange, NET_CODE(4, 0));
         break;
     case UPLOAD_TOO_LARGE:
         answer_too_large(endpoint, upload->exchange);
@@ -320,7 +295,7 @@ void upload_receive(struct endpoint *endpoint, struct peer *peer, const struct e
         return;
     }
     if (!piece_read(&upload.piece, exchange, message)) {
-        answer(endpoint, exchange, NET_CODE(4, 0));
+        exchange_answer_code(endpoint, exchange, NET_CODE(4, 0));
         return;
     }
     upload.key = (struct body_key){

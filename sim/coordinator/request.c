@@ -146,19 +146,6 @@ static bool read_upload(struct upload *u, const struct trip *t)
     return base64url_decode(key, strlen(key), u->key, sizeof u->key) >= 0;
 }
 
-static int encode_status(struct body *body, uint8_t *out, size_t capacity)
-{
-    mycel_UploadStatus status = mycel_UploadStatus_init_zero;
-    if (body != NULL) {
-        uint32_t missing[BODY_MISSING_MAX];
-        status.size = (uint32_t)body->size;
-        status.block_bytes = body->block_bytes;
-        status.missing_count = (pb_size_t)body_missing(body, body->block_bytes, missing);
-        memcpy(status.missing, missing, status.missing_count * sizeof missing[0]);
-    }
-    return WIRE_ENCODE(mycel_UploadStatus, &status, out, capacity);
-}
-
 static void hand_over(struct coordinator *c, uint32_t id, const struct upload *u, struct body *body)
 {
     const struct trip *t = trip_at(&c->world->trips, id);
@@ -217,7 +204,7 @@ static void take_block(struct coordinator *c, uint32_t id, const struct trip *t)
         answer_message(c, id, PROTO_CODE(2, 31), MYCEL_FORMAT_NONE, NULL, 0);
     } else if (!body_is_complete(body)) {
         uint8_t payload[PROTO_MESSAGE_BYTES_MAX];
-        int n = encode_status(body, payload, sizeof payload);
+        int n = body_status(body, payload, sizeof payload);
         answer_message(c, id, PROTO_CODE(4, 8), PROTO_FORMAT_MESSAGE, payload, n);
     } else {
         hand_over(c, id, &u, body);
@@ -232,7 +219,7 @@ static void give_status(struct coordinator *c, uint32_t id, const struct trip *t
     } else if (admit(c, id, u.key, 0, PROTO_CODE(2, 5))) {
         uint8_t payload[PROTO_MESSAGE_BYTES_MAX];
         struct body *body = body_table_find(&c->bodies, &u.body_key);
-        int n = encode_status(body, payload, sizeof payload);
+        int n = body_status(body, payload, sizeof payload);
         answer_message(c, id, PROTO_CODE(2, 5), PROTO_FORMAT_MESSAGE, payload, n);
     }
 }

@@ -6,9 +6,6 @@
 
 #include <string.h>
 
-#define CHECKIN_IDLE_RECHECK_MS 30000u
-#define CHECKIN_MODEL_BYTES_MAX (64u * 1024u * 1024u)
-
 static uint32_t samples_of(const struct client *c)
 {
     return c->port->trainer->samples(c->port->trainer_ctx);
@@ -39,14 +36,7 @@ uint32_t checkin_sleep_step(struct client *c)
         return 0;
     }
     /* Silence is cheaper than telling the coordinator that there is nothing to be had. */
-    uint32_t recheck = client_setting(c->config->idle_recheck_ms, CHECKIN_IDLE_RECHECK_MS);
-    uint32_t pause = window_between(c, recheck, recheck + recheck / 2u);
-    c->wake_ms = c->now_ms + pause;
-    struct mycel_event event = {.kind = MYCEL_EVENT_PAUSED,
-                                .wait_ms = pause,
-                                .text = conditions.idle ? "no training data" : "not idle"};
-    client_emit(c, &event);
-    return pause;
+    return client_wait_for_idle(c, conditions.idle ? "no training data" : "not idle");
 }
 
 static void fill_strings(mycel_CheckIn *m, const struct mycel_client_config *config)
@@ -70,7 +60,7 @@ static int encode_checkin(struct client *c)
         .protocol_max = PROTO_VERSION_MAX,
         .samples = samples_of(c),
         .codecs = lease_codecs(c),
-        .model_bytes_max = client_setting(c->config->model_bytes_max, CHECKIN_MODEL_BYTES_MAX),
+        .model_bytes_max = client_setting(c->config->model_bytes_max, CLIENT_MODEL_BYTES_MAX),
         .battery_percent = conditions.battery_percent,
         .idle = conditions.idle,
         .boot_count = c->progress.boot_count,

@@ -30,6 +30,8 @@
 
 #include <string.h>
 
+#define IDLE_RECHECK_MS 30000u
+
 static const struct client_state_ops table[] = {
     [MYCEL_CLIENT_SLEEP] = {"SLEEP", checkin_sleep_step, NULL},
     [MYCEL_CLIENT_CHECKIN] = {"CHECKIN", checkin_step, checkin_answer},
@@ -108,6 +110,16 @@ void client_pause(struct client *c, uint32_t pause_ms, int code, const char *tex
     struct mycel_event event = {
         .kind = MYCEL_EVENT_PROBLEM, .code = code, .wait_ms = pause_ms, .text = text};
     client_emit(c, &event);
+}
+
+uint32_t client_wait_for_idle(struct client *c, const char *why)
+{
+    uint32_t recheck = client_setting(c->config->idle_recheck_ms, IDLE_RECHECK_MS);
+    uint32_t pause = window_between(c, recheck, recheck + recheck / 2u);
+    c->wake_ms = c->now_ms + pause;
+    struct mycel_event event = {.kind = MYCEL_EVENT_PAUSED, .wait_ms = pause, .text = why};
+    client_emit(c, &event);
+    return pause;
 }
 
 void client_fail(struct client *c, int code, const char *text)

@@ -27,6 +27,7 @@
 #define CLIENT_FETCH_REPEATS_MAX 2u   /* downloads with a wrong hash before the lease is dropped */
 #define CLIENT_UPLOAD_REPEATS_MAX 8u  /* "blocks are missing" so often before pauses */
 
+#define CLIENT_MODEL_BYTES_MAX (64u * 1024u * 1024u) /* offered and accepted by default */
 #define CLIENT_TAG_BYTES 8u
 
 #define CLIENT_WINDOW_MAX_MS 604800000u /* nobody can put a device to sleep for more than a week */
@@ -253,6 +254,8 @@ void client_pause(struct client *c, uint32_t pause_ms, int code, const char *tex
 void client_abandon(struct client *c, int code, const char *text, const mycel_Window *window);
 /* Sleeps until a moment drawn from the window. Returns the pause. */
 uint32_t client_sleep(struct client *c, const mycel_Window *window);
+/* The owner's policy, or the data, say no: starts nothing for a while and says why. Returns the pause. */
+uint32_t client_wait_for_idle(struct client *c, const char *why);
 /* Sets when the lease ends, `deadline_ms` (untrusted) from now. */
 void client_lease_starts(struct client *c, uint64_t deadline_ms);
 bool client_lease_expired(const struct client *c);

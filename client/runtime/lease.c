@@ -8,7 +8,6 @@
 
 #define LEASE_EPOCHS_MAX 10000u
 #define LEASE_BATCH_MAX 65536u
-#define LEASE_MODEL_BYTES_MAX (64u * 1024u * 1024u)
 
 uint32_t lease_codecs(const struct client *c)
 {
@@ -60,7 +59,7 @@ static bool plan_is_sane(const mycel_Plan *plan)
 
 int lease_to_job(struct client_job *job, const mycel_Lease *lease, const struct client *c)
 {
-    uint32_t bytes_max = client_setting(c->config->model_bytes_max, LEASE_MODEL_BYTES_MAX);
+    uint32_t bytes_max = client_setting(c->config->model_bytes_max, CLIENT_MODEL_BYTES_MAX);
     if (!lease->has_plan || !plan_is_sane(&lease->plan) || lease->model[0] == '\0' ||
         lease->params == 0 || lease->deadline_ms == 0 ||
         lease->model_bytes != (uint64_t)lease->params * sizeof(float) ||

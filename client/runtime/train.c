@@ -8,7 +8,6 @@
 #include "common/codec/half.h"
 
 #define TRAIN_STEPS_PER_POLL 16u
-#define TRAIN_IDLE_RECHECK_MS 30000u
 
 /* 1: call again, 0: the stage is complete, <0: it failed. */
 typedef int (*stage_fn)(struct client *c);
@@ -129,16 +128,6 @@ static bool is_paused(struct client *c)
     return t->paused;
 }
 
-static uint32_t wait_for_idle(struct client *c)
-{
-    uint32_t recheck = client_setting(c->config->idle_recheck_ms, TRAIN_IDLE_RECHECK_MS);
-    uint32_t pause = window_between(c, recheck, recheck + recheck / 2u);
-    c->wake_ms = c->now_ms + pause;
-    struct mycel_event event = {.kind = MYCEL_EVENT_PAUSED, .wait_ms = pause, .text = "not idle"};
-    client_emit(c, &event);
-    return pause;
-}
-
 uint32_t train_step(struct client *c)
 {
     struct client_train *t = &c->in.train;
@@ -147,7 +136,7 @@ uint32_t train_step(struct client *c)
         return 0;
     }
     if (is_paused(c)) {
-        return wait_for_idle(c);
+        return client_wait_for_idle(c, "not idle");
     }
     int rc = stages[t->stage].run(c);
     if (rc < 0) {

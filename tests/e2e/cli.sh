@@ -126,6 +126,21 @@ says out 'revoked'
 run 3 device revoke nobody --state "$state"
 run 4 device enroll fan --state "$state" --key-out fan2.key
 says err 'and revoked'
+
+echo '--- certificates'
+run 0 device enroll gate --state "$state" --certificate --json
+json 'j["name"] == "gate" and j["key_file"] is None'
+run 4 device rotate gate --state "$state"
+run 2 device enroll lamp --state "$state" --certificate --key-out lamp.key
+says err 'makes no key'
+run 2 serve --state "$state" --certificate gate.pem
+says err 'only together'
+run 3 serve --state "$state" --certificate gate.pem --private-key gate.key --device-ca ca.pem
+says err 'gate.pem'
+run 2 client --certificate gate.pem --key-file gate.key --directory gate --data gate.csv
+says err 'another'
+run 2 client --certificate gate.pem --directory gate --data gate.csv
+says err '--coordinator-ca'
 chmod 755 "$state"
 run 4 device list --state "$state"
 chmod 700 "$state"

@@ -41,7 +41,13 @@ static void open_limits(struct certificates *certificates, const struct endpoint
     uint64_t now_ms = endpoint_now_ms(endpoint);
     uint32_t per_s = endpoint->config.certificate_handshakes_per_s;
     uint32_t burst = (uint32_t)((uint64_t)per_s * CERTIFICATES_BURST_MS / 1000u);
-    allowance_init(&certificates->handshakes, per_s, burst > 0 ? burst : 1, now_ms);
+    uint32_t host_per_s = per_s / CERTIFICATES_HOST_SHARE;
+    burst = burst > CERTIFICATES_HOST_SHARE ? burst : CERTIFICATES_HOST_SHARE;
+    allowance_init(&certificates->handshakes, per_s, burst, now_ms);
+    for (unsigned i = 0; i < CERTIFICATES_HOSTS; i++) {
+        allowance_init(&certificates->hosts[i], host_per_s > 0 ? host_per_s : 1,
+                       burst / CERTIFICATES_HOST_SHARE, now_ms);
+    }
     allowance_init(&certificates->lines, CERTIFICATES_LINES_PER_S, CERTIFICATES_LINES_BURST,
                    now_ms);
 }
@@ -89,19 +95,32 @@ void certificates_close(struct certificates *certificates)
 
 /* --- The budget ---------------------------------------------------------------------------------- */
 
-bool certificates_must_wait(struct endpoint *endpoint, const uint8_t *hello, size_t count)
+static struct allowance *host_of(struct endpoint *endpoint, const struct address *from)
 {
-    struct certificates *certificates = endpoint->dtls.certificates;
-    return certificates != NULL &&
-           !allowance_has(&certificates->handshakes, endpoint_now_ms(endpoint)) &&
-           hello_wants_certificate(hello, count);
+    uint64_t hash = address_host_hash(from, endpoint->peers.secret);
+    return &endpoint->dtls.certificates->hosts[hash & (CERTIFICATES_HOSTS - 1u)];
 }
 
-void certificates_begin(struct endpoint *endpoint, const uint8_t *hello, size_t count)
+bool certificates_must_wait(struct endpoint *endpoint, const struct address *from,
+                            const uint8_t *hello, size_t count)
+{
+    struct certificates *certificates = endpoint->dtls.certificates;
+    uint64_t now_ms = endpoint_now_ms(endpoint);
+    if (certificates == NULL || !hello_wants_certificate(hello, count)) {
+        return false;
+    }
+    return !allowance_has(&certificates->handshakes, now_ms) ||
+           !allowance_has(host_of(endpoint, from), now_ms);
+}
+
+void certificates_begin(struct endpoint *endpoint, const struct address *from, const uint8_t *hello,
+                        size_t count)
 {
     struct certificates *certificates = endpoint->dtls.certificates;
     if (certificates != NULL && hello_wants_certificate(hello, count)) {
-        allowance_take(&certificates->handshakes, endpoint_now_ms(endpoint));
+        uint64_t now_ms = endpoint_now_ms(endpoint);
+        allowance_take(&certificates->handshakes, now_ms);
+        allowance_take(host_of(endpoint, from), now_ms);
     }
 }
 

@@ -4,9 +4,9 @@
  * rules for a certificate are those of common/crypto/certificate.h, and who is enrolled is the shell's.
  *
  * Such a handshake costs some milliseconds on the loop, tens of times what one with a pre-shared key
- * does. So it takes three things: a right cookie; room in the second's budget (beyond it ClientHellos
- * are dropped, and their senders repeat them); and no more than one try, for a certificate that is
- * refused ends the handshake.
+ * does. So it takes three things: a right cookie; room in the second's budget, of which one host has half
+ * (beyond it ClientHellos are dropped, and their senders repeat them); and no more than one try, for a
+ * certificate that is refused ends the handshake.
  *
  * Whatever is wrong, the peer hears one alert, access_denied. Certificates travel in clear, so anybody may
  * come with anybody's: whether a name is enrolled shall be known only to who has its key. So a
@@ -23,10 +23,13 @@
 #include <stdint.h>
 
 #include "common/crypto/credentials.h"
+#include "server/net/address.h"
 #include "server/net/allowance.h"
 
 #define CERTIFICATES_BURST_MS                                                                      \
     100u /* of the budget may be spent at once: what the loop can stall for */
+#define CERTIFICATES_HOSTS 256u    /* told apart, by a keyed hash; a power of two */
+#define CERTIFICATES_HOST_SHARE 2u /* a host may have half of the budget: it may be a NAT */
 #define CERTIFICATES_LINES_PER_S 5u
 #define CERTIFICATES_LINES_BURST 20u
 
@@ -37,6 +40,7 @@ struct certificates {
     struct credentials credentials;
     struct certificate_check check; /* of the chain being verified; no link yet: all zero */
     struct allowance handshakes;
+    struct allowance hosts[CERTIFICATES_HOSTS];
     struct allowance lines;
     uint32_t unsaid; /* lines since the latest */
 };
@@ -50,10 +54,12 @@ int certificates_open(struct certificates **out, struct endpoint *endpoint);
 void certificates_close(struct certificates *certificates);
 
 /* Whether this ClientHello has to wait for the next second. */
-bool certificates_must_wait(struct endpoint *endpoint, const uint8_t *hello, size_t count);
+bool certificates_must_wait(struct endpoint *endpoint, const struct address *from,
+                            const uint8_t *hello, size_t count);
 
 /* It did not have to, and its cookie was right. */
-void certificates_begin(struct endpoint *endpoint, const uint8_t *hello, size_t count);
+void certificates_begin(struct endpoint *endpoint, const struct address *from, const uint8_t *hello,
+                        size_t count);
 
 /* The library's verification callback, for one link of a peer's chain. Gives the session its identity if
  * the whole chain is good, else refuses it. Returns 0. */

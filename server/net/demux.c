@@ -246,7 +246,7 @@ static void on_hello(struct endpoint *endpoint, const struct address *from,
         endpoint_drop(endpoint, NET_DROP_RECORD_REJECTED);
         return;
     }
-    if (certificates_must_wait(endpoint, bytes, count)) {
+    if (certificates_must_wait(endpoint, from, bytes, count)) {
         endpoint_drop(endpoint, NET_DROP_CERTIFICATE_BUDGET);
         return;
     }
@@ -256,7 +256,7 @@ static void on_hello(struct endpoint *endpoint, const struct address *from,
     }
     switch (session_hello(endpoint->listener->session, from, bytes, count)) {
     case SESSION_WANT:
-        certificates_begin(endpoint, bytes, count);
+        certificates_begin(endpoint, from, bytes, count);
         promote_listener(endpoint, from, record->random);
         break;
     case SESSION_DONE:

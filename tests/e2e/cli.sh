@@ -127,7 +127,7 @@ run 3 device revoke nobody --state "$state"
 run 4 device enroll fan --state "$state" --key-out fan2.key
 says err 'and revoked'
 
-echo '--- certificates'
+# Devices with certificates instead of keys.
 run 0 device enroll gate --state "$state" --certificate --json
 json 'j["name"] == "gate" and j["key_file"] is None'
 run 4 device rotate gate --state "$state"

@@ -29,6 +29,7 @@ static void open_fixture(bool crl)
 {
     fixture_init(&f);
     certified_init(&certified, &f, crl);
+    f.config.certificate_handshakes_per_s = 100000;
     fixture_open(&f);
 }
 
@@ -262,10 +263,7 @@ static void test_refusals_take_as_much(void **state)
                                            {"dev-0006", "dev-0006"}};
     unsigned least = UINT32_MAX;
     unsigned most = 0;
-    fixture_init(&f);
-    certified_init(&certified, &f, false);
-    f.config.certificate_handshakes_per_s = 100000;
-    fixture_open(&f);
+    open_fixture(false);
     f.revoked = "dev-0018";
     for (unsigned i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         unsigned work = refusal_work(kinds[i][0], kinds[i][1]);
@@ -377,6 +375,26 @@ static void test_the_budget(void **state)
     close_fixture();
 }
 
+/* Who floods from one host leaves half of the budget to the others. */
+static void test_a_host_has_half(void **state)
+{
+    (void)state;
+    struct certified_client c[3];
+    fixture_init(&f);
+    certified_init(&certified, &f, false);
+    f.config.certificate_handshakes_per_s = 1;
+    fixture_open(&f);
+    for (unsigned i = 0; i < 3; i++) {
+        f.client_host = i < 2 ? 1 : 2;
+        certified_client_init(&c[i], &f, i == 1 ? "dev-0002" : "dev-0001", true);
+        assert_int_equal(client_handshake(&c[i].client, i == 1 ? 100 : WAIT_MS), i != 1);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        certified_client_deinit(&c[i]);
+    }
+    close_fixture();
+}
+
 /* --- Opening ------------------------------------------------------------------------------------- */
 
 static void expect_open(int code, const char *line)
@@ -454,6 +472,7 @@ int main(void)
         cmocka_unit_test(test_without_proof),
         cmocka_unit_test(test_lines_are_limited),
         cmocka_unit_test(test_the_budget),
+        cmocka_unit_test(test_a_host_has_half),
         cmocka_unit_test(test_what_does_not_fit_together),
     };
     return cmocka_run_group_tests(tests, make, removed);

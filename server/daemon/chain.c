@@ -6,19 +6,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The chain's frames lead to consecutive versions, each of which has its row. */
+static int load_frames(struct store *reader, uint32_t run, uint32_t version,
+                       struct blob_content *out)
+{
+    memset(out, 0, sizeof *out);
+    int rc = store_chain_load(reader, run, version, NULL, 0, &out->bytes);
+    if (rc < 0) {
+        return rc;
+    }
+    size_t capacity = out->bytes;
+    out->owned = malloc(capacity);
+    out->data = out->owned;
+    rc = out->owned ? store_chain_load(reader, run, version, out->owned, capacity, &out->bytes)
+                    : MYCEL_E_NO_MEMORY;
+    if (rc < 0) {
+        blob_content_free(out);
+    }
+    return rc;
+}
+
+/* What each step leads to. */
 static int name_steps(struct store *reader, uint32_t run, struct downlink_chain *chain)
 {
-    for (uint32_t i = 0; i < chain->frames; i++) {
-        struct store_downlink row;
-        int rc =
-            chain->version + 1u < chain->frames
-                ? MYCEL_E_CORRUPT
-                : store_downlink_get(reader, run, chain->version + 1u + i - chain->frames, &row);
-        if (rc < 0) {
-            return rc == MYCEL_E_NOT_FOUND ? MYCEL_E_CORRUPT : rc;
-        }
-        memcpy(chain->steps[i].held_sha256, row.held_sha256, PROTO_SHA256_BYTES);
+    struct store_downlink rows[STORE_CHAIN_FRAMES_MAX];
+    int count = store_chain(reader, run, chain->version, rows);
+    if (count < 0 || (uint32_t)count != chain->frames) {
+        return count < 0 ? count : MYCEL_E_CORRUPT;
+    }
+    for (int i = 0; i < count; i++) {
+        memcpy(chain->steps[i].held_sha256, rows[i].held_sha256, PROTO_SHA256_BYTES);
     }
     return MYCEL_OK;
 }
@@ -28,25 +44,71 @@ static int name_steps(struct store *reader, uint32_t run, struct downlink_chain 
 static int chain_load(struct store *reader, uint32_t run, uint32_t version,
                       struct downlink_chain *chain)
 {
-    const struct blob_source source = {.reader = reader};
-    struct store_downlink row;
-    struct blob_content content = {.data = NULL};
+    struct blob_content content;
     memset(chain, 0, sizeof *chain);
-    int rc = store_downlink_get(reader, run, version, &row);
-    if (rc == 0) {
-        rc = blob_source_get(&source, row.chain_sha256, &content);
+    int rc = load_frames(reader, run, version, &content);
+    if (rc < 0) {
+        return rc;
     }
-    if (rc == 0) {
-        rc = downlink_chain_read(chain, content.data, content.bytes);
-        chain->version = version;
-    }
+    rc = downlink_chain_read(chain, content.data, content.bytes);
+    blob_content_free(&content);
+    chain->version = version;
     if (rc == 0) {
         rc = name_steps(reader, run, chain);
     }
     if (rc < 0) {
         memset(chain, 0, sizeof *chain);
     }
-    blob_content_free(&content);
+    return rc;
+}
+
+int chain_frames(const struct blob_source *source, uint32_t run, const struct downlink_chain *chain,
+                 struct blob_content *out)
+{
+    const struct blob_cache_entry *entry =
+        source->views ? blob_views_find(source->views, chain->sha256) : NULL;
+    if (entry) {
+        *out = (struct blob_content){.data = entry->data, .bytes = entry->bytes};
+        return MYCEL_OK;
+    }
+    int rc = load_frames(source->reader, run, chain->version, out);
+    if (rc == 0 && out->bytes != chain->bytes) {
+        blob_content_free(out);
+        rc = MYCEL_E_CORRUPT;
+    }
+    return rc;
+}
+
+static int add_up(const struct blob_content *frames, uint32_t params, struct blob_content *out)
+{
+    out->bytes = (size_t)params * sizeof(float);
+    out->owned = malloc(out->bytes);
+    out->data = out->owned;
+    int rc = out->owned ? downlink_held(frames->data, frames->bytes, params, out->owned)
+                        : MYCEL_E_NO_MEMORY;
+    if (rc < 0) {
+        blob_content_free(out);
+    }
+    return rc;
+}
+
+int chain_held(const struct blob_source *source, uint32_t run, const struct downlink_chain *chain,
+               uint32_t params, struct blob_content *out)
+{
+    const uint8_t *name = chain->steps[chain->frames - 1u].held_sha256;
+    const struct blob_cache_entry *entry =
+        source->views ? blob_views_find(source->views, name) : NULL;
+    if (entry) {
+        *out = (struct blob_content){.data = entry->data, .bytes = entry->bytes};
+        return MYCEL_OK;
+    }
+    struct blob_content frames;
+    memset(out, 0, sizeof *out);
+    int rc = chain_frames(source, run, chain, &frames);
+    if (rc == 0) {
+        rc = add_up(&frames, params, out);
+        blob_content_free(&frames);
+    }
     return rc;
 }
 
@@ -94,7 +156,6 @@ static int extend(const struct next *next, bool key, size_t frame_bytes, struct 
 /* What devices hold of the version before; nothing is not an error. */
 static int load_before(const struct chain_from *from, struct next *next)
 {
-    size_t model_bytes = (size_t)from->config->params * sizeof(float);
     int rc = MYCEL_OK;
     if (from->known && from->known->frames > 0 && from->known->version == from->base) {
         next->before = *from->known;
@@ -102,16 +163,13 @@ static int load_before(const struct chain_from *from, struct next *next)
         rc = chain_load(from->source->reader, from->run, from->base, &next->before);
     }
     if (rc == 0) {
-        rc = blob_source_get(from->source, next->before.sha256, &next->before_bytes);
+        rc = chain_frames(from->source, from->run, &next->before, &next->before_bytes);
     }
     if (rc == 0) {
-        const struct downlink_step *last = &next->before.steps[next->before.frames - 1u];
-        rc = blob_source_get(from->source, last->held_sha256, &next->before_held);
+        rc = chain_held(from->source, from->run, &next->before, from->config->params,
+                        &next->before_held);
     }
-    bool fits =
-        next->before_held.bytes == model_bytes && next->before_bytes.bytes == next->before.bytes;
-    if (rc == MYCEL_E_NOT_FOUND || rc == MYCEL_E_CORRUPT || (rc == 0 && !fits)) {
-        blob_content_free(&next->before_held);
+    if (rc == MYCEL_E_NOT_FOUND || rc == MYCEL_E_CORRUPT) {
         memset(&next->before, 0, sizeof next->before);
         rc = MYCEL_OK;
     }

@@ -13,6 +13,15 @@
  * another model than they would have without the error. Blocks. */
 int chain_load_newest(struct store *reader, uint32_t newest, struct run_entry *entry);
 
+/* The chain's frames, one behind the other, of a version whose chain is known. 0; NOT_FOUND, CORRUPT (the store has lost
+ * one), NO_MEMORY, the store's errors. Blocks. */
+int chain_frames(const struct blob_source *source, uint32_t run, const struct downlink_chain *chain,
+                 struct blob_content *out);
+
+/* What they lead to, `params` floats. Errors as above. Blocks. */
+int chain_held(const struct blob_source *source, uint32_t run, const struct downlink_chain *chain,
+               uint32_t params, struct blob_content *out);
+
 struct chain_from {
     const struct blob_source *source;
     const struct store_run_config *config;

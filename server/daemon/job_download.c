@@ -2,6 +2,7 @@
  * Models and patches that devices download: from memory, else read by one job on the pool, however many
  * devices ask for the same one at the same time.
  */
+#include "server/daemon/chain.h"
 #include "server/daemon/job.h"
 
 #include <stdlib.h>
@@ -14,29 +15,34 @@ struct waiter {
     uint8_t sha256[PROTO_SHA256_BYTES]; /* that it asked for: the blob's, or of a patch in it */
 };
 
+/* What is read for them: content under its own hash, or what a run's frames make. */
+enum what { WHAT_BLOB, WHAT_CHAIN, WHAT_HELD };
+
 struct download {
     struct job job;
-    struct download *next;  /* of those under way */
-    struct waiter *waiters; /* newest first */
-    uint8_t
-        blob[PROTO_SHA256_BYTES]; /* what is stored: the model, or the chain that a patch ends */
-    void *data;
-    size_t bytes;
+    struct download *next;            /* of those under way */
+    struct waiter *waiters;           /* newest first */
+    uint8_t blob[PROTO_SHA256_BYTES]; /* of what is read */
+    enum what what;
+    uint32_t run, params;        /* of a chain … */
+    struct downlink_chain chain; /* … which is this */
+    struct blob_content content;
 };
 
 /* --- on the pool ------------------------------------------------------------------------------ */
 
-static int load(struct store *reader, struct download *download)
+static int load(struct store *reader, struct download *d)
 {
-    uint64_t bytes;
-    int rc = store_blob_size(reader, download->blob, &bytes);
-    if (rc < 0) {
-        return rc;
+    const struct blob_source source = {.reader = reader};
+    switch (d->what) {
+    case WHAT_CHAIN:
+        return chain_frames(&source, d->run, &d->chain, &d->content);
+    case WHAT_HELD:
+        return chain_held(&source, d->run, &d->chain, d->params, &d->content);
+    case WHAT_BLOB:
+        break;
     }
-    download->data = malloc(bytes);
-    return download->data
-               ? store_blob_load(reader, download->blob, download->data, bytes, &download->bytes)
-               : MYCEL_E_NO_MEMORY;
+    return blob_source_get(&source, d->blob, &d->content);
 }
 
 static int run(struct job *base)
@@ -60,11 +66,11 @@ static const struct blob_cache_entry *find(struct shell *shell,
     if (entry) {
         return entry;
     }
-    uint32_t step = 0;
-    const struct downlink_chain *chain = run_table_patch(&shell->runs, sha256, &step);
-    const struct blob_cache_entry *whole =
-        chain ? blob_cache_find(&shell->blobs, chain->sha256) : NULL;
-    return whole ? blob_cache_put_end(&shell->blobs, sha256, whole, chain->steps[step].offset)
+    struct run_chain of;
+    const struct blob_cache_entry *whole = run_table_patch(&shell->runs, sha256, &of)
+                                               ? blob_cache_find(&shell->blobs, of.chain->sha256)
+                                               : NULL;
+    return whole ? blob_cache_put_end(&shell->blobs, sha256, whole, of.chain->steps[of.step].offset)
                  : NULL;
 }
 
@@ -104,8 +110,8 @@ static void done(struct job *base)
     struct shell *shell = base->shell;
     unlink_download(shell, download);
     if (base->status == 0) {
-        blob_cache_put(&shell->blobs, download->blob, download->data, download->bytes);
-        download->data = NULL;
+        blob_cache_put(&shell->blobs, download->blob, download->content.owned,
+                       download->content.bytes);
     }
     for (struct waiter *waiter = download->waiters, *next; waiter; waiter = next) {
         next = waiter->next;
@@ -114,32 +120,47 @@ static void done(struct job *base)
         }
         free(waiter);
     }
-    free(download->data);
     free(download);
 }
 
-/* The job that reads this blob; started if there is none. NULL: no memory, or too many jobs. */
-static struct download *download_of(struct shell *shell, const uint8_t blob[PROTO_SHA256_BYTES])
+static void describe(const struct shell *shell, const uint8_t sha256[PROTO_SHA256_BYTES],
+                     struct download *d)
 {
+    struct run_chain of;
+    d->what = run_table_patch(&shell->runs, sha256, &of)  ? WHAT_CHAIN
+              : run_table_held(&shell->runs, sha256, &of) ? WHAT_HELD
+                                                          : WHAT_BLOB;
+    memcpy(d->blob, d->what == WHAT_CHAIN ? of.chain->sha256 : sha256, PROTO_SHA256_BYTES);
+    if (d->what != WHAT_BLOB) {
+        d->run = of.entry->run.id;
+        d->params = of.entry->run.config.params;
+        d->chain = *of.chain;
+    }
+}
+
+/* The job that reads what is asked for; started if there is none. NULL: no memory, or too many jobs. */
+static struct download *download_of(struct shell *shell, const uint8_t sha256[PROTO_SHA256_BYTES])
+{
+    struct download *new = calloc(1, sizeof *new);
+    if (!new) {
+        return NULL;
+    }
+    new->job.run = run;
+    new->job.done = done;
+    describe(shell, sha256, new);
     for (struct download *d = shell->downloads; d; d = d->next) {
-        if (memcmp(d->blob, blob, PROTO_SHA256_BYTES) == 0) {
+        if (memcmp(d->blob, new->blob, PROTO_SHA256_BYTES) == 0) {
+            free(new);
             return d;
         }
     }
-    struct download *download = calloc(1, sizeof *download);
-    if (!download) {
+    if (job_start(shell, &new->job, false) < 0) {
+        free(new);
         return NULL;
     }
-    download->job.run = run;
-    download->job.done = done;
-    memcpy(download->blob, blob, PROTO_SHA256_BYTES);
-    if (job_start(shell, &download->job, false) < 0) {
-        free(download);
-        return NULL;
-    }
-    download->next = shell->downloads;
-    shell->downloads = download;
-    return download;
+    new->next = shell->downloads;
+    shell->downloads = new;
+    return new;
 }
 
 void job_download(struct shell *shell, const uint8_t sha256[PROTO_SHA256_BYTES], net_reply_id reply)
@@ -149,10 +170,8 @@ void job_download(struct shell *shell, const uint8_t sha256[PROTO_SHA256_BYTES],
         answer(shell, reply, entry);
         return;
     }
-    uint32_t step;
-    const struct downlink_chain *chain = run_table_patch(&shell->runs, sha256, &step);
     struct waiter *waiter = malloc(sizeof *waiter);
-    struct download *download = waiter ? download_of(shell, chain ? chain->sha256 : sha256) : NULL;
+    struct download *download = waiter ? download_of(shell, sha256) : NULL;
     if (!download) {
         free(waiter);
         reply_busy(shell, reply);

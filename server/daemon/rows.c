@@ -41,6 +41,16 @@ static const struct engine_action_round *committed_round(const struct rows *rows
     return NULL;
 }
 
+/* The chain's last frame is what is new in it. */
+static void add_frame(struct store_publish *publish, const struct run_held *held)
+{
+    const struct downlink_step *last = &held->known.steps[held->known.frames - 1u];
+    publish->frame = (const uint8_t *)held->chain + last->offset;
+    publish->frame_bytes = held->known.bytes - last->offset;
+    publish->frame_key = held->known.frames == 1;
+    memcpy(publish->held_sha256, last->held_sha256, sizeof publish->held_sha256);
+}
+
 static int write_publish(struct store *store, const struct rows *rows,
                          const struct engine_action_publish *row)
 {
@@ -51,10 +61,10 @@ static int write_publish(struct store *store, const struct rows *rows,
     struct store_publish publish = {.model = rows->sum->model,
                                     .model_bytes = rows->sum->model_bytes,
                                     .optimizer = rows->sum->state,
-                                    .optimizer_bytes = rows->sum->state_bytes,
-                                    .held = rows->sum->held.model,
-                                    .chain = rows->sum->held.chain,
-                                    .chain_bytes = rows->sum->held.known.bytes};
+                                    .optimizer_bytes = rows->sum->state_bytes};
+    if (rows->sum->held.model) {
+        add_frame(&publish, &rows->sum->held);
+    }
     translate_version(row, rows->wall_ms, &publish.version);
     translate_round(round, rows->wall_ms, &publish.round);
     uint8_t sha256[PROTO_SHA256_BYTES];

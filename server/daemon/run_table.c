@@ -95,31 +95,51 @@ const struct downlink_chain *run_entry_chain(const struct run_entry *entry, uint
     return NULL;
 }
 
-static int find_step(const struct downlink_chain *chain, const uint8_t sha256[PROTO_SHA256_BYTES])
+static bool leads_from(const struct downlink_chain *chain, const uint8_t *sha256, uint32_t *step)
 {
-    for (uint32_t i = 0; i < chain->frames; i++) {
-        if (memcmp(chain->steps[i].patch_sha256, sha256, PROTO_SHA256_BYTES) == 0) {
-            return (int)i;
+    for (*step = 0; *step < chain->frames; (*step)++) {
+        if (memcmp(chain->steps[*step].patch_sha256, sha256, PROTO_SHA256_BYTES) == 0) {
+            return true;
         }
     }
-    return MYCEL_E_NOT_FOUND;
+    return false;
 }
 
-const struct downlink_chain *run_table_patch(const struct run_table *table,
-                                             const uint8_t sha256[PROTO_SHA256_BYTES],
-                                             uint32_t *step)
+static bool leads_to(const struct downlink_chain *chain, const uint8_t *sha256, uint32_t *step)
+{
+    *step = chain->frames - 1u;
+    return chain->frames > 0 &&
+           memcmp(chain->steps[*step].held_sha256, sha256, PROTO_SHA256_BYTES) == 0;
+}
+
+static bool find_chain(const struct run_table *table, const uint8_t *sha256,
+                       bool (*fits)(const struct downlink_chain *chain, const uint8_t *sha256,
+                                    uint32_t *step),
+                       struct run_chain *out)
 {
     for (size_t i = 0; i < ENGINE_RUNS_MAX; i++) {
         const struct run_entry *entry = &table->entries[i];
         for (uint32_t k = 0; entry->used && k < RUN_CHAINS_KEPT; k++) {
-            int found = find_step(&entry->chains[k], sha256);
-            if (found >= 0) {
-                *step = (uint32_t)found;
-                return &entry->chains[k];
+            if (fits(&entry->chains[k], sha256, &out->step)) {
+                out->entry = entry;
+                out->chain = &entry->chains[k];
+                return true;
             }
         }
     }
-    return NULL;
+    return false;
+}
+
+bool run_table_patch(const struct run_table *table, const uint8_t sha256[PROTO_SHA256_BYTES],
+                     struct run_chain *out)
+{
+    return find_chain(table, sha256, leads_from, out);
+}
+
+bool run_table_held(const struct run_table *table, const uint8_t sha256[PROTO_SHA256_BYTES],
+                    struct run_chain *out)
+{
+    return find_chain(table, sha256, leads_to, out);
 }
 
 void run_table_clear(struct run_table *table)

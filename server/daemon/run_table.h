@@ -69,10 +69,19 @@ void run_entry_add_chain(struct run_entry *entry, const struct downlink_chain *c
 /* The chain of that version; NULL: there is none, or it is too old to be offered. */
 const struct downlink_chain *run_entry_chain(const struct run_entry *entry, uint32_t version);
 
-/* Finds the chain that a patch is the end of, in any run: NULL if none is, else the step where it begins. */
-const struct downlink_chain *run_table_patch(const struct run_table *table,
-                                             const uint8_t sha256[PROTO_SHA256_BYTES],
-                                             uint32_t *step);
+/* A chain that was found in some run. */
+struct run_chain {
+    const struct run_entry *entry;
+    const struct downlink_chain *chain;
+    uint32_t step;
+};
+
+/* Finds the chain that a patch is the end of, from `step` on. */
+bool run_table_patch(const struct run_table *table, const uint8_t sha256[PROTO_SHA256_BYTES],
+                     struct run_chain *out);
+/* Finds the chain that leads to what is held under that hash; `step` is its last. */
+bool run_table_held(const struct run_table *table, const uint8_t sha256[PROTO_SHA256_BYTES],
+                    struct run_chain *out);
 
 void run_table_clear(struct run_table *table);
 

@@ -180,6 +180,34 @@ int downlink_chain_read(struct downlink_chain *chain, const uint8_t *data, size_
     return MYCEL_OK;
 }
 
+static void add_frame(const struct codec_frame *frame, bool first, uint32_t params, float *held)
+{
+    float tile[TILE];
+    for (uint32_t at = 0; at < params; at += TILE) {
+        uint32_t count = params - at < TILE ? params - at : TILE;
+        codec_decode(frame, at, count, tile);
+        for (uint32_t i = 0; i < count; i++) {
+            held[at + i] = (first ? 0.0f : held[at + i]) + tile[i];
+        }
+    }
+}
+
+int downlink_held(const uint8_t *chain, size_t bytes, uint32_t params, float *held)
+{
+    size_t at = 0;
+    do {
+        struct codec_frame frame;
+        int length = frame_at(chain + at, bytes - at);
+        if (length < 0 || codec_open(&frame, chain + at, (size_t)length) < 0 ||
+            frame.header.params != params) {
+            return MYCEL_E_CORRUPT;
+        }
+        add_frame(&frame, at == 0, params, held);
+        at += (size_t)length;
+    } while (at < bytes);
+    return MYCEL_OK;
+}
+
 struct downlink_offer downlink_offer(const struct downlink_chain *chain, uint32_t params,
                                      const uint8_t held[PROTO_HELD_BYTES])
 {

@@ -85,6 +85,10 @@ struct downlink_offer {
     uint32_t bytes;
 };
 
+/* What devices hold at the end of a chain of a model of that size, to the bit as downlink_make said. CORRUPT: not all of
+ * its frames are of such a model. */
+int downlink_held(const uint8_t *chain, size_t bytes, uint32_t params, float *held);
+
 /* For a device that says it holds `held` (the first PROTO_HELD_BYTES of its hash; zeros: nothing). Neither whole
  * nor bytes: it holds the newest. */
 struct downlink_offer downlink_offer(const struct downlink_chain *chain, uint32_t params,

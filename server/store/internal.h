@@ -46,6 +46,9 @@ int store_migrate(struct store *store, int target);
 
 /* The SQL of each migration: schema i becomes schema i + 1 by migrations[i]. */
 #define STORE_MIGRATIONS STORE_SCHEMA
+/* The frame of a version that is being published, with its row. */
+int store_downlink_add(struct store *store, const struct store_publish *publish);
+
 extern const char *const store_migration_001;
 extern const char *const store_migration_002;
 extern const char *const store_migration_003;
@@ -54,6 +57,7 @@ extern const char *const store_migration_005;
 extern const char *const store_migration_006;
 extern const char *const store_migration_007;
 extern const char *const store_migration_008;
+extern const char *const store_migration_009;
 
 /*
  * One execution of a prepared statement. Parameters are bound, and columns read, from left to right.

@@ -7,8 +7,9 @@
 static int step(struct store *store, int from)
 {
     const char *const migrations[STORE_MIGRATIONS] = {
-        store_migration_001, store_migration_002, store_migration_003, store_migration_004,
-        store_migration_005, store_migration_006, store_migration_007, store_migration_008};
+        store_migration_001, store_migration_002, store_migration_003,
+        store_migration_004, store_migration_005, store_migration_006,
+        store_migration_007, store_migration_008, store_migration_009};
     int code = store_exec(store, migrations[from]);
     if (code == MYCEL_OK) {
         char stamp[96];

@@ -206,10 +206,8 @@
     X(BLOB_RETAIN, SQL_KEPT "UPDATE blobs SET data = NULL WHERE data IS NOT NULL" \
         " AND sha256 NOT IN (SELECT sha256 FROM kept UNION SELECT optimizer_sha256 FROM kept" \
         " WHERE optimizer_sha256 IS NOT NULL" \
-        " UNION SELECT held_sha256 FROM downlinks d JOIN kept k ON k.run = d.run" \
-        " AND k.number = d.version" \
-        " UNION SELECT chain_sha256 FROM downlinks d JOIN kept k ON k.run = d.run" \
-        " AND k.number = d.version)") \
+        " UNION SELECT frame_sha256 FROM downlinks d JOIN kept k ON k.run = d.run" \
+        " AND d.version BETWEEN k.number - 31 AND k.number)") \
     \
     X(VERSION_ADD, "INSERT INTO versions(run, number, kind, source, round, created_ms, sha256," \
         " parent, optimizer_sha256, accuracy, loss, samples)" \
@@ -220,10 +218,10 @@
     X(VERSION_NEWEST, SQL_VERSION_SELECT "WHERE run = ? ORDER BY number DESC LIMIT 1") \
     X(VERSION_LIST, SQL_VERSION_SELECT "WHERE run = ? ORDER BY number") \
     \
-    X(DOWNLINK_ADD, "INSERT INTO downlinks(run, version, held_sha256, chain_sha256)" \
-        " VALUES(?, ?, ?, ?)") \
-    X(DOWNLINK_GET, "SELECT run, version, held_sha256, chain_sha256 FROM downlinks" \
-        " WHERE run = ? AND version = ?") \
+    X(DOWNLINK_ADD, "INSERT INTO downlinks(run, version, key, held_sha256, frame_sha256)" \
+        " VALUES(?, ?, ?, ?, ?)") \
+    X(DOWNLINK_LIST, "SELECT run, version, key, held_sha256, frame_sha256 FROM downlinks" \
+        " WHERE run = ?1 AND version BETWEEN ?2 - 31 AND ?2 ORDER BY version DESC") \
     \
     X(TAG_SET, "INSERT INTO tags(run, name, version, set_ms) VALUES(?, ?, ?, ?)" \
         " ON CONFLICT(run, name) DO UPDATE SET version = excluded.version," \

@@ -31,7 +31,7 @@
 
 #define STORE_FILE "mycel.db"        /* name of the database in the state folder */
 #define STORE_APPLICATION 0x4D59434C /* PRAGMA application_id: "MYCL" */
-#define STORE_SCHEMA 8               /* PRAGMA user_version that this build writes */
+#define STORE_SCHEMA 9               /* PRAGMA user_version that this build writes */
 #define STORE_BUSY_MS_DEFAULT 5000u
 #define STORE_PROBLEM_BYTES 256 /* a message for a person, with its NUL */
 

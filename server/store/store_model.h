@@ -63,9 +63,13 @@ struct store_tag {
 struct store_downlink {
     uint32_t run;
     uint32_t version;
-    uint8_t held_sha256[PROTO_SHA256_BYTES];  /* f32 parameters */
-    uint8_t chain_sha256[PROTO_SHA256_BYTES]; /* update frames, from the key frame on */
+    bool key; /* its frame is added to zeros, else to what is held of the version before */
+    uint8_t held_sha256[PROTO_SHA256_BYTES];  /* f32 parameters; not stored */
+    uint8_t frame_sha256[PROTO_SHA256_BYTES]; /* update frame that leads there */
 };
+
+/* Frames from a key frame on, the next key frame left out. */
+#define STORE_CHAIN_FRAMES_MAX PROTO_PATCH_FRAMES_MAX
 
 /* The tag that store_promote() sets. */
 #define STORE_TAG_PROMOTED "promoted"
@@ -107,9 +111,11 @@ struct store_publish {
     const void *optimizer; /* NULL: the rule has no state */
     size_t optimizer_bytes;
     struct store_round round; /* becomes COMMITTED with this version */
-    const void *held;         /* NULL: devices are sent the version itself; as long as the model */
-    const void *chain;        /* with `held` */
-    size_t chain_bytes;
+    /* The frame that leads to what devices hold of it; NULL: they are sent the version itself. */
+    const void *frame;
+    size_t frame_bytes;
+    bool frame_key; /* it is added to zeros */
+    uint8_t held_sha256[PROTO_SHA256_BYTES];
 };
 
 /* Adds the blobs and the version, closes the round and drops the bodies that were counted in it.
@@ -117,9 +123,15 @@ struct store_publish {
 int store_publish(struct store *store, const struct store_publish *publish,
                   uint8_t sha256[PROTO_SHA256_BYTES]);
 
-/* What devices hold of that version. NOT_FOUND: the version itself. */
-int store_downlink_get(struct store *store, uint32_t run, uint32_t version,
-                       struct store_downlink *out);
+/* What leads to what devices hold of that version: its key frame's row and those since, oldest first, the last one
+ * the version's own. How many; NOT_FOUND: devices are sent the version itself; CORRUPT: one is missing. */
+int store_chain(struct store *store, uint32_t run, uint32_t version,
+                struct store_downlink rows[STORE_CHAIN_FRAMES_MAX]);
+
+/* Their frames, one behind the other. Without `data` only *bytes is set. NO_MEMORY if capacity is too small; else as
+ * store_chain and store_blob_load. */
+int store_chain_load(struct store *store, uint32_t run, uint32_t version, void *data,
+                     size_t capacity, size_t *bytes);
 
 /* Points a tag at a version (moving it if it exists), with an audit entry. INVALID name;
  * NOT_FOUND version. Tagged versions keep their blobs. */

@@ -158,44 +158,6 @@ int store_versions(struct store *store, uint32_t run,
     return result != MYCEL_OK ? result : code;
 }
 
-static int add_downlink(struct store *store, const struct store_publish *publish)
-{
-    uint8_t held[PROTO_SHA256_BYTES];
-    uint8_t chain[PROTO_SHA256_BYTES];
-    int code = store_blob_put(store, publish->held, publish->model_bytes, held);
-    if (code == MYCEL_OK) {
-        code = store_blob_put(store, publish->chain, publish->chain_bytes, chain);
-    }
-    if (code != MYCEL_OK) {
-        return code;
-    }
-    struct query q;
-    query_open(&q, store, SQL_DOWNLINK_ADD);
-    query_u64(&q, publish->version.run);
-    query_u64(&q, publish->version.number);
-    query_bytes(&q, held, sizeof held);
-    query_bytes(&q, chain, sizeof chain);
-    return query_run(&q);
-}
-
-int store_downlink_get(struct store *store, uint32_t run, uint32_t version,
-                       struct store_downlink *out)
-{
-    struct query q;
-    query_open(&q, store, SQL_DOWNLINK_GET);
-    query_u64(&q, run);
-    query_u64(&q, version);
-    bool found = query_row(&q) == 1;
-    if (found) {
-        out->run = query_get_u32(&q);
-        out->version = query_get_u32(&q);
-        query_get_bytes(&q, out->held_sha256, sizeof out->held_sha256);
-        query_get_bytes(&q, out->chain_sha256, sizeof out->chain_sha256);
-    }
-    int code = query_close(&q);
-    return code == MYCEL_OK && !found ? MYCEL_E_NOT_FOUND : code;
-}
-
 static int publish_parts(struct store *store, const struct store_publish *publish,
                          uint8_t sha256[PROTO_SHA256_BYTES])
 {
@@ -209,8 +171,8 @@ static int publish_parts(struct store *store, const struct store_publish *publis
     if (code == MYCEL_OK) {
         code = store_version_add(store, &version);
     }
-    if (code == MYCEL_OK && publish->held != NULL) {
-        code = add_downlink(store, publish);
+    if (code == MYCEL_OK && publish->frame != NULL) {
+        code = store_downlink_add(store, publish);
     }
     if (code == MYCEL_OK) {
         struct store_round round = publish->round;

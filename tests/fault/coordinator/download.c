@@ -8,6 +8,7 @@
 
 #include "common/codec/codec.h"
 #include "common/crypto/sha256.h"
+#include "server/daemon/chain.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -58,8 +59,8 @@ static int load_patch(struct fleet *fleet, const struct downlink_chain *chain,
 {
     uint8_t frames[CHAIN_BYTES_MAX];
     size_t bytes = 0;
-    int rc =
-        store_blob_load(fleet->coordinator.store, chain->sha256, frames, sizeof frames, &bytes);
+    int rc = store_chain_load(fleet->coordinator.store, COORDINATOR_RUN, chain->version, frames,
+                              sizeof frames, &bytes);
     if (rc < 0) {
         return rc;
     }
@@ -75,6 +76,20 @@ static int load_patch(struct fleet *fleet, const struct downlink_chain *chain,
     return MYCEL_OK;
 }
 
+static int load_held(struct fleet *fleet, const struct downlink_chain *chain,
+                     struct fleet_model *model)
+{
+    const struct blob_source source = {.reader = fleet->coordinator.store};
+    struct blob_content held;
+    int rc = chain_held(&source, COORDINATOR_RUN, chain, fleet->params, &held);
+    if (rc == 0) {
+        memcpy(model->values, held.data, held.bytes);
+        sha256(held.data, held.bytes, model->sha256);
+        blob_content_free(&held);
+    }
+    return rc;
+}
+
 /* As the daemon's reply and the client's fetch do. */
 static int load_delta(struct fleet *fleet, uint32_t id, const struct downlink_chain *chain)
 {
@@ -85,7 +100,7 @@ static int load_delta(struct fleet *fleet, uint32_t id, const struct downlink_ch
     struct downlink_offer offer = downlink_offer(chain, fleet->params, held);
     int rc = MYCEL_OK;
     if (!patches(id) || offer.whole) {
-        rc = load_whole(fleet, last->held_sha256, &device->model);
+        rc = load_held(fleet, chain, &device->model);
     } else if (offer.bytes > 0) {
         rc = load_patch(fleet, chain, &offer, &device->model);
     }

@@ -112,26 +112,25 @@ static int check_round(struct fleet *fleet, uint32_t number)
     return rc;
 }
 
-/* The stored chain leads to what is stored as held. */
+/* The stored frames lead to what is said to be held. */
 static int check_chain(struct fleet *fleet, uint32_t version)
 {
     struct store *store = fleet->coordinator.store;
-    struct store_downlink row;
+    struct store_downlink rows[STORE_CHAIN_FRAMES_MAX];
     uint8_t chain[4096], digest[PROTO_SHA256_BYTES];
-    float held[FLEET_PARAMS_MAX] = {0}, stored[FLEET_PARAMS_MAX];
+    float held[FLEET_PARAMS_MAX] = {0};
     size_t bytes = 0;
-    int rc = store_downlink_get(store, COORDINATOR_RUN, version, &row);
-    if (rc == 0) {
-        rc = store_blob_load(store, row.chain_sha256, chain, sizeof chain, &bytes);
-    }
+    int frames = store_chain(store, COORDINATOR_RUN, version, rows);
+    int rc = frames < 0
+                 ? frames
+                 : store_chain_load(store, COORDINATOR_RUN, version, chain, sizeof chain, &bytes);
     if (rc == 0 && !fleet_add_frames(chain, bytes, fleet->params, held)) {
         fleet_complain(fleet, "a chain cannot be read", 0, version);
     }
     if (rc == 0) {
         sha256(held, fleet->params * sizeof held[0], digest);
-        rc = store_blob_load(store, row.held_sha256, stored, sizeof stored, &bytes);
     }
-    if (rc == 0 && memcmp(digest, row.held_sha256, sizeof digest) != 0) {
+    if (rc == 0 && memcmp(digest, rows[frames - 1].held_sha256, sizeof digest) != 0) {
         fleet_complain(fleet, "a chain leads elsewhere", 0, version);
     }
     return rc;

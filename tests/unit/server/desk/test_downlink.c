@@ -198,6 +198,12 @@ static void test_chains_grow(void **state)
     assert_int_equal(grown.frames, known.frames);
     assert_int_equal(grown.bytes, known.bytes);
     assert_memory_equal(grown.sha256, known.sha256, sizeof grown.sha256);
+    static float sum[PARAMS];
+    assert_int_equal(downlink_held(chain, chain_bytes, PARAMS, sum), 0);
+    assert_memory_equal(sum, held[5], sizeof sum);
+    assert_int_equal(downlink_held(chain, chain_bytes - 1u, PARAMS, sum), MYCEL_E_CORRUPT);
+    assert_int_equal(downlink_held(chain, 0, PARAMS, sum), MYCEL_E_CORRUPT);
+    assert_int_equal(downlink_held(chain, chain_bytes, PARAMS - 1u, sum), MYCEL_E_CORRUPT);
     for (uint32_t i = 0; i < known.frames; i++) {
         assert_int_equal(grown.steps[i].offset, known.steps[i].offset);
         assert_memory_equal(grown.steps[i].patch_sha256, known.steps[i].patch_sha256,

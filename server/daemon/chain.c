@@ -117,7 +117,8 @@ int chain_load_newest(struct store *reader, uint32_t newest, struct run_entry *e
     if (entry->run.config.downlink != DOWNLINK_DELTA) {
         return MYCEL_OK;
     }
-    for (uint32_t back = newest < RUN_CHAINS_KEPT ? newest + 1u : RUN_CHAINS_KEPT; back-- > 0;) {
+    for (uint32_t back = newest < DOWNLINK_CHAINS_KEPT ? newest + 1u : DOWNLINK_CHAINS_KEPT;
+         back-- > 0;) {
         struct downlink_chain chain;
         int rc = chain_load(reader, entry->run.id, newest - back, &chain);
         if (rc == 0) {

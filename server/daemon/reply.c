@@ -68,24 +68,6 @@ void reply_receipt_bytes(struct shell *shell, net_reply_id id, uint8_t code, con
     send_message(shell, id, code, PROTO_FORMAT_RECEIPT, receipt, (int)bytes);
 }
 
-/* With a downlink of deltas: what this device lacks of the version. One without a chain is sent as it is. */
-static void offer_patch(const struct run_entry *entry, const struct engine_lease *lease,
-                        const struct desk_hello *hello, struct desk_task *task)
-{
-    const struct downlink_chain *chain = run_entry_chain(entry, lease->base.version);
-    if (!chain) {
-        return;
-    }
-    task->delta = true;
-    memcpy(task->held_sha256, chain->steps[chain->frames - 1u].held_sha256, PROTO_SHA256_BYTES);
-    struct downlink_offer offer = downlink_offer(chain, task->params, hello->held);
-    if (hello->patches && !offer.whole && offer.bytes > 0) {
-        memcpy(task->patch_sha256, chain->steps[offer.from].patch_sha256, PROTO_SHA256_BYTES);
-        task->patch_bytes = offer.bytes;
-        task->patch_key = offer.key;
-    }
-}
-
 static int encode_check_in_reply(struct shell *shell, const struct engine_action *action,
                                  const struct ticket *ticket, uint8_t *out, size_t cap)
 {
@@ -117,7 +99,10 @@ static int encode_check_in_reply(struct shell *shell, const struct engine_action
     if (task.control) {
         memcpy(task.control_sha256, entry->state_sha256, sizeof task.control_sha256);
     }
-    offer_patch(entry, lease, hello, &task);
+    const struct downlink_chain *chain = run_entry_chain(entry, lease->base.version);
+    if (chain) { /* a version without one is sent as it is */
+        desk_offer_patch(&task, chain, hello);
+    }
     return desk_write_lease(&action->u.lease, &task, terms, out, cap);
 }
 

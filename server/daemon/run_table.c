@@ -82,12 +82,12 @@ bool run_entry_take_sum(struct run_entry *entry, uint32_t round, uint32_t attemp
 
 void run_entry_add_chain(struct run_entry *entry, const struct downlink_chain *chain)
 {
-    entry->chains[entry->chain_count++ % RUN_CHAINS_KEPT] = *chain;
+    entry->chains[entry->chain_count++ % DOWNLINK_CHAINS_KEPT] = *chain;
 }
 
 const struct downlink_chain *run_entry_chain(const struct run_entry *entry, uint32_t version)
 {
-    for (uint32_t i = 0; i < RUN_CHAINS_KEPT; i++) {
+    for (uint32_t i = 0; i < DOWNLINK_CHAINS_KEPT; i++) {
         if (entry->chains[i].frames > 0 && entry->chains[i].version == version) {
             return &entry->chains[i];
         }
@@ -119,7 +119,7 @@ static bool find_chain(const struct run_table *table, const uint8_t *sha256,
 {
     for (size_t i = 0; i < ENGINE_RUNS_MAX; i++) {
         const struct run_entry *entry = &table->entries[i];
-        for (uint32_t k = 0; entry->used && k < RUN_CHAINS_KEPT; k++) {
+        for (uint32_t k = 0; entry->used && k < DOWNLINK_CHAINS_KEPT; k++) {
             if (fits(&entry->chains[k], sha256, &out->step)) {
                 out->entry = entry;
                 out->chain = &entry->chains[k];

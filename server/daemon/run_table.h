@@ -9,8 +9,6 @@
 #include "server/engine/types.h"
 #include "server/store/store.h"
 
-#define RUN_CHAINS_KEPT 4u /* newest versions whose patches are offered */
-
 /* What devices will hold of a new version, from malloc. */
 struct run_held {
     void *model; /* NULL: the version itself; as long as it */
@@ -38,9 +36,9 @@ struct run_entry {
     struct run_sum sum;
     /* The rule's state after the newest version, which is what devices are sent with SCAFFOLD. */
     uint32_t state_version;
-    uint8_t state_sha256[PROTO_SHA256_BYTES];      /* all zeros: as before the first round */
-    struct downlink_chain chains[RUN_CHAINS_KEPT]; /* a ring; 0 frames: none */
-    uint32_t chain_count;                          /* ever */
+    uint8_t state_sha256[PROTO_SHA256_BYTES];           /* all zeros: as before the first round */
+    struct downlink_chain chains[DOWNLINK_CHAINS_KEPT]; /* a ring; 0 frames: none */
+    uint32_t chain_count;                               /* ever */
 };
 
 struct run_table {

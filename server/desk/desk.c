@@ -2,6 +2,7 @@
 #include "server/desk/desk.h"
 
 #include "proto/wire.h"
+#include "server/desk/downlink.h"
 
 #include <string.h>
 
@@ -48,6 +49,19 @@ int desk_read_check_in(const uint8_t *message, size_t bytes, struct engine_facts
 }
 
 /* --- what it is told -------------------------------------------------------------------------- */
+
+void desk_offer_patch(struct desk_task *task, const struct downlink_chain *chain,
+                      const struct desk_hello *hello)
+{
+    struct downlink_offer offer = downlink_offer(chain, task->params, hello->held);
+    task->delta = true;
+    memcpy(task->held_sha256, chain->steps[chain->frames - 1u].held_sha256, PROTO_SHA256_BYTES);
+    if (hello->patches && !offer.whole && offer.bytes > 0) {
+        memcpy(task->patch_sha256, chain->steps[offer.from].patch_sha256, PROTO_SHA256_BYTES);
+        task->patch_bytes = offer.bytes;
+        task->patch_key = offer.key;
+    }
+}
 
 static void fill_plan(mycel_Plan *plan, const struct desk_task *task, uint64_t seed)
 {

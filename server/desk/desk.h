@@ -50,6 +50,13 @@ struct desk_terms {
 int desk_read_check_in(const uint8_t *message, size_t bytes, struct engine_facts *facts,
                        struct desk_hello *hello);
 
+struct downlink_chain;
+
+/* With a downlink of deltas: tells a device what it lacks of the version that the chain leads to. The task says
+ * beforehand how many parameters there are. */
+void desk_offer_patch(struct desk_task *task, const struct downlink_chain *chain,
+                      const struct desk_hello *hello);
+
 /* The four answers. Each writes at most PROTO_MESSAGE_BYTES_MAX and returns how many bytes;
  * NO_MEMORY when `capacity` is too small. */
 int desk_write_lease(const struct engine_action_lease *lease, const struct desk_task *task,

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #define DOWNLINK_FRAMES_MAX PROTO_PATCH_FRAMES_MAX /* a key frame every so many versions */
+#define DOWNLINK_CHAINS_KEPT 4u                    /* newest versions whose patches are offered */
 #define DOWNLINK_KEY_CODEC CODEC_INT8
 #define DOWNLINK_DELTA_CODEC CODEC_DRIVE1
 

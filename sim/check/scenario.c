@@ -261,6 +261,9 @@ void check_scenario_draw(struct scenario *s, uint64_t seed)
     if (percent(&dice, 15)) {
         draw_hurry(s, &dice);
     }
+    if (percent(&dice, 40) && strstr(s->strategy, "scaffold") == NULL) {
+        set_text(s->downlink, "delta");
+    }
 }
 
 bool check_scenario_is_sound(const struct scenario *s)

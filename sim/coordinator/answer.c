@@ -104,8 +104,15 @@ static void answer_lease(struct coordinator *c, uint32_t trip,
     uint8_t payload[PROTO_MESSAGE_BYTES_MAX];
     struct desk_task task = c->task;
     const struct version *version = version_find(c, lease->lease.base.sha256);
-    task.delta = c->downlink == DOWNLINK_DELTA && version != NULL;
-    if (task.delta) {
+    if (version != NULL && version_is_patched(c, version)) {
+        const struct trip *t = trip_at(&c->world->trips, trip);
+        struct engine_facts facts;
+        struct desk_hello hello;
+        if (desk_read_check_in(t->request.payload, t->request.payload_bytes, &facts, &hello) == 0) {
+            desk_offer_patch(&task, &version->known, &hello);
+        }
+    } else if (version != NULL && version->chain != NULL) {
+        task.delta = true;
         memcpy(task.held_sha256, version->blob->sha256, sizeof task.held_sha256);
     }
     int bytes = desk_write_lease(lease, &task, simulated_terms, payload, sizeof payload);

@@ -66,7 +66,7 @@ static int create_run(struct coordinator *c, char *problem)
         return MYCEL_E_NO_MEMORY;
     }
     memcpy(c->ledger.progress.base.sha256, c->ledger.model->sha256, PROTO_SHA256_BYTES);
-    version_put(c, c->ledger.model, NULL);
+    version_put(c, c->ledger.model, &c->ledger.held);
     return MYCEL_OK;
 }
 
@@ -182,8 +182,8 @@ void coordinator_close(struct coordinator *c)
         return;
     }
     stop(c);
+    versions_free(c);
     for (uint32_t i = 0; i < VERSIONS_KEPT; i++) {
-        blob_unref(c->versions[i].blob);
         blob_unref(c->controls[i]);
     }
     eval_close(c->test);

@@ -14,6 +14,7 @@
 
 #define COORDINATOR_GRACE_MS 30000u /* what a lease has left at least after a restart */
 
+struct blob;
 struct coordinator;
 struct ledger;
 struct world;
@@ -44,6 +45,10 @@ uint32_t coordinator_epoch(const struct coordinator *coordinator);
 
 /* A request; answered by trip_answer, now or later. */
 void coordinator_request(struct coordinator *coordinator, uint32_t trip);
+
+/* The model of this content that devices are given, with one reference more; NULL: there is none. */
+struct blob *coordinator_model(const struct coordinator *coordinator, const void *data,
+                               size_t bytes);
 
 /* Events of the queue; `epoch` is the one that they were announced in. */
 void coordinator_stored(struct coordinator *coordinator, uint32_t epoch);

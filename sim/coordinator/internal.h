@@ -44,6 +44,8 @@ struct work {
 struct version {
     uint8_t sha256[PROTO_SHA256_BYTES]; /* by which the engine knows it */
     struct blob *blob;                  /* the held model where the downlink is made of deltas */
+    struct blob *chain;                 /* NULL: it is sent as it is */
+    struct downlink_chain known;
 };
 
 /* The sum that waits to be published. */
@@ -115,11 +117,18 @@ uint64_t answer_tag(struct coordinator *c, uint32_t trip);
 /* ---- held.c: what devices hold */
 /* Makes the next held model of a sum. */
 int held_make(const struct coordinator *c, uint32_t version, struct sum *sum);
-/* Puts a version into the ring. `held` NULL: devices are sent the version itself. */
-void version_put(struct coordinator *c, struct blob *model, struct blob *held);
+/* Puts a version into the ring. held->blob NULL: devices are sent the version itself. */
+void version_put(struct coordinator *c, struct blob *model, const struct ledger_held *held);
+void versions_free(struct coordinator *c);
 /* The version by the engine's name for it, or NULL. */
 const struct version *version_find(const struct coordinator *c,
                                    const uint8_t sha256[PROTO_SHA256_BYTES]);
+/* Whether its patches are offered: it is one of the newest, and has a chain. */
+bool version_is_patched(const struct coordinator *c, const struct version *version);
+/* What may be downloaded under that name: a model, or a patch to it, which lies in a blob from *first on. NULL:
+ * nothing of that name. */
+struct blob *version_blob(struct coordinator *c, const uint8_t sha256[PROTO_SHA256_BYTES],
+                          uint32_t *first);
 
 /* ---- work.c: sums and scores */
 void work_aggregate(struct coordinator *c, const struct engine_action_aggregate *order);

@@ -33,7 +33,7 @@ void ledger_free(struct ledger *ledger)
     free(ledger->leases);
     free(ledger->updates);
     blob_unref(ledger->model);
-    blob_unref(ledger->held.blob);
+    ledger_held_unref(&ledger->held);
     free(ledger->state);
     *ledger = (struct ledger){0};
 }
@@ -195,15 +195,27 @@ const struct ledger_update *ledger_waiting(const struct ledger *ledger, uint32_t
     return NULL;
 }
 
+void ledger_held_ref(const struct ledger_held *held)
+{
+    if (held->blob != NULL) {
+        blob_ref(held->blob);
+        blob_ref(held->chain);
+    }
+}
+
+void ledger_held_unref(const struct ledger_held *held)
+{
+    blob_unref(held->blob);
+    blob_unref(held->chain);
+}
+
 void ledger_publish(struct ledger *ledger, const struct engine_action_publish *publish,
                     struct blob *model, const struct ledger_held *held, float *state)
 {
     blob_unref(ledger->model);
-    blob_unref(ledger->held.blob);
+    ledger_held_ref(held);
+    ledger_held_unref(&ledger->held);
     ledger->held = *held;
-    if (held->blob != NULL) {
-        blob_ref(held->blob);
-    }
     free(ledger->state);
     ledger->model = blob_ref(model);
     ledger->state = state;

@@ -5,6 +5,7 @@
 #ifndef MYCEL_SIM_COORDINATOR_LEDGER_H
 #define MYCEL_SIM_COORDINATOR_LEDGER_H
 
+#include "server/desk/downlink.h"
 #include "server/engine/engine.h"
 #include "sim/world/blob.h"
 
@@ -34,8 +35,13 @@ struct ledger_share {
 /* What devices hold after a version, and how they came there; blob NULL: the version itself. */
 struct ledger_held {
     struct blob *blob;
-    uint32_t frames; /* the key frame and the deltas since */
+    struct blob *chain; /* the key frame and the deltas since */
+    struct downlink_chain known;
 };
+
+/* One more who has them; one less. */
+void ledger_held_ref(const struct ledger_held *held);
+void ledger_held_unref(const struct ledger_held *held);
 
 struct ledger {
     uint32_t devices;

@@ -43,53 +43,49 @@ static void take_check_in(struct coordinator *c, uint32_t id, const struct trip 
 
 /* ---- model -------------------------------------------------------------------------------- */
 
-static bool is_named(const struct blob *blob, const uint8_t sha256[PROTO_SHA256_BYTES])
+/* A version's parameters, a patch to them, or its control variate. */
+static struct blob *find_blob(struct coordinator *c, const uint8_t sha256[PROTO_SHA256_BYTES],
+                              uint32_t *first)
 {
-    return blob != NULL && memcmp(blob->sha256, sha256, PROTO_SHA256_BYTES) == 0;
-}
-
-/* A version's parameters, or its control variate. */
-static struct blob *find_blob(struct coordinator *c, const uint8_t sha256[PROTO_SHA256_BYTES])
-{
-    for (uint32_t i = 0; i < VERSIONS_KEPT; i++) {
-        if (is_named(c->versions[i].blob, sha256)) {
-            return c->versions[i].blob;
-        }
-        if (is_named(c->controls[i], sha256)) {
-            return c->controls[i];
-        }
+    struct blob *blob = version_blob(c, sha256, first);
+    for (uint32_t i = 0; blob == NULL && i < VERSIONS_KEPT; i++) {
+        struct blob *control = c->controls[i];
+        blob = control != NULL && memcmp(control->sha256, sha256, PROTO_SHA256_BYTES) == 0 ? control
+                                                                                           : NULL;
     }
-    return NULL;
+    return blob;
 }
 
 static void give_model(struct coordinator *c, uint32_t id, struct trip *t)
 {
     uint8_t sha256[PROTO_SHA256_BYTES];
     struct blob *blob = NULL;
+    uint32_t first = 0;
     if (base64url_decode(t->segment[1], strlen(t->segment[1]), sha256, sizeof sha256) >= 0) {
-        blob = find_blob(c, sha256);
+        blob = find_blob(c, sha256, &first);
     }
     struct mycel_block block = t->request.block;
     uint64_t offset = (uint64_t)block.number << (block.szx + 4u);
-    if (blob == NULL || offset >= blob->bytes) {
+    size_t bytes = blob != NULL ? blob->bytes - first : 0;
+    if (offset >= bytes) {
         const struct engine_action_problem problem = {.status = MYCEL_E_NOT_FOUND};
         uint8_t payload[PROTO_MESSAGE_BYTES_MAX];
-        int bytes = desk_write_problem(problem.status, NULL, NULL, payload, sizeof payload);
-        answer_message(c, id, PROTO_CODE(4, 4), PROTO_FORMAT_PROBLEM, payload, bytes);
+        int length = desk_write_problem(problem.status, NULL, NULL, payload, sizeof payload);
+        answer_message(c, id, PROTO_CODE(4, 4), PROTO_FORMAT_PROBLEM, payload, length);
         return;
     }
-    size_t left = blob->bytes - (size_t)offset;
+    size_t left = bytes - (size_t)offset;
     size_t size = (size_t)16u << block.szx;
     t->response = (struct mycel_response){.slot = t->slot,
                                           .code = PROTO_CODE(2, 5),
                                           .content_format = PROTO_FORMAT_MODEL,
                                           .block = block,
                                           .etag_bytes = MYCEL_ETAG_BYTES_MAX,
-                                          .payload = blob->data + offset,
+                                          .payload = blob->data + first + offset,
                                           .payload_bytes = left < size ? left : size};
     t->response.block.more = size < left;
-    t->response.size2 = block.number == 0 ? (uint32_t)blob->bytes : 0;
-    memcpy(t->response.etag, blob->sha256, MYCEL_ETAG_BYTES_MAX);
+    t->response.size2 = block.number == 0 ? (uint32_t)bytes : 0;
+    memcpy(t->response.etag, sha256, MYCEL_ETAG_BYTES_MAX);
     t->blob = blob_ref(blob);
     trip_answer(c->world, id);
 }

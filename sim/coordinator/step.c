@@ -195,7 +195,7 @@ static void write_row(struct coordinator *c, struct waiting_row *row)
         tally_published(c, row->action.u.publish.round);
         ledger_publish(&c->ledger, &row->action.u.publish, c->sum.model, &c->sum.held,
                        c->sum.state);
-        version_put(c, c->sum.model, c->sum.held.blob);
+        version_put(c, c->sum.model, &c->sum.held);
         c->sum.state = NULL; /* the ledger's */
         sum_clear(&c->sum);
         keep_control(c);

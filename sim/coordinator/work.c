@@ -11,7 +11,7 @@
 void sum_clear(struct sum *sum)
 {
     blob_unref(sum->model);
-    blob_unref(sum->held.blob);
+    ledger_held_unref(&sum->held);
     free(sum->state);
     *sum = (struct sum){0};
 }

@@ -21,7 +21,7 @@ struct keep *keep_find(const struct keeps *keeps, uint32_t device)
     return keeps->of != NULL ? keeps->of[device] : NULL;
 }
 
-static struct keep *find_or_make(struct keeps *keeps, uint32_t device)
+struct keep *keep_make(struct keeps *keeps, uint32_t device)
 {
     if (keeps->of == NULL) {
         keeps->of = calloc(keeps->devices, sizeof *keeps->of);
@@ -71,7 +71,7 @@ int keep_write(struct keeps *keeps, uint32_t device, enum mycel_area area, uint3
                const void *data, size_t bytes)
 {
     size_t end = (size_t)offset + bytes;
-    struct keep *kept = find_or_make(keeps, device);
+    struct keep *kept = keep_make(keeps, device);
     if (kept == NULL || end > PROTO_MODEL_PARAMS_MAX * sizeof(float)) {
         return MYCEL_E_DISK_FULL;
     }
@@ -107,6 +107,9 @@ void keep_drop(struct keeps *keeps, uint32_t device)
     for (unsigned i = 0; i < KEEP_AREAS; i++) {
         keeps->bytes -= kept->areas[i].capacity;
         free(kept->areas[i].data);
+    }
+    for (unsigned i = 0; i < KEEP_MODELS; i++) {
+        blob_unref(kept->models[i]);
     }
     free(kept);
     keeps->of[device] = NULL;

@@ -1,16 +1,20 @@
 /*
  * What stays in a device's flash while it sleeps: the optional areas of its store (residuals of codecs with
- * error feedback, SCAFFOLD's control variates) and the journal that says which of them hold. Only devices
- * that have written such an area have any; for all others sleep costs nothing.
+ * error feedback, SCAFFOLD's control variates, the model that patches are added to) and the journal that says
+ * which of them hold. Only devices that have written such an area have any; for all others sleep costs nothing.
+ * Models are the coordinator's own, shared by all who hold the same one.
  */
 #ifndef MYCEL_SIM_DEVICE_KEEP_H
 #define MYCEL_SIM_DEVICE_KEEP_H
+
+#include "sim/world/blob.h"
 
 #include <mycel/port.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #define KEEP_AREAS (MYCEL_AREA_CONTROL_B - MYCEL_AREA_RESIDUAL_A + 1u)
+#define KEEP_MODELS 2u /* MODEL and MODEL_B */
 
 struct keep_area {
     uint8_t *data;
@@ -21,6 +25,7 @@ struct keep_area {
 /* Of one device. */
 struct keep {
     struct keep_area areas[KEEP_AREAS];
+    struct blob *models[KEEP_MODELS]; /* NULL: nothing there */
     uint8_t journal[MYCEL_JOURNAL_BYTES_MAX];
     uint32_t journal_bytes;
 };
@@ -40,6 +45,9 @@ static inline bool keep_has(enum mycel_area area)
 
 /* The device's; NULL: it has none. */
 struct keep *keep_find(const struct keeps *keeps, uint32_t device);
+
+/* The same, made if need be; NULL: no memory. */
+struct keep *keep_make(struct keeps *keeps, uint32_t device);
 
 /* As a port's store functions. A device's first write makes its record; DISK_FULL. */
 int keep_read(const struct keeps *keeps, uint32_t device, enum mycel_area area, uint32_t offset,

@@ -4,6 +4,7 @@
 #include "sim/world/world.h"
 
 #include <mycel/error.h>
+#include <string.h>
 
 static void set_up(struct world *world, struct live *live, uint32_t device)
 {
@@ -15,8 +16,10 @@ static void set_up(struct world *world, struct live *live, uint32_t device)
     }
     live->parking = live->troubled = live->vanishing = false;
     live->training = (struct live_training){0};
-    live->port = (struct mycel_port){&port_transport, live, &port_store, live, &port_trainer, live,
-                                     &port_platform,  live, NULL,        NULL};
+    const struct mycel_store *store =
+        strcmp(world->scenario->downlink, "delta") == 0 ? &port_store_patch : &port_store;
+    live->port = (struct mycel_port){&port_transport, live, store, live, &port_trainer, live,
+                                     &port_platform,  live, NULL,  NULL};
 }
 
 static int start_client(struct world *world, struct live *live)

@@ -5,6 +5,7 @@
 #ifndef MYCEL_SIM_DEVICE_LIVE_H
 #define MYCEL_SIM_DEVICE_LIVE_H
 
+#include "sim/device/keep.h"
 #include "sim/network/trip.h"
 #include "sim/training/training.h"
 #include "sim/world/pool.h"
@@ -16,9 +17,12 @@ struct world;
 #define LIVE_NONE POOL_NONE
 #define LIVE_JOURNAL_BYTES MYCEL_JOURNAL_BYTES_MAX
 
-/* What was downloaded is shared, not copied. */
+/* What was downloaded is shared, not copied: a blob from `first` on. */
 struct live_shared {
-    struct blob *blob; /* NULL: nothing */
+    struct blob *blob; /* NULL: nothing, or what the device has made itself: */
+    uint32_t first;
+    uint8_t *own;
+    uint32_t capacity; /* of `own` */
     uint32_t bytes;
 };
 
@@ -26,7 +30,9 @@ struct live_shared {
 struct live_store {
     uint8_t journal[LIVE_JOURNAL_BYTES];
     uint32_t journal_bytes;
-    struct live_shared model;
+    struct live_shared models[KEEP_MODELS];
+    uint8_t base; /* which of them was read last: what training begins with */
+    struct live_shared patch;
     struct live_shared control; /* SCAFFOLD's c */
     struct blob *arrived;       /* that the newest answer's payload lies in */
     uint8_t *body;
@@ -82,13 +88,17 @@ void lives_free(struct pool *lives);
 /* The four tables of the port. */
 extern const struct mycel_transport port_transport;
 extern const struct mycel_store port_store;
+extern const struct mycel_store port_store_patch; /* of a device that keeps models */
 extern const struct mycel_trainer port_trainer;
 extern const struct mycel_platform port_platform;
 
 void port_store_clear(struct live_store *store);
+/* The model that the device trains, or has trained. */
+const float *port_store_base(const struct live_store *store);
 /* An answer came out of this blob (NULL: it did not): its blocks need not be copied. */
 void port_store_arrived(struct live_store *store, struct blob *blob);
-/* The device goes to sleep, and wakes: its journal goes with what it keeps, if anything. */
+/* The device goes to sleep, and wakes: its journal goes with what it keeps, if anything. Parking fails the world
+ * where there is no memory. */
 void port_store_park(struct live *live);
 void port_store_wake(struct live *live);
 void port_training_drop(struct live *live);

@@ -82,7 +82,7 @@ void world_prepare_training(struct world *world, struct live *live)
 static void lie(struct world *world, struct live *live)
 {
     struct training *work = live->training.work;
-    const float *base = (const float *)(const void *)live->store.model.blob->data;
+    const float *base = port_store_base(&live->store);
     uint32_t version = coordinator_ledger(world->coordinator)->progress.base.version;
     int rc = adversary_report(&world->adversary, &work->attacker, version, base, work->values);
     if (rc < 0) {

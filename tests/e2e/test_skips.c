@@ -57,6 +57,14 @@ static uint32_t newest_version(void)
     return version.number;
 }
 
+static void wait_for_version(uint32_t version)
+{
+    for (unsigned waited = 0; newest_version() != version; waited += 10) {
+        assert_true(waited < HARNESS_WAIT_MS);
+        pause_ms(10);
+    }
+}
+
 /* --- a device that knows nothing of patches */
 
 static void pass_round(struct probe *probe)
@@ -86,14 +94,11 @@ static void pass_rounds(uint32_t until)
 {
     struct probe probe;
     probe_open(&probe, &world, DRIVEN);
-    while (newest_version() < until) {
-        uint32_t before = newest_version();
+    for (uint32_t version = newest_version(); version < until; version++) {
         pass_round(&probe);
-        for (unsigned i = 0; i < 1000 && newest_version() == before; i++) {
-            pause_ms(10);
-        }
     }
     probe_close(&probe);
+    wait_for_version(until);
 }
 
 /* --- what a download has to be */
@@ -181,10 +186,7 @@ static uint32_t take_part(uint32_t held, bool reboots)
         check_held(store, base);
     }
     store_close(store);
-    for (unsigned i = 0; i < 1000 && newest_version() == base; i++) {
-        pause_ms(10);
-    }
-    assert_int_equal(newest_version(), base + 1);
+    wait_for_version(base + 1);
     assert_false(process_expect(&world.device[SKIPPING], "of no use", 0));
     return fetched;
 }

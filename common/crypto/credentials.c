@@ -178,13 +178,29 @@ int credentials_parse(struct credentials *credentials, const struct pem_texts *t
     return rc;
 }
 
+static void trust(struct credentials *credentials, mbedtls_ssl_config *config)
+{
+    mbedtls_ssl_conf_ca_chain(config, &credentials->ca,
+                              credentials->has_crl ? &credentials->crl : NULL);
+}
+
+/* The configuration knows where they are, and they stay there: only the CRL may come or go. */
+void credentials_replace(struct credentials *credentials, struct credentials *fresh,
+                         mbedtls_ssl_config *config)
+{
+    struct credentials old = *credentials;
+    *credentials = *fresh;
+    *fresh = old;
+    trust(credentials, config);
+    credentials_deinit(fresh);
+}
+
 int credentials_configure(struct credentials *credentials, mbedtls_ssl_config *config)
 {
     if (mbedtls_ssl_conf_own_cert(config, &credentials->own, &credentials->key) != 0) {
         return MYCEL_E_NO_MEMORY;
     }
-    mbedtls_ssl_conf_ca_chain(config, &credentials->ca,
-                              credentials->has_crl ? &credentials->crl : NULL);
+    trust(credentials, config);
     mbedtls_ssl_conf_authmode(config, MBEDTLS_SSL_VERIFY_REQUIRED);
     mbedtls_ssl_conf_cert_profile(config, &certificate_profile);
     mbedtls_ssl_conf_sig_algs(config, signatures);

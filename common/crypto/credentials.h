@@ -51,6 +51,11 @@ int credentials_parse(struct credentials *credentials, const struct pem_texts *t
 
 void credentials_deinit(struct credentials *credentials);
 
+/* Puts `fresh` in the place of credentials that a TLS configuration uses, between two of its handshake
+ * messages; sessions go on. `fresh` has been parsed, and is empty afterwards. */
+void credentials_replace(struct credentials *credentials, struct credentials *fresh,
+                         mbedtls_ssl_config *config);
+
 /* Makes a TLS configuration present them and demand a certificate of the peer, with the algorithms of
  * certificate.h. They have to outlive it. 0; NO_MEMORY. */
 int credentials_configure(struct credentials *credentials, mbedtls_ssl_config *config);

@@ -111,17 +111,36 @@ static int read_certificates(const struct config_serve *c, struct pem_texts *out
     return result;
 }
 
+struct certificates {
+    const struct config_serve *config;
+    struct pem_texts texts;
+};
+
+static int read_again(void *user)
+{
+    struct certificates *certificates = user;
+    struct pem_texts fresh;
+    int result = read_certificates(certificates->config, &fresh);
+    if (result == MYCEL_OK) {
+        pem_texts_free(&certificates->texts);
+        certificates->texts = fresh;
+    }
+    return result;
+}
+
 /* With what was read, which is wiped in the end. */
 static int serve_with(struct daemon_options *daemon, const struct config_serve *c)
 {
-    struct pem_texts certificates;
-    int result = read_certificates(c, &certificates);
+    struct certificates certificates = {.config = c};
+    int result = read_certificates(c, &certificates.texts);
     if (result == MYCEL_OK) {
-        daemon->certificates = certificates.own.text ? &certificates : NULL;
+        daemon->certificates = certificates.texts.own.text ? &certificates.texts : NULL;
+        daemon->certificates_again = read_again;
+        daemon->certificates_user = &certificates;
         daemon->certificate_handshakes = (uint32_t)c->certificate_handshakes;
         result = daemon_run(daemon);
     }
-    pem_texts_free(&certificates);
+    pem_texts_free(&certificates.texts);
     return exit_of_error(result);
 }
 

@@ -226,12 +226,28 @@ static void on_end_signal(uv_signal_t *signal, int number)
     shell_stop(signal->data, MYCEL_OK);
 }
 
+static void renew_certificates(struct shell *shell)
+{
+    const struct daemon_options *o = shell->options;
+    if (!o->certificates || !o->certificates_again || shell->closing) {
+        return;
+    }
+    int rc = o->certificates_again(o->certificates_user);
+    if (rc == 0) {
+        rc = net_renew(shell->net, o->certificates);
+    }
+    LOG(&shell->log, rc == 0 ? LOG_INFO : LOG_ERROR,
+        rc == 0 ? "certificates_renewed" : "certificates_kept",
+        log_text("reason", mycel_error_name(rc)));
+}
+
 static void on_hup(uv_signal_t *signal, int number)
 {
     struct shell *shell = signal->data;
     (void)number;
     LOG(&shell->log, LOG_INFO, "reloading", log_text("reason", "SIGHUP"));
     job_reload(shell);
+    renew_certificates(shell);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */

@@ -26,10 +26,12 @@ struct daemon_options {
     const char *root_inputs; /* root set, for rules that need a reference; NULL: those cannot run */
     const char *root_labels; /* with IDX images */
     uint32_t root_samples;   /* drawn from it, the same ones for a whole run; 0: all */
-    const struct pem_texts *certificates; /* the coordinator's, and the CA of devices that come
+    const struct pem_texts *certificates;  /* the coordinator's, and the CA of devices that come
                                              with one; NULL: all devices have keys */
-    uint32_t certificate_handshakes;      /* … begun in a second at most; default 50 */
-    uint32_t sessions_max;                /* DTLS sessions; default 10,000 */
+    int (*certificates_again)(void *user); /* on SIGHUP: reads them anew, in place; <0: they stay */
+    void *certificates_user;
+    uint32_t certificate_handshakes; /* … begun in a second at most; default 50 */
+    uint32_t sessions_max;           /* DTLS sessions; default 10,000 */
     unsigned workers;        /* threads of the endpoint; default 1, at most DAEMON_WORKERS_MAX */
     uint32_t keep_versions;  /* of each run keep their parameters, and tagged ones; 0: all */
     const char *record_file; /* log of all events, see record.h; added to; NULL: none */
@@ -38,7 +40,7 @@ struct daemon_options {
 
 /*
  * Runs until SIGTERM or SIGINT (clean: answers what is committed, says goodbye to sessions, closes the
- * store). SIGHUP reads devices and runs anew and reopens nothing else. Blocks.
+ * store). SIGHUP reads devices, runs and certificates anew. Blocks.
  * Returns 0 after a clean end, or the MYCEL_E_* of what made the start impossible, after logging it.
  */
 int daemon_run(const struct daemon_options *options);

@@ -36,6 +36,32 @@ static void say_opened(struct endpoint *endpoint, int error,
                  part_name(problem->part), why);
 }
 
+static int parse(struct endpoint *endpoint, const struct pem_texts *texts, struct credentials *out)
+{
+    const struct net_callbacks *callbacks = &endpoint->config.callbacks;
+    struct credentials_problem problem;
+    credentials_init(out);
+    int error = credentials_parse(out, texts, CERTIFICATE_OF_COORDINATOR,
+                                  callbacks->wall_ms(callbacks->user), mbedtls_ctr_drbg_random,
+                                  &endpoint->dtls.random, NULL, &problem);
+    say_opened(endpoint, error, &problem);
+    return error;
+}
+
+int certificates_renew(struct endpoint *endpoint, const struct pem_texts *texts)
+{
+    struct certificates *certificates = endpoint->dtls.certificates;
+    struct credentials fresh;
+    if (certificates == NULL) {
+        return MYCEL_E_STATE;
+    }
+    int error = parse(endpoint, texts, &fresh);
+    if (error == 0) {
+        credentials_replace(&certificates->credentials, &fresh, &endpoint->dtls.config);
+    }
+    return error;
+}
+
 static void open_limits(struct certificates *certificates, const struct endpoint *endpoint)
 {
     uint64_t now_ms = endpoint_now_ms(endpoint);
@@ -63,13 +89,7 @@ int certificates_open(struct certificates **out, struct endpoint *endpoint)
     if (certificates == NULL) {
         return MYCEL_E_NO_MEMORY;
     }
-    struct credentials_problem problem;
-    credentials_init(&certificates->credentials);
-    int error = credentials_parse(&certificates->credentials, config->certificates,
-                                  CERTIFICATE_OF_COORDINATOR,
-                                  config->callbacks.wall_ms(config->callbacks.user),
-                                  mbedtls_ctr_drbg_random, &endpoint->dtls.random, NULL, &problem);
-    say_opened(endpoint, error, &problem);
+    int error = parse(endpoint, config->certificates, &certificates->credentials);
     if (error == 0) {
         error = credentials_configure(&certificates->credentials, &endpoint->dtls.config);
     }

@@ -50,6 +50,10 @@ struct certificates {
  * CRYPTO, NO_MEMORY. */
 int certificates_open(struct certificates **out, struct endpoint *endpoint);
 
+/* Takes others instead, from the next handshake on. Errors as above, and STATE when it was opened without;
+ * it goes on with what it has then. */
+int certificates_renew(struct endpoint *endpoint, const struct pem_texts *texts);
+
 /* Wipes and frees; NULL is allowed. The TLS configuration has to be freed before. */
 void certificates_close(struct certificates *certificates);
 

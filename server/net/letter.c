@@ -81,6 +81,30 @@ struct letter *letter_identity(enum letter_type type, const char *identity, uint
     return &letter->head;
 }
 
+static void copy_text(struct letter_texts *letter, struct pem_text *to, const struct pem_text *from)
+{
+    if (from->text != NULL) {
+        memcpy(letter->bytes + letter->count, from->text, from->bytes);
+        *to = (struct pem_text){letter->bytes + letter->count, from->bytes};
+        letter->count += from->bytes;
+    }
+}
+
+struct letter *letter_texts(enum letter_type type, const struct pem_texts *texts)
+{
+    size_t bytes = texts->own.bytes + texts->key.bytes + texts->ca.bytes + texts->crl.bytes;
+    struct letter_texts *letter = calloc(1, sizeof *letter + bytes);
+    if (letter == NULL) {
+        return NULL;
+    }
+    letter->head.type = (uint8_t)type;
+    copy_text(letter, &letter->texts.own, &texts->own);
+    copy_text(letter, &letter->texts.key, &texts->key);
+    copy_text(letter, &letter->texts.ca, &texts->ca);
+    copy_text(letter, &letter->texts.crl, &texts->crl);
+    return &letter->head;
+}
+
 struct letter *letter_datagram(const struct address *from, const uint8_t *bytes, size_t count,
                                unsigned hops)
 {
@@ -104,6 +128,9 @@ void letter_free(struct letter *letter)
     } else if (letter->type == LETTER_REPLY || letter->type == LETTER_VERDICT) {
         net_blob_unref(((struct letter_reply *)letter)->response.blob);
         free(((struct letter_reply *)letter)->response.body);
+    } else if (letter->type == LETTER_RENEW) {
+        struct letter_texts *texts = (struct letter_texts *)letter;
+        explicit_bzero(texts->bytes, texts->count);
     }
     free(letter);
 }

@@ -17,6 +17,7 @@ enum letter_type {
     LETTER_REPLY,    /* shell -> worker: struct letter_reply */
     LETTER_VERDICT,  /* shell -> worker: the answer to ADMIT; without `refused` it may */
     LETTER_KICK,     /* shell -> workers: struct letter_identity */
+    LETTER_RENEW,    /* shell -> workers: struct letter_texts, other certificates */
     LETTER_REPLACED, /* worker -> worker: its session `claim` of an identity is over */
     LETTER_DATAGRAM, /* worker -> worker: struct letter_datagram, which is yours */
     LETTER_CLOSED    /* worker -> shell: its thread ends; nothing but its head */
@@ -60,6 +61,13 @@ struct letter_identity {
     char identity[PROTO_IDENTITY_BYTES_MAX + 1];
 };
 
+struct letter_texts {
+    struct letter head;
+    size_t count; /* of all bytes, which are wiped in the end: one text is a private key */
+    struct pem_texts texts; /* lead to what follows */
+    uint8_t bytes[];
+};
+
 struct letter_datagram {
     struct letter head;
     struct address from;
@@ -75,6 +83,7 @@ struct letter *letter_request(enum letter_type type, const struct net_request *r
 struct letter *letter_reply(enum letter_type type, net_reply_id id,
                             const struct net_response *response);
 struct letter *letter_identity(enum letter_type type, const char *identity, uint64_t claim);
+struct letter *letter_texts(enum letter_type type, const struct pem_texts *texts);
 struct letter *letter_datagram(const struct address *from, const uint8_t *bytes, size_t count,
                                unsigned hops);
 

@@ -9,6 +9,7 @@
 #include <mycel/error.h>
 
 #include "common/assert.h"
+#include "server/net/certificates.h"
 #include "server/net/endpoint.h"
 #include "server/net/turn.h"
 #include "server/net/upload.h"
@@ -358,6 +359,18 @@ int net_kick(struct net *net, const char *identity)
 int net_kick_others(struct net *net, const char *identity, const uint32_t keep[NET_KEYS_MAX])
 {
     return kick(net, identity, keep);
+}
+
+int net_renew(struct net *net, const struct pem_texts *texts)
+{
+    if (net->alone != NULL) {
+        return certificates_renew(net->alone, texts);
+    }
+    int error = 0;
+    for (unsigned i = 0; i < net->opened && !net->closing && error == 0; i++) {
+        error = worker_renew(net->worker[i], texts);
+    }
+    return error;
 }
 
 void net_stats(const struct net *net, struct net_stats *out)

@@ -8,6 +8,7 @@
 #include <mycel/error.h>
 
 #include "common/assert.h"
+#include "server/net/certificates.h"
 #include "server/net/demux.h"
 #include "server/net/exchange.h"
 #include "server/net/turn.h"
@@ -146,6 +147,9 @@ static void read_letter(struct worker *worker, struct letter *letter)
         (void)endpoint_kick(endpoint, kick->identity, kick->keep[0] != 0 ? kick->keep : NULL);
         break;
     }
+    case LETTER_RENEW:
+        (void)certificates_renew(endpoint, &((const struct letter_texts *)letter)->texts);
+        break;
     case LETTER_REPLACED: {
         const struct letter_identity *replaced = (const struct letter_identity *)letter;
         endpoint_replaced(endpoint, replaced->identity, replaced->claim);
@@ -313,6 +317,17 @@ void worker_kick(struct worker *worker, const char *identity, const uint32_t *ke
         atomic_store(&worker->must_kick_all, true);
         ring(worker);
     }
+}
+
+int worker_renew(struct worker *worker, const struct pem_texts *texts)
+{
+    struct siblings *siblings = worker->siblings;
+    struct letter *letter = letter_texts(LETTER_RENEW, texts);
+    if (letter == NULL) {
+        return MYCEL_E_NO_MEMORY;
+    }
+    siblings_write(siblings, siblings->workers, worker->number, letter);
+    return 0;
 }
 
 void worker_join(struct worker *worker)

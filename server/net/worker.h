@@ -38,6 +38,9 @@ void worker_close(struct worker *worker);
  * the worker ends all of its sessions, and devices that still may come back with a handshake. */
 void worker_kick(struct worker *worker, const char *identity, const uint32_t *keep);
 
+/* Hands other certificates over. Errors: NO_MEMORY. */
+int worker_renew(struct worker *worker, const struct pem_texts *texts);
+
 /* After its LETTER_CLOSED: waits for the thread's last instructions. */
 void worker_join(struct worker *worker);
 

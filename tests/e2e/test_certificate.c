@@ -6,6 +6,7 @@
 #include "harness.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -176,6 +177,19 @@ static void test_what_is_refused_at_the_start(void **state)
     assert_non_null(strstr(out, "only together"));
 }
 
+/* The CRL and certificate files are read anew on SIGHUP. */
+static void test_hang_up_renews(void **state)
+{
+    (void)state;
+    char path[HARNESS_PATH_BYTES];
+    assert_int_equal(kill(world.server.pid, SIGHUP), 0);
+    assert_true(process_expect(&world.server, "\"certificates_renewed\"", 5000));
+    assert_int_equal(chmod(file_of("coordinator", "key", path), 0640), 0);
+    assert_int_equal(kill(world.server.pid, SIGHUP), 0);
+    assert_true(process_expect(&world.server, "\"certificates_kept\"", 5000));
+    assert_int_equal(chmod(path, 0600), 0);
+}
+
 static void test_an_impostor_gets_nothing(void **state)
 {
     (void)state;
@@ -204,6 +218,7 @@ int main(void)
         cmocka_unit_test(test_revoked_while_connected),
         cmocka_unit_test(test_wrong_certificates),
         cmocka_unit_test(test_what_is_refused_at_the_start),
+        cmocka_unit_test(test_hang_up_renews),
         cmocka_unit_test(test_an_impostor_gets_nothing),
     };
     return cmocka_run_group_tests(tests, open_world, close_world);

@@ -11,8 +11,9 @@ static const struct command rows[] = {
      .group = "Processes",
      .summary = "Run the coordinator",
      .help =
-         "Answers enrolled devices until it gets SIGTERM or Ctrl-C; SIGHUP reads devices and "
-         "runs anew. Killed at any moment and started again, it goes on where it was.\n\n"
+         "Answers enrolled devices until it gets SIGTERM or Ctrl-C; SIGHUP reads devices, "
+         "runs and certificates anew. Killed at any moment and started again, it goes on where it "
+         "was.\n\n"
          "  mycel serve --listen 0.0.0.0 --eval-data t10k-images.gz --eval-labels t10k-labels.gz",
      .config = CONFIG_GROUP_STATE | CONFIG_GROUP_LOG | CONFIG_GROUP_SERVE | CONFIG_GROUP_ROOT,
      .settings = &serve_settings,

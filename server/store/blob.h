@@ -10,6 +10,8 @@ struct blob {
     const char *table;
     const char *column;
     int64_t row;
+    uint64_t stored; /* bytes of the row's value, of which it is a part */
+    uint64_t at;     /* where it begins in that */
     uint64_t bytes;
     uint8_t sha256[PROTO_SHA256_BYTES]; /* that its content must have */
 };

@@ -10,6 +10,15 @@
 
 #include <sqlite3.h>
 
+/* Bodies that wait for the transaction's end: spool.h. */
+struct spool_batch {
+    uint8_t *data; /* NULL until it is needed first */
+    size_t bytes;  /* in it, 0: none */
+    uint64_t row;
+    uint32_t run;
+    uint32_t round;
+};
+
 struct store {
     sqlite3 *db;
     sqlite3_stmt *statements[SQL_COUNT]; /* prepared at first use */
@@ -17,7 +26,9 @@ struct store {
     bool in_transaction; /* between store_begin and store_commit */
     int lost;            /* why SQLite undid that transaction by itself, 0: it is alive */
     uint32_t marks;      /* savepoints of the caller that are open; a whole transaction is one */
+    bool whole;          /* it was begun by store_begin_whole() */
     int spoiled;         /* why the innermost of them can only be undone, 0: it can be kept */
+    struct spool_batch spool;
     char problem[STORE_PROBLEM_BYTES];
 };
 

@@ -1,8 +1,9 @@
 /*
  * Schema 8: what one update changes lies together. Leases and updates get numbers in the order of their coming and refer
  * to each other by them instead of by keys; a decision is a row of its own and no longer a state of the lease
- * beside it; each index that is left has its newest entries in a few pages. What can be asked rarely is found
- * without an index. Leases without a decision go: their keys are made otherwise now, so nobody could use them.
+ * beside it; each index that is left has its newest entries in a few pages. Bodies that come together are one row, which
+ * goes as one. What can be asked rarely is found without an index, and what follows from how a row is made is not
+ * looked up again: an update's lease and its body have no foreign keys, but store_verify() compares them. Leases without a decision go: their keys are made otherwise now, so nobody could use them.
  */
 #include "server/store/internal.h"
 
@@ -34,7 +35,7 @@ const char *const store_migration_008 =
 
     "CREATE TABLE updates("
     " id INTEGER PRIMARY KEY, /* order of arrival */"
-    " lease INTEGER NOT NULL REFERENCES leases(id),"
+    " lease INTEGER NOT NULL,"
     " device INTEGER NOT NULL, /* the lease's, as run and round are: for the indexes */"
     " run INTEGER NOT NULL,"
     " round INTEGER NOT NULL,"
@@ -53,18 +54,24 @@ const char *const store_migration_008 =
     " weight INTEGER NOT NULL CHECK(weight >= 0),"
     " staleness INTEGER NOT NULL CHECK(staleness >= 0),"
     " scale_q16 INTEGER NOT NULL CHECK(scale_q16 >= 0),"
-    " receipt BLOB NOT NULL"
+    " receipt BLOB NOT NULL,"
+    " spool INTEGER, /* where its body is as long as that row is there; NULL: not kept */"
+    " body_at INTEGER NOT NULL CHECK(body_at >= 0),"
+    " body_bytes INTEGER NOT NULL CHECK(body_bytes >= 0)"
     ") STRICT;"
     "INSERT INTO updates SELECT u.id, l.id, u.device, u.run, u.round, status, late, counted_round,"
     " digest, received_ms, samples, steps, train_ms, u.codec, loss_first, loss_last, norm, weight,"
-    " staleness, scale_q16, receipt FROM updates_7 u CROSS JOIN leases l ON l.key = u.key"
-    " ORDER BY u.id;"
+    " staleness, scale_q16, receipt, s.id, 0, IFNULL(length(body), 0) FROM updates_7 u"
+    " CROSS JOIN leases l ON l.key = u.key LEFT JOIN spool_7 s ON s.id = u.id ORDER BY u.id;"
 
     "CREATE TABLE spool("
-    " id INTEGER PRIMARY KEY REFERENCES updates(id),"
-    " body BLOB NOT NULL"
+    " id INTEGER PRIMARY KEY, /* of the first update in it: never given again */"
+    " run INTEGER NOT NULL,"
+    " counted_round INTEGER NOT NULL CHECK(counted_round >= 0),"
+    " bodies BLOB NOT NULL"
     ") STRICT;"
-    "INSERT INTO spool SELECT id, body FROM spool_7 ORDER BY id;"
+    "INSERT INTO spool SELECT s.id, run, counted_round, body FROM spool_7 s"
+    " CROSS JOIN updates_7 u ON u.id = s.id ORDER BY s.id;"
 
     "DROP TABLE spool_7;"
     "DROP TABLE updates_7;"

@@ -20,7 +20,7 @@
 /* Of one device: a walk through an index of all that counted, and back to its last lease. There is no index
  * for this question, which people ask: each update would have to pay for it. */
 #define SQL_DEVICE_SELECT                                                                          \
-    "SELECT (SELECT COUNT(*) FROM updates u WHERE u.device = d.id AND u.status = 0),"              \
+    "SELECT (SELECT COUNT(*) FROM updates u WHERE u.device = d.id AND u.counted_round > 0),"       \
     " (SELECT COUNT(*) FROM updates u WHERE u.device = d.id AND u.status <> 0),"                   \
     " IFNULL((SELECT issued_ms FROM leases l WHERE l.device = d.id ORDER BY l.id DESC LIMIT 1), "  \
     "0)," SQL_DEVICE_COLUMNS
@@ -73,16 +73,20 @@
         "l") " THEN state ELSE 2 END, v.sha256"                                                    \
              " FROM leases l JOIN versions v ON v.run = l.run AND v.number = l.base_version "
 
+/* Each round by itself: with `=` SQLite would search by the condition that makes the index usable, which all rows meet. */
+#define SQL_COUNTED_IN(round)                                                                      \
+    "counted_round >= " round " AND counted_round <= " round " AND counted_round > 0"
+
 /* From updates u, leases l and spool s. */
 #define SQL_UPDATE_COLUMNS                                                                         \
     "l.key, u.device, u.run, u.round, l.base_version, u.status, u.late, u.counted_round,"          \
     " u.digest, u.received_ms, u.samples, u.steps, u.train_ms, u.codec, u.loss_first,"             \
     " u.loss_last, u.norm, u.weight, u.staleness, u.scale_q16, u.receipt,"                         \
-    " IFNULL(length(s.body), 0), l.attempt"
+    " CASE WHEN s.id IS NULL THEN 0 ELSE u.body_bytes END, l.attempt"
 
 #define SQL_UPDATE_SELECT                                                                          \
     "SELECT " SQL_UPDATE_COLUMNS " FROM updates u CROSS JOIN leases l ON l.id = u.lease"           \
-    " LEFT JOIN spool s ON s.id = u.id "
+    " LEFT JOIN spool s ON s.id = u.spool "
 
 /* Which versions must keep their content: the newest ?1 of each run, tagged ones, and those that a
  * device may still be asked to start from. */
@@ -120,7 +124,7 @@
     X(DEVICE_BY_ID, SQL_DEVICE_SELECT "WHERE id = ?") \
     X(DEVICE_LIST, "SELECT 0, 0, 0," SQL_DEVICE_COLUMNS "ORDER BY id") \
     X(DEVICE_CONDUCT, "WITH counted AS (SELECT device, COUNT(*) AS updates FROM updates" \
-        " WHERE status = 0 GROUP BY device), refused AS (SELECT device, COUNT(*) AS updates" \
+        " WHERE counted_round > 0 GROUP BY device), refused AS (SELECT device, COUNT(*) AS updates" \
         " FROM updates WHERE status <> 0 GROUP BY device), seen AS (SELECT device," \
         " MAX(issued_ms) AS at_ms FROM leases GROUP BY device)" \
         " SELECT IFNULL(c.updates, 0), IFNULL(r.updates, 0), IFNULL(s.at_ms, 0)," \
@@ -244,9 +248,10 @@
     \
     X(UPDATE_ADD, "INSERT INTO updates(lease, device, run, round, status, late, counted_round," \
         " digest, received_ms, samples, steps, train_ms, codec, loss_first, loss_last, norm," \
-        " weight, staleness, scale_q16, receipt) VALUES((SELECT id FROM leases WHERE key = ?1" \
-        " AND device = ?2 AND run = ?3 AND round = ?4), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10," \
-        " ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)") \
+        " weight, staleness, scale_q16, receipt, spool, body_at, body_bytes)" \
+        " VALUES((SELECT id FROM leases WHERE key = ?1 AND device = ?2 AND run = ?3" \
+        " AND round = ?4), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15," \
+        " ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)") \
     X(UPDATE_RECEIPT, "SELECT digest, receipt FROM leases l JOIN updates u ON u.lease = l.id" \
         " WHERE key = ?") \
     X(UPDATE_LIST, SQL_UPDATE_SELECT "WHERE u.id IN (SELECT u.id FROM leases l" \
@@ -254,23 +259,22 @@
     X(UPDATE_RECENT, SQL_UPDATE_SELECT "WHERE u.id IN (SELECT u.id FROM leases l" \
         " CROSS JOIN updates u ON u.lease = l.id WHERE l.run = ?1 AND l.round = ?2" \
         " UNION ALL SELECT id FROM updates WHERE run = ?1 AND counted_round >= ?2" \
-        " AND counted_round > 0 UNION ALL SELECT * FROM (SELECT id FROM updates WHERE run = ?1" \
+        " AND counted_round > 0 /* in this order: SQLite searches by the first */ UNION ALL SELECT * FROM (SELECT id FROM updates WHERE run = ?1" \
         " AND round <> ?2 AND counted_round < ?2 ORDER BY id DESC LIMIT ?3)) ORDER BY u.id") \
     X(UPDATE_REFUSED, SQL_UPDATE_SELECT "WHERE u.device = ? AND u.status <> 0" \
         " ORDER BY u.id DESC LIMIT ?") \
     X(SHARE_LIST, "SELECT device, COUNT(*), MAX(counted_round) FROM updates" \
         " WHERE run = ? AND counted_round > 0 GROUP BY device ORDER BY device") \
-    X(SPOOL_LIST, "SELECT " SQL_UPDATE_COLUMNS " FROM spool s CROSS JOIN updates u" \
-        " ON u.id = s.id CROSS JOIN leases l ON l.id = u.lease" \
-        " WHERE u.run = ? AND u.counted_round = ? ORDER BY u.device, u.round") \
-    X(SPOOL_ADD, "INSERT INTO spool(id, body) VALUES(?, ?)") \
-    X(SPOOL_FIND, "SELECT s.id, length(s.body), u.digest FROM leases l JOIN updates u" \
-        " ON u.lease = l.id JOIN spool s ON s.id = u.id WHERE l.key = ?") \
-    X(SPOOL_RETAIN, "DELETE FROM spool WHERE id IN (SELECT u.id FROM spool s" \
-        " CROSS JOIN updates u ON u.id = s.id WHERE u.counted_round < (SELECT MAX(round)" \
-        " FROM rounds r WHERE r.run = u.run))") \
-    X(SPOOL_DROP, "DELETE FROM spool WHERE id IN (SELECT id FROM updates" \
-        " WHERE run = ? AND counted_round = ? AND counted_round > 0)")
+    X(SPOOL_LIST, "SELECT " SQL_UPDATE_COLUMNS " FROM updates u CROSS JOIN leases l" \
+        " ON l.id = u.lease CROSS JOIN spool s ON s.id = u.spool WHERE u.id IN (SELECT id" \
+        " FROM updates WHERE run = ?1 AND " SQL_COUNTED_IN("?2") ") ORDER BY u.device, u.round") \
+    X(SPOOL_NEXT, "SELECT IFNULL(MAX(id), 0) + 1 FROM updates") \
+    X(SPOOL_ADD, "INSERT INTO spool(id, run, counted_round, bodies) VALUES(?, ?, ?, ?)") \
+    X(SPOOL_FIND, "SELECT s.id, length(s.bodies), body_at, body_bytes, digest FROM leases l" \
+        " JOIN updates u ON u.lease = l.id JOIN spool s ON s.id = u.spool WHERE l.key = ?") \
+    X(SPOOL_RETAIN, "DELETE FROM spool WHERE counted_round < (SELECT MAX(round)" \
+        " FROM rounds r WHERE r.run = spool.run)") \
+    X(SPOOL_DROP, "DELETE FROM spool WHERE run = ? AND counted_round = ?")
 /* clang-format on */
 
 enum statement {

@@ -276,6 +276,7 @@ void store_close(struct store *store)
     }
     /* Cannot fail: no statement is left. An open transaction is rolled back. */
     (void)sqlite3_close(store->db);
+    free(store->spool.data);
     free(store);
 }
 

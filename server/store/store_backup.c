@@ -110,9 +110,13 @@ static int check_rows(struct store *store)
         const char *words;
     } faults[] = {
         {"SELECT COUNT(*) FROM pragma_foreign_key_check", "rows refer to missing ones"},
-        {"SELECT COUNT(*) FROM updates u JOIN leases l ON l.id = u.lease"
+        {"SELECT COUNT(*) FROM updates u LEFT JOIN leases l ON l.id = u.lease"
          " WHERE (u.device, u.run, u.round) IS NOT (l.device, l.run, l.round)",
          "updates are not those of their leases"},
+        {"SELECT COUNT(*) FROM updates u JOIN spool s ON s.id = u.spool"
+         " WHERE body_at + body_bytes > length(bodies) OR u.run <> s.run"
+         " OR u.counted_round <> s.counted_round",
+         "bodies are not where they should be"},
     };
     int code = MYCEL_OK;
     for (size_t i = 0; i < sizeof faults / sizeof faults[0] && code == MYCEL_OK; i++) {

@@ -42,6 +42,7 @@ static int find(struct store *store, const uint8_t sha256_name[PROTO_SHA256_BYTE
     if (found) {
         blob->row = (int64_t)query_get_u64(&q);
         blob->bytes = query_get_u64(&q);
+        blob->stored = blob->bytes;
         memcpy(blob->sha256, sha256_name, PROTO_SHA256_BYTES);
     }
     int code = query_close(&q);
@@ -76,12 +77,12 @@ int blob_read(struct store *store, const struct blob *blob, uint64_t offset, voi
     }
     sqlite3_blob *handle = NULL;
     int rc = sqlite3_blob_open(store->db, "main", blob->table, blob->column, blob->row, 0, &handle);
-    if (rc == SQLITE_OK && (uint64_t)sqlite3_blob_bytes(handle) != blob->bytes) {
+    if (rc == SQLITE_OK && (uint64_t)sqlite3_blob_bytes(handle) != blob->stored) {
         rc = SQLITE_CORRUPT;
     }
     /* Both fit an int: SQLite holds no value above INT_MAX, and bytes lies within it. */
     if (rc == SQLITE_OK && bytes > 0) {
-        rc = sqlite3_blob_read(handle, data, (int)bytes, (int)offset);
+        rc = sqlite3_blob_read(handle, data, (int)bytes, (int)(blob->at + offset));
     }
     int code = rc == SQLITE_OK ? MYCEL_OK : store_fail_sqlite(store, rc);
     (void)sqlite3_blob_close(handle);
@@ -144,6 +145,7 @@ int blob_check_all(struct store *store)
         struct blob blob = {.table = "blobs", .column = "data"};
         blob.row = (int64_t)query_get_u64(&q);
         blob.bytes = query_get_u64(&q);
+        blob.stored = blob.bytes;
         query_get_bytes(&q, blob.sha256, sizeof blob.sha256);
         code = q.code != MYCEL_OK ? q.code : check(store, &blob);
     }

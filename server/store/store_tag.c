@@ -1,6 +1,6 @@
 /* The model registry: names for versions, promotion, rollback, lineage, and which contents are kept.
  * It must never change what a version is: a rollback is a new one. */
-#include "server/store/internal.h"
+#include "server/store/spool.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -223,8 +223,11 @@ static int retain(struct store *store, uint32_t keep)
         return code;
     }
     int dropped = sqlite3_changes(store->db);
-    query_open(&q, store, SQL_SPOOL_RETAIN);
-    code = query_run(&q);
+    code = spool_flush(store);
+    if (code == MYCEL_OK) {
+        query_open(&q, store, SQL_SPOOL_RETAIN);
+        code = query_run(&q);
+    }
     return code != MYCEL_OK ? code : dropped;
 }
 

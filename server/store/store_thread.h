@@ -18,8 +18,8 @@
 #include "server/store/store.h"
 
 #define STORE_GROUP_MS 50u
-#define STORE_GROUP_UPDATES 64u
-#define STORE_PACE_MS 20u     /* between two transactions, as long as fewer jobs than that wait */
+#define STORE_GROUP_UPDATES 256u
+#define STORE_PACE_MS 50u     /* between two transactions, as long as fewer jobs than that wait */
 #define STORE_QUEUE_MAX 1024u /* jobs waiting or running */
 #define STORE_WATCH_MS 500u   /* how often other connections' commits are looked for */
 #define STORE_PROBE_MS 1000u

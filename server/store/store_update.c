@@ -1,8 +1,8 @@
 /*
- * Decided updates and the spool. It owns the promise that one key has one decision, and that one
+ * Decided updates. It owns the promise that one key has one decision, and that one
  * device counts once per round: checked here in words, and by unique indexes if this file is wrong.
  */
-#include "server/store/blob.h"
+#include "server/store/spool.h"
 
 #include <string.h>
 
@@ -28,6 +28,17 @@ static void bind_update(struct query *q, const struct store_update *u)
     query_u64(q, u->staleness);
     query_u64(q, u->scale_q16);
     query_bytes(q, u->receipt, u->receipt_bytes);
+}
+
+static void bind_place(struct query *q, const struct spool_place *place)
+{
+    if (place->kept) {
+        query_u64(q, place->row);
+    } else {
+        query_null(q);
+    }
+    query_u64(q, place->at);
+    query_u64(q, place->bytes);
 }
 
 static void read_update(struct query *q, struct store_update *u)
@@ -91,15 +102,6 @@ static int check_lease(struct store *store, const struct store_update *update)
     return code;
 }
 
-static int insert_body(struct store *store, const struct store_update *update)
-{
-    struct query q;
-    query_open(&q, store, SQL_SPOOL_ADD);
-    query_bits(&q, (uint64_t)sqlite3_last_insert_rowid(store->db));
-    query_bytes(&q, update->body, update->body_bytes);
-    return query_run(&q);
-}
-
 /* Why the row could not be: without a fitting lease it refers to nothing, and each lease has one at most. */
 static int explain(struct store *store, const struct store_update *update, int refused)
 {
@@ -117,17 +119,20 @@ static int explain(struct store *store, const struct store_update *update, int r
 /* Nearly always the lease is there, fits and has no decision: that is asked only if the row cannot be. */
 static int add(struct store *store, const struct store_update *update)
 {
+    struct spool_place place;
+    int code = spool_reserve(store, update, &place);
+    if (code != MYCEL_OK) {
+        return code;
+    }
     struct query q;
     query_open(&q, store, SQL_UPDATE_ADD);
     bind_update(&q, update);
-    int code = query_run(&q);
+    bind_place(&q, &place);
+    code = query_run(&q);
     if (code == MYCEL_E_EXISTS || code == MYCEL_E_INVALID) {
         return explain(store, update, code);
     }
-    if (code != MYCEL_OK || update->status != 0 || update->body == NULL) {
-        return code;
-    }
-    return insert_body(store, update);
+    return code == MYCEL_OK && place.kept ? spool_add(store, update, &place) : code;
 }
 
 int store_update_add(struct store *store, const struct store_update *update)
@@ -242,62 +247,4 @@ int store_shares(struct store *store, uint32_t run,
     }
     int code = query_close(&q);
     return result != MYCEL_OK ? result : code;
-}
-
-static int find_body(struct store *store, const uint8_t key[PROTO_KEY_BYTES], struct blob *blob)
-{
-    struct query q;
-    *blob = (struct blob){.table = "spool", .column = "body"};
-    query_open(&q, store, SQL_SPOOL_FIND);
-    query_bytes(&q, key, PROTO_KEY_BYTES);
-    bool found = query_row(&q) == 1;
-    if (found) {
-        blob->row = (int64_t)query_get_u64(&q);
-        blob->bytes = query_get_u64(&q);
-        query_get_bytes(&q, blob->sha256, sizeof blob->sha256);
-    }
-    int code = query_close(&q);
-    return code == MYCEL_OK && !found
-               ? store_fail(store, MYCEL_E_NOT_FOUND, "this update is not spooled (any more)")
-               : code;
-}
-
-int store_body_size(struct store *store, const uint8_t key[PROTO_KEY_BYTES], uint64_t *bytes)
-{
-    struct blob blob;
-    int code = find_body(store, key, &blob);
-    *bytes = blob.bytes;
-    return code;
-}
-
-int store_body_load(struct store *store, const uint8_t key[PROTO_KEY_BYTES], void *data,
-                    size_t capacity, size_t *bytes)
-{
-    struct blob blob;
-    *bytes = 0;
-    int code = find_body(store, key, &blob);
-    return code != MYCEL_OK ? code : blob_load(store, &blob, data, capacity, bytes);
-}
-
-int store_body_read(struct store *store, const uint8_t key[PROTO_KEY_BYTES], uint64_t offset,
-                    void *data, size_t bytes)
-{
-    struct blob blob;
-    int code = find_body(store, key, &blob);
-    return code != MYCEL_OK ? code : blob_read(store, &blob, offset, data, bytes);
-}
-
-int store_spool_drop(struct store *store, uint32_t run, uint32_t counted_round)
-{
-    struct scope scope;
-    int code = scope_begin(store, &scope);
-    if (code != MYCEL_OK) {
-        return code;
-    }
-    struct query q;
-    query_open(&q, store, SQL_SPOOL_DROP);
-    query_u64(&q, run);
-    query_u64(&q, counted_round);
-    code = query_run(&q);
-    return scope_end(store, &scope, code != MYCEL_OK ? code : sqlite3_changes(store->db));
 }

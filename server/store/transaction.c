@@ -3,7 +3,7 @@
  * whole transaction by itself, which it does for some disk errors: from then on nothing inside the
  * same transaction may be written, or it would be committed on its own.
  */
-#include "server/store/internal.h"
+#include "server/store/spool.h"
 
 static int run(struct store *store, enum statement statement)
 {
@@ -39,6 +39,7 @@ static int begin(struct store *store, enum statement statement)
     store->in_transaction = code == MYCEL_OK;
     store->lost = MYCEL_OK;
     store->marks = 0;
+    store->whole = false;
     store->spoiled = MYCEL_OK;
     return code;
 }
@@ -56,6 +57,7 @@ int store_begin_whole(struct store *store)
 {
     int code = store_begin(store);
     store->marks = code == MYCEL_OK ? 1 : 0;
+    store->whole = code == MYCEL_OK;
     return code;
 }
 
@@ -80,6 +82,9 @@ int store_commit(struct store *store)
     notice_loss(store, MYCEL_E_IO);
     int code = store->lost != MYCEL_OK ? store->lost : store->spoiled;
     if (code == MYCEL_OK) {
+        code = spool_flush(store);
+    }
+    if (code == MYCEL_OK) {
         code = run(store, SQL_COMMIT);
     }
     store_rollback(store); /* what is left open after a failure */
@@ -92,6 +97,7 @@ void store_rollback(struct store *store)
     if (!nothing_open(store)) {
         (void)run_quietly(store, SQL_ROLLBACK);
     }
+    spool_forget(store);
     store->in_transaction = false;
     store->lost = MYCEL_OK;
 }
@@ -116,6 +122,7 @@ int store_intact(struct store *store)
 int store_mark(struct store *store)
 {
     int code = store_intact(store);
+    code = code != MYCEL_OK ? code : spool_flush(store);
     code = code != MYCEL_OK ? code : run(store, SQL_MARK);
     store->marks += code == MYCEL_OK;
     return code;

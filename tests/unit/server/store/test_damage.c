@@ -144,7 +144,7 @@ static void test_rows_that_do_not_fit(void **state)
     assert_int_equal(store_verify(f->store), 0);
     assert_int_equal(fixture_sql(f, "UPDATE updates SET lease = 77"), 0);
     assert_int_equal(store_verify(f->store), MYCEL_E_CORRUPT);
-    assert_non_null(strstr(store_problem(f->store), "1 rows refer to missing ones"));
+    assert_non_null(strstr(store_problem(f->store), "1 updates are not those of their leases"));
 }
 
 static void test_keys_and_receipts(void **state)

@@ -226,7 +226,7 @@ static void test_wrong_body_is_found(void **state)
     uint8_t body[BODY_BYTES];
     size_t bytes = 0;
     assert_int_equal(store_update_add(f->store, &update), 0);
-    assert_int_equal(fixture_sql(f, "UPDATE spool SET body = zeroblob(300)"), 0);
+    assert_int_equal(fixture_sql(f, "UPDATE spool SET bodies = zeroblob(300)"), 0);
     assert_int_equal(store_body_load(f->store, update.key, body, sizeof body, &bytes),
                      MYCEL_E_CORRUPT);
 }

@@ -198,22 +198,16 @@ static const char *key_text(const struct store_device *d)
     return d->key_generation > 0 ? "key" : "-";
 }
 
-static json_t *time_json(uint64_t wall_ms)
-{
-    char text[SAY_TIME_BYTES];
-    return wall_ms ? json_string(say_time(wall_ms, text)) : json_null();
-}
-
 static int append_device(void *user, const struct store_device *d)
 {
-    json_t *row =
-        json_pack("{s:I, s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:o, s:o, s:o}", "id",
-                  (json_int_t)d->id, "name", d->identity, "state", device_state_name(d->state),
-                  "credential", d->mode == STORE_DEVICE_CERTIFICATE ? "certificate" : "key",
-                  "class", d->device_class, "key_since", time_json(d->key_since_ms), "rotation",
-                  device_rotation_json(&d->rotation), "accepted", (json_int_t)d->accepted,
-                  "rejected", (json_int_t)d->rejected, "seen", time_json(d->seen_ms), "enrolled",
-                  time_json(d->enrolled_ms), "revoked", time_json(d->revoked_ms));
+    json_t *row = json_pack(
+        "{s:I, s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:o, s:o, s:o}", "id", (json_int_t)d->id,
+        "name", d->identity, "state", device_state_name(d->state), "credential",
+        d->mode == STORE_DEVICE_CERTIFICATE ? "certificate" : "key", "class", d->device_class,
+        "key_since", say_time_json(d->key_since_ms), "rotation", device_rotation_json(&d->rotation),
+        "accepted", (json_int_t)d->accepted, "rejected", (json_int_t)d->rejected, "seen",
+        say_time_json(d->seen_ms), "enrolled", say_time_json(d->enrolled_ms), "revoked",
+        say_time_json(d->revoked_ms));
     return json_array_append_new(user, row) == 0 ? MYCEL_OK : MYCEL_E_NO_MEMORY;
 }
 

@@ -23,12 +23,6 @@ static const struct setting json_rows[] = {
 const struct setting_list run_list_settings = SETTING_LIST(json_rows, struct show_options);
 const struct setting_list run_show_settings = SETTING_LIST(json_rows, struct show_options);
 
-static json_t *time_json(uint64_t wall_ms)
-{
-    char text[SAY_TIME_BYTES];
-    return wall_ms ? json_string(say_time(wall_ms, text)) : json_null();
-}
-
 /* ---- one run as JSON ---------------------------------------------------------------------- */
 
 struct rounds_walk {
@@ -54,7 +48,7 @@ static int append_round(void *user, const struct store_round *r)
                   (json_int_t)r->attempt, "accepted", "rejected", "late", "codecs", "leased",
                   (json_int_t)r->granted, "version",
                   r->has_version ? json_integer(r->version) : json_null(), "metrics", json_null(),
-                  "started", time_json(r->started_ms), "closed", time_json(r->closed_ms));
+                  "started", say_time_json(r->started_ms), "closed", say_time_json(r->closed_ms));
     return json_array_append_new(walk->rounds, row) == 0 ? MYCEL_OK : MYCEL_E_NO_MEMORY;
 }
 
@@ -133,7 +127,7 @@ static json_t *head_json(const struct store_run *run)
         codec ? codec : "?", "downlink", codecs_downlinks[c->downlink ? 1 : 0], "codecs",
         codecs_json(c->codecs ? c->codecs : 1u << c->codec), "version",
         run->has_version ? json_integer(run->version) : json_null(), "created",
-        time_json(run->created_ms), "ended", time_json(run->ended_ms));
+        say_time_json(run->created_ms), "ended", say_time_json(run->ended_ms));
 }
 
 /* One run with all its rounds. NULL after having printed why. */

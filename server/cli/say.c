@@ -72,6 +72,12 @@ const char *say_time(uint64_t wall_ms, char out[SAY_TIME_BYTES])
     return out;
 }
 
+json_t *say_time_json(uint64_t wall_ms)
+{
+    char text[SAY_TIME_BYTES];
+    return wall_ms ? json_string(say_time(wall_ms, text)) : json_null();
+}
+
 const char *say_size(uint64_t bytes, char out[SAY_SIZE_BYTES])
 {
     static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};

@@ -36,13 +36,16 @@ int say_json_line(json_t *value);
 /* "2026-11-21T23:00:00Z" of ms since 1970; "-" for 0. Returns out. */
 const char *say_time(uint64_t wall_ms, char out[SAY_TIME_BYTES]);
 
+/* The same for JSON; null for 0. */
+json_t *say_time_json(uint64_t wall_ms);
+
 /* "12.3 MB" (powers of 1000). Returns out. */
 const char *say_size(uint64_t bytes, char out[SAY_SIZE_BYTES]);
 
 /* "25,450". Returns out. */
 const char *say_count(uint64_t count, char out[SAY_COUNT_BYTES]);
 
-/* "<sha256>" as 64 lower-case hexadecimal digits and a NUL. Returns out. */
+/* Two lower-case hexadecimal digits a byte, and a NUL. Returns out. */
 const char *say_hex(const uint8_t *bytes, size_t count, char *out);
 
 #endif

@@ -106,13 +106,6 @@ static int open_world(void **state)
     return 0;
 }
 
-static int close_world(void **state)
-{
-    (void)state;
-    world_close(&world);
-    return 0;
-}
-
 static void test_both_kinds_train_together(void **state)
 {
     (void)state;
@@ -221,5 +214,5 @@ int main(void)
         cmocka_unit_test(test_hang_up_renews),
         cmocka_unit_test(test_an_impostor_gets_nothing),
     };
-    return cmocka_run_group_tests(tests, open_world, close_world);
+    return cmocka_run_group_tests(tests, open_world, world_teardown);
 }

@@ -36,13 +36,6 @@ static int open_world(void **state)
     return 0;
 }
 
-static int close_world(void **state)
-{
-    (void)state;
-    world_close(&world);
-    return 0;
-}
-
 static void own_key(unsigned index, uint8_t key[PROTO_PSK_BYTES])
 {
     char path[HARNESS_PATH_BYTES];
@@ -284,5 +277,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_command),
     };
-    return cmocka_run_group_tests(tests, open_world, close_world);
+    return cmocka_run_group_tests(tests, open_world, world_teardown);
 }

@@ -84,6 +84,7 @@ void screen_progress(struct screen *screen, const struct run_figures *f)
 void screen_ended(struct screen *screen, const struct run_figures *f)
 {
     char time[32], trained[SAY_COUNT_BYTES], protocol[SAY_COUNT_BYTES], lost[SAY_COUNT_BYTES];
+    char digest[2u * PROTO_SHA256_BYTES + 1u];
     if (screen->quiet) {
         return;
     }
@@ -95,8 +96,5 @@ void screen_ended(struct screen *screen, const struct run_figures *f)
                  f->version, duration(f->virtual_s, time), wall_s() - screen->started_s,
                  say_count(f->trained, trained), say_count(f->protocol_only, protocol),
                  say_count(f->discarded, lost));
-    for (unsigned i = 0; i < PROTO_SHA256_BYTES; i++) {
-        (void)printf("%02x", f->model_sha256[i]);
-    }
-    (void)printf("\n");
+    (void)printf("%s\n", say_hex(f->model_sha256, PROTO_SHA256_BYTES, digest));
 }

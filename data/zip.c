@@ -2,6 +2,8 @@
 #define ZLIB_CONST /* zlib.h: its input is const */
 #include "data/zip.h"
 
+#include "common/bytes.h"
+
 #include <mycel/error.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,16 +22,6 @@
 /* Deflate cannot pack better than 1032 to 1, so larger claims are lies that would only cost memory. */
 #define DEFLATE_RATIO_MAX 1032u
 
-static uint32_t u16(const uint8_t *p)
-{
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8;
-}
-
-static uint32_t u32(const uint8_t *p)
-{
-    return u16(p) | u16(p + 2) << 16;
-}
-
 static int fail(const char **why, int code, const char *text)
 {
     *why = text;
@@ -45,11 +37,13 @@ int zip_open(const uint8_t *bytes, size_t size, struct zip_archive *out, const c
     size_t lowest = last > COMMENT_BYTES_MAX ? last - COMMENT_BYTES_MAX : 0;
     for (size_t at = last + 1; at > lowest; at--) {
         const uint8_t *end = bytes + at - 1;
-        if (u32(end) != END_MAGIC || u16(end + 20) != size - END_BYTES - (at - 1)) {
+        if (get_u32le(end) != END_MAGIC || get_u16le(end + 20) != size - END_BYTES - (at - 1)) {
             continue;
         }
-        *out = (struct zip_archive){
-            .bytes = bytes, .size = size, .directory = u32(end + 16), .members = u16(end + 10)};
+        *out = (struct zip_archive){.bytes = bytes,
+                                    .size = size,
+                                    .directory = get_u32le(end + 16),
+                                    .members = get_u16le(end + 10)};
         if (out->directory > at - 1) {
             return fail(why, MYCEL_E_MALFORMED, "its directory lies outside the archive");
         }
@@ -63,11 +57,11 @@ static int locate(const struct zip_archive *zip, size_t local, struct zip_member
                   const char **why)
 {
     if (local > zip->size || zip->size - local < LOCAL_BYTES ||
-        u32(zip->bytes + local) != LOCAL_MAGIC) {
+        get_u32le(zip->bytes + local) != LOCAL_MAGIC) {
         return fail(why, MYCEL_E_MALFORMED, "a member's header is missing");
     }
     const uint8_t *head = zip->bytes + local;
-    size_t data = local + LOCAL_BYTES + u16(head + 26) + u16(head + 28);
+    size_t data = local + LOCAL_BYTES + get_u16le(head + 26) + get_u16le(head + 28);
     if (data > zip->size || zip->size - data < m->packed_bytes) {
         return fail(why, MYCEL_E_MALFORMED, "a member ends outside the archive");
     }
@@ -85,21 +79,22 @@ static int read_entry(const struct zip_archive *zip, const uint8_t *entry, struc
                       const char **why)
 {
     *m = (struct zip_member){.name = (const char *)entry + ENTRY_BYTES,
-                             .name_bytes = u16(entry + 28),
-                             .method = (uint16_t)u16(entry + 10),
-                             .crc = u32(entry + 16),
-                             .packed_bytes = u32(entry + 20),
-                             .bytes = u32(entry + 24)};
-    if ((u16(entry + 8) & FLAG_ENCRYPTED) != 0) {
+                             .name_bytes = get_u16le(entry + 28),
+                             .method = (uint16_t)get_u16le(entry + 10),
+                             .crc = get_u32le(entry + 16),
+                             .packed_bytes = get_u32le(entry + 20),
+                             .bytes = get_u32le(entry + 24)};
+    if ((get_u16le(entry + 8) & FLAG_ENCRYPTED) != 0) {
         return fail(why, MYCEL_E_UNSUPPORTED, "encrypted members are not read");
     }
     if (m->method != STORED && m->method != DEFLATED) {
         return fail(why, MYCEL_E_UNSUPPORTED, "members must be stored or deflated");
     }
-    if (m->packed_bytes == UINT32_MAX || m->bytes == UINT32_MAX || u32(entry + 42) == UINT32_MAX) {
+    if (m->packed_bytes == UINT32_MAX || m->bytes == UINT32_MAX ||
+        get_u32le(entry + 42) == UINT32_MAX) {
         return fail(why, MYCEL_E_UNSUPPORTED, "members of 4 GiB and more are not read");
     }
-    return locate(zip, u32(entry + 42), m, why);
+    return locate(zip, get_u32le(entry + 42), m, why);
 }
 
 int zip_find(const struct zip_archive *zip, const char *name, struct zip_member *out,
@@ -108,12 +103,13 @@ int zip_find(const struct zip_archive *zip, const char *name, struct zip_member 
     size_t wanted = strlen(name);
     size_t at = zip->directory;
     for (uint32_t i = 0; i < zip->members; i++) {
-        if (zip->size - at < ENTRY_BYTES || u32(zip->bytes + at) != ENTRY_MAGIC) {
+        if (zip->size - at < ENTRY_BYTES || get_u32le(zip->bytes + at) != ENTRY_MAGIC) {
             return fail(why, MYCEL_E_MALFORMED, "its directory is cut off");
         }
         const uint8_t *entry = zip->bytes + at;
-        size_t name_bytes = u16(entry + 28);
-        size_t entry_bytes = ENTRY_BYTES + name_bytes + u16(entry + 30) + u16(entry + 32);
+        size_t name_bytes = get_u16le(entry + 28);
+        size_t entry_bytes =
+            ENTRY_BYTES + name_bytes + get_u16le(entry + 30) + get_u16le(entry + 32);
         if (zip->size - at < entry_bytes) {
             return fail(why, MYCEL_E_MALFORMED, "its directory is cut off");
         }

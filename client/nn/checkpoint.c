@@ -17,6 +17,7 @@
 
 #include "client/nn/nn_internal.h"
 #include "client/nn/nn_math.h"
+#include "common/bytes.h"
 #include "common/crc32.h"
 #include "mycel/error.h"
 
@@ -46,20 +47,6 @@ static int get(struct stream *stream, void *bytes, size_t count)
     return rc;
 }
 
-static void put_u32(uint8_t *bytes, uint32_t value)
-{
-    bytes[0] = (uint8_t)value;
-    bytes[1] = (uint8_t)(value >> 8);
-    bytes[2] = (uint8_t)(value >> 16);
-    bytes[3] = (uint8_t)(value >> 24);
-}
-
-static uint32_t get_u32(const uint8_t *bytes)
-{
-    return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
-           (uint32_t)bytes[3] << 24;
-}
-
 /* Arrays worth keeping: a gradient is used up by the step that made it. */
 static bool is_saved(const struct mycel_nn *nn, int array)
 {
@@ -76,7 +63,7 @@ static uint32_t fingerprint(const struct mycel_nn *nn)
         const uint32_t words[] = {l->kind,       l->activation, l->frozen,       l->param_count,
                                   l->out.height, l->out.width,  l->out.channels, nn->model->loss};
         for (size_t k = 0; k < sizeof words / sizeof words[0]; k++) {
-            put_u32(word, words[k]);
+            put_u32le(word, words[k]);
             crc = crc32_add(crc, word, sizeof word);
         }
     }
@@ -107,7 +94,7 @@ static void put_header(const struct mycel_nn *nn, uint8_t header[HEADER_WORDS * 
         nn_bits_of(nn->gradient_norm),
     };
     for (size_t i = 0; i < HEADER_WORDS; i++) {
-        put_u32(header + 4 * i, words[i]);
+        put_u32le(header + 4 * i, words[i]);
     }
 }
 
@@ -126,35 +113,35 @@ int mycel_nn_save(const struct mycel_nn *nn, mycel_nn_sink sink, void *ctx)
             rc = rc == 0 ? put(&stream, bytes, (size_t)values * 4) : rc;
         }
     }
-    put_u32(bytes, stream.crc);
+    put_u32le(bytes, stream.crc);
     return rc == 0 ? put(&stream, bytes, 4) : rc;
 }
 
 static int check_header(const struct mycel_nn *nn, const uint8_t header[HEADER_WORDS * 4])
 {
-    if (get_u32(header) != CHECKPOINT_MAGIC) {
+    if (get_u32le(header) != CHECKPOINT_MAGIC) {
         return MYCEL_E_CORRUPT;
     }
-    if (get_u32(header + 4) != CHECKPOINT_VERSION) {
+    if (get_u32le(header + 4) != CHECKPOINT_VERSION) {
         return MYCEL_E_VERSION;
     }
-    bool same =
-        get_u32(header + 8) == nn->model->param_count && get_u32(header + 12) == fingerprint(nn);
+    bool same = get_u32le(header + 8) == nn->model->param_count &&
+                get_u32le(header + 12) == fingerprint(nn);
     return same ? 0 : MYCEL_E_SHAPE;
 }
 
 static void take_header(struct mycel_nn *nn, const uint8_t header[HEADER_WORDS * 4])
 {
-    nn->seed = get_u32(header + 16) | (uint64_t)get_u32(header + 20) << 32;
-    nn->learning_rate = nn_float_of(get_u32(header + 24));
-    nn->steps = get_u32(header + 28);
-    nn->epochs = get_u32(header + 32);
-    nn->position = get_u32(header + 36);
-    nn->seen = get_u32(header + 40);
-    nn->loss = nn_float_of(get_u32(header + 44));
-    nn->epoch_loss = nn_float_of(get_u32(header + 48));
-    nn->epoch_sum = nn_float_of(get_u32(header + 52));
-    nn->gradient_norm = nn_float_of(get_u32(header + 56));
+    nn->seed = get_u32le(header + 16) | (uint64_t)get_u32le(header + 20) << 32;
+    nn->learning_rate = nn_float_of(get_u32le(header + 24));
+    nn->steps = get_u32le(header + 28);
+    nn->epochs = get_u32le(header + 32);
+    nn->position = get_u32le(header + 36);
+    nn->seen = get_u32le(header + 40);
+    nn->loss = nn_float_of(get_u32le(header + 44));
+    nn->epoch_loss = nn_float_of(get_u32le(header + 48));
+    nn->epoch_sum = nn_float_of(get_u32le(header + 52));
+    nn->gradient_norm = nn_float_of(get_u32le(header + 56));
 }
 
 static int get_arrays(struct mycel_nn *nn, struct stream *stream)
@@ -188,7 +175,7 @@ int mycel_nn_restore(struct mycel_nn *nn, mycel_nn_source source, void *ctx)
     if (rc != 0) {
         return rc;
     }
-    if (get_u32(crc) != expected) {
+    if (get_u32le(crc) != expected) {
         return MYCEL_E_CORRUPT;
     }
     take_header(nn, header);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "client/nn/nn_math.h"
+#include "common/bytes.h"
 #include "common/crc32.h"
 #include "mycel/error.h"
 
@@ -49,27 +50,14 @@ static int write_at(const struct mycel_ring *ring, uint32_t offset, const void *
     return 0;
 }
 
-static void put_u32(uint8_t *bytes, uint32_t value)
-{
-    for (int i = 0; i < 4; i++) {
-        bytes[i] = (uint8_t)(value >> (8 * i));
-    }
-}
-
-static uint32_t get_u32(const uint8_t *bytes)
-{
-    return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
-           (uint32_t)bytes[3] << 24;
-}
-
 static int write_header(const struct mycel_ring *ring, uint32_t slot,
                         const struct mycel_ring_slot *value, uint32_t input_crc)
 {
     uint8_t header[MYCEL_RING_RECORD_BYTES];
-    put_u32(header, value->sequence);
-    put_u32(header + 4, (uint32_t)value->label | (uint32_t)value->guess << 16);
-    put_u32(header + 8, input_crc);
-    put_u32(header + 12, crc32_add(0, header, 12));
+    put_u32le(header, value->sequence);
+    put_u32le(header + 4, (uint32_t)value->label | (uint32_t)value->guess << 16);
+    put_u32le(header + 8, input_crc);
+    put_u32le(header + 12, crc32_add(0, header, 12));
     return write_at(ring, offset_of(ring, slot), header, sizeof header);
 }
 
@@ -97,15 +85,15 @@ static int load_slot(const struct mycel_ring *ring, uint32_t slot, struct mycel_
     uint32_t crc = 0;
     *value = (struct mycel_ring_slot){0};
     int rc = read_at(ring, offset_of(ring, slot), header, sizeof header);
-    if (rc != 0 || get_u32(header) == 0 || get_u32(header + 12) != crc32_add(0, header, 12)) {
+    if (rc != 0 || get_u32le(header) == 0 || get_u32le(header + 12) != crc32_add(0, header, 12)) {
         return rc;
     }
     rc = crc_of_input(ring, slot, &crc);
-    uint32_t labels = get_u32(header + 4);
+    uint32_t labels = get_u32le(header + 4);
     uint16_t label = (uint16_t)labels;
     bool good = label < ring->config.classes || label == MYCEL_RING_UNKNOWN;
-    if (rc == 0 && crc == get_u32(header + 8) && good) {
-        *value = (struct mycel_ring_slot){get_u32(header), label, (uint16_t)(labels >> 16)};
+    if (rc == 0 && crc == get_u32le(header + 8) && good) {
+        *value = (struct mycel_ring_slot){get_u32le(header), label, (uint16_t)(labels >> 16)};
     }
     return rc;
 }

@@ -12,6 +12,9 @@
  */
 #include "client/runtime/internal.h"
 
+#include "common/bytes.h"
+#include "common/crc32.h"
+
 #include <string.h>
 
 #define JOURNAL_VERSION 3u
@@ -27,45 +30,6 @@ _Static_assert(JOURNAL_HEAD_BYTES + mycel_Lease_size + JOURNAL_CRC_BYTES <= MYCE
                "a record must fit what ports were promised");
 _Static_assert(MYCEL_CLIENT_SCRATCH_BYTES >= MYCEL_JOURNAL_BYTES_MAX,
                "records are made in scratch");
-
-static void put_u16(uint8_t *p, uint32_t v)
-{
-    p[0] = (uint8_t)v;
-    p[1] = (uint8_t)(v >> 8);
-}
-
-static void put_u32(uint8_t *p, uint32_t v)
-{
-    put_u16(p, v);
-    put_u16(p + 2, v >> 16);
-}
-
-static uint32_t get_u16(const uint8_t *p)
-{
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8;
-}
-
-static uint32_t get_u32(const uint8_t *p)
-{
-    return get_u16(p) | get_u16(p + 2) << 16;
-}
-
-/* CRC-32 (IEEE 802.3, reflected), four bits at a time: 64 bytes of table instead of a kilobyte. */
-static uint32_t crc32_of(const uint8_t *data, size_t bytes)
-{
-    static const uint32_t table[16] = {
-        0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC, 0x76DC4190, 0x6B6B51F4,
-        0x4DB26158, 0x5005713C, 0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C,
-        0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C,
-    };
-    uint32_t crc = 0xFFFFFFFFu;
-    for (size_t i = 0; i < bytes; i++) {
-        crc ^= data[i];
-        crc = crc >> 4 ^ table[crc & 15u];
-        crc = crc >> 4 ^ table[crc & 15u];
-    }
-    return ~crc;
-}
 
 /* Reads the record into scratch and checks its frame. The lease's bytes, or <0. */
 static int read_record(struct client *c, uint8_t **record)
@@ -83,10 +47,10 @@ static int read_record(struct client *c, uint8_t **record)
         p[2] != JOURNAL_VERSION || p[3] > CLIENT_PHASE_ENCODED) {
         return MYCEL_E_CORRUPT;
     }
-    uint32_t lease_bytes = get_u16(p + JOURNAL_LEASE_BYTES_AT);
+    uint32_t lease_bytes = get_u16le(p + JOURNAL_LEASE_BYTES_AT);
     size_t total = JOURNAL_HEAD_BYTES + lease_bytes + JOURNAL_CRC_BYTES;
     if (total != (size_t)n ||
-        get_u32(p + total - JOURNAL_CRC_BYTES) != crc32_of(p, total - JOURNAL_CRC_BYTES)) {
+        get_u32le(p + total - JOURNAL_CRC_BYTES) != crc32_add(0, p, total - JOURNAL_CRC_BYTES)) {
         return MYCEL_E_CORRUPT;
     }
     *record = p;
@@ -120,9 +84,9 @@ static int write_record(struct client *c, uint32_t lease_bytes)
     p[1] = 'J';
     p[2] = JOURNAL_VERSION;
     p[3] = progress->phase;
-    put_u32(p + 4, progress->boot_count);
-    put_u32(p + 8, progress->fetched);
-    put_u32(p + 12, progress->body_bytes);
+    put_u32le(p + 4, progress->boot_count);
+    put_u32le(p + 8, progress->fetched);
+    put_u32le(p + 12, progress->body_bytes);
     memcpy(p + 16, progress->body_sha256, sizeof progress->body_sha256);
     for (unsigned kind = 0; kind < CLIENT_KEPT_KINDS; kind++) {
         put_kept(p + JOURNAL_KEPT_AT + kind * JOURNAL_KEPT_BYTES, &progress->kept[kind]);
@@ -130,9 +94,9 @@ static int write_record(struct client *c, uint32_t lease_bytes)
     p[JOURNAL_MODEL_AT] = progress->model.place;
     memcpy(p + JOURNAL_MODEL_AT + 1, progress->model.sha256, PROTO_HELD_BYTES);
     p[JOURNAL_WHOLE_AT] = progress->whole;
-    put_u16(p + JOURNAL_LEASE_BYTES_AT, lease_bytes);
+    put_u16le(p + JOURNAL_LEASE_BYTES_AT, (uint16_t)lease_bytes);
     size_t bytes = JOURNAL_HEAD_BYTES + lease_bytes;
-    put_u32(p + bytes, crc32_of(p, bytes));
+    put_u32le(p + bytes, crc32_add(0, p, bytes));
     return c->port->store->save(c->port->store_ctx, p, bytes + JOURNAL_CRC_BYTES);
 }
 
@@ -148,7 +112,7 @@ static bool progress_is_sane(const struct client *c, const struct client_progres
  * with the job. */
 static void restore_lasting(struct client_progress *progress, const uint8_t *p)
 {
-    progress->boot_count = get_u32(p + 4);
+    progress->boot_count = get_u32le(p + 4);
     for (unsigned kind = 0; kind < CLIENT_KEPT_KINDS; kind++) {
         get_kept(&progress->kept[kind], p + JOURNAL_KEPT_AT + kind * JOURNAL_KEPT_BYTES);
     }
@@ -176,8 +140,8 @@ static void restore(struct client *c)
         return;
     }
     struct client_progress progress = c->progress;
-    progress.fetched = get_u32(p + 8);
-    progress.body_bytes = get_u32(p + 12);
+    progress.fetched = get_u32le(p + 8);
+    progress.body_bytes = get_u32le(p + 12);
     progress.phase = p[3];
     memcpy(progress.body_sha256, p + 16, sizeof progress.body_sha256);
     if (progress_is_sane(c, &progress)) {

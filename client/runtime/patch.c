@@ -13,6 +13,8 @@
  */
 #include "client/runtime/internal.h"
 
+#include "common/bytes.h"
+
 #include <string.h>
 
 #define PIECES_PER_POLL 4u /* of CLIENT_CHUNK_PARAMS, each through up to all frames */
@@ -62,11 +64,6 @@ static int compare_header(void *user, uint32_t offset, const void *data, size_t 
     return memcmp(user, data, bytes) == 0 ? MYCEL_OK : MYCEL_E_MALFORMED;
 }
 
-static uint32_t get_u32(const uint8_t *p)
-{
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
 /* The frame that begins at `at` of the patch. Its bytes, or an error. */
 static int open_frame(struct client *c, uint32_t at, struct codec_encoder *frame)
 {
@@ -76,10 +73,10 @@ static int open_frame(struct client *c, uint32_t at, struct codec_encoder *frame
         return rc;
     }
     const struct codec_header header = {.codec = (enum codec_id)head[3],
-                                        .params = get_u32(head + 4),
-                                        .base_version = get_u32(head + 8),
-                                        .seed = get_u32(head + 12),
-                                        .weight = get_u32(head + 16)};
+                                        .params = get_u32le(head + 4),
+                                        .base_version = get_u32le(head + 8),
+                                        .seed = get_u32le(head + 12),
+                                        .weight = get_u32le(head + 16)};
     if (head[3] >= CODEC_COUNT || codec_has_residual(header.codec) ||
         header.params != c->job.params) {
         return MYCEL_E_MALFORMED;

@@ -1,7 +1,7 @@
 /* The codecs that store each value by itself: f32 as is, and f16 rounded to nearest. */
 #include <string.h>
 
-#include "common/codec/bytes.h"
+#include "common/bytes.h"
 #include "common/codec/codec_ops.h"
 #include "common/codec/half.h"
 

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <mycel/error.h>
 
-#include "common/codec/bytes.h"
+#include "common/bytes.h"
 #include "common/codec/codec_ops.h"
 #include "common/codec/half.h"
 #include "common/codec/kernels.h"

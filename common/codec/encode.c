@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/assert.h"
-#include "common/codec/bytes.h"
+#include "common/bytes.h"
 #include "common/codec/codec_ops.h"
 #include "common/codec/half.h"
 

@@ -8,6 +8,8 @@
 
 #include <mycel/error.h>
 
+#include "common/bytes.h"
+
 #define ZIP_LOCAL 0x04034B50u
 #define ZIP_CENTRAL 0x02014B50u
 #define ZIP_END 0x06054B50u
@@ -20,18 +22,6 @@
 #define NPY_HEADER_BYTES_MAX 256u
 #define NPY_ALIGNMENT 64u
 #define TEXT_BYTES_MAX 4096u
-
-static void put16(uint8_t *out, uint32_t value)
-{
-    out[0] = (uint8_t)value;
-    out[1] = (uint8_t)(value >> 8);
-}
-
-static void put32(uint8_t *out, uint32_t value)
-{
-    put16(out, value);
-    put16(out + 2, value >> 16);
-}
 
 static int write_all(struct npz *z, const void *data, size_t bytes)
 {
@@ -57,23 +47,23 @@ static size_t npy_header(uint8_t out[NPY_HEADER_BYTES_MAX], const char *type, co
     total = (total + NPY_ALIGNMENT - 1u) / NPY_ALIGNMENT * NPY_ALIGNMENT;
     memset(text + n, ' ', total - NPY_PREFIX_BYTES - (size_t)n);
     out[total - 1u] = '\n';
-    put16(out + 8, (uint32_t)(total - NPY_PREFIX_BYTES));
+    put_u16le(out + 8, (uint16_t)(total - NPY_PREFIX_BYTES));
     return total;
 }
 
 /* The fields that local header and directory share, from "version needed" to "extra length". */
 static void put_common(uint8_t *out, const struct npz_entry *entry)
 {
-    put16(out, ZIP_VERSION);
-    put16(out + 2, 0); /* flags */
-    put16(out + 4, 0); /* method: stored */
-    put16(out + 6, 0); /* time */
-    put16(out + 8, ZIP_DATE);
-    put32(out + 10, entry->crc32);
-    put32(out + 14, entry->bytes);
-    put32(out + 18, entry->bytes);
-    put16(out + 22, (uint32_t)strlen(entry->name));
-    put16(out + 24, 0);
+    put_u16le(out, ZIP_VERSION);
+    put_u16le(out + 2, 0); /* flags */
+    put_u16le(out + 4, 0); /* method: stored */
+    put_u16le(out + 6, 0); /* time */
+    put_u16le(out + 8, ZIP_DATE);
+    put_u32le(out + 10, entry->crc32);
+    put_u32le(out + 14, entry->bytes);
+    put_u32le(out + 18, entry->bytes);
+    put_u16le(out + 22, (uint16_t)strlen(entry->name));
+    put_u16le(out + 24, 0);
 }
 
 static int add(struct npz *z, const char *name, const char *type, const uint32_t *dims, size_t rank,
@@ -97,7 +87,7 @@ static int add(struct npz *z, const char *name, const char *type, const uint32_t
     entry->offset = (uint32_t)z->offset;
     uLong crc = crc32(0, header, (uInt)header_bytes);
     entry->crc32 = (uint32_t)crc32(crc, values, (uInt)bytes);
-    put32(local, ZIP_LOCAL);
+    put_u32le(local, ZIP_LOCAL);
     put_common(local + 4, entry);
     int result = write_all(z, local, sizeof local);
     result = result < 0 ? result : write_all(z, entry->name, strlen(entry->name));
@@ -144,18 +134,18 @@ int npz_end(struct npz *z)
     int result = MYCEL_OK;
     for (size_t i = 0; result == MYCEL_OK && i < z->count; i++) {
         uint8_t central[ZIP_CENTRAL_BYTES] = {0};
-        put32(central, ZIP_CENTRAL);
-        put16(central + 4, ZIP_VERSION);
+        put_u32le(central, ZIP_CENTRAL);
+        put_u16le(central + 4, ZIP_VERSION);
         put_common(central + 6, &z->entries[i]);
-        put32(central + 42, z->entries[i].offset);
+        put_u32le(central + 42, z->entries[i].offset);
         result = write_all(z, central, sizeof central);
         result = result < 0 ? result : write_all(z, z->entries[i].name, strlen(z->entries[i].name));
     }
     uint8_t end[ZIP_END_BYTES] = {0};
-    put32(end, ZIP_END);
-    put16(end + 8, (uint32_t)z->count);
-    put16(end + 10, (uint32_t)z->count);
-    put32(end + 12, (uint32_t)(z->offset - start));
-    put32(end + 16, start);
+    put_u32le(end, ZIP_END);
+    put_u16le(end + 8, (uint16_t)z->count);
+    put_u16le(end + 10, (uint16_t)z->count);
+    put_u32le(end + 12, (uint32_t)(z->offset - start));
+    put_u32le(end + 16, start);
     return result < 0 ? result : write_all(z, end, sizeof end);
 }

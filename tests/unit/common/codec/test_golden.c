@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "common/codec/bytes.h"
+#include "common/bytes.h"
 #include "common/codec/half.h"
 #include "vectors.h"
 

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "common/codec/bytes.h"
+#include "common/bytes.h"
 #include "common/rng.h"
 #include "vectors.h"
 

@@ -106,23 +106,74 @@ void codec_accumulate(const struct codec_frame *frame, const struct codec_term *
     }
 }
 
+/* Whether the frames' values are decoded into floats, in blocks that begin at the same places. */
+static bool in_step(const struct codec_frame *const *frames, uint32_t rows)
+{
+    for (uint32_t r = 0; r < rows; r++) {
+        if (is_plain(frames[r]) || frames[r]->block_log2 != frames[0]->block_log2 ||
+            codec_ops_of((int)frames[r]->header.codec) == &codec_ops_int8) {
+            return false;
+        }
+    }
+    return rows > 1;
+}
+
+/* Block by block, so that what was decoded is still in the nearest cache when it is added. */
+static void accumulate_in_step(const struct codec_frame *const *frames,
+                               const struct kernel_term *terms, uint32_t rows, uint32_t first,
+                               uint32_t count, int64_t *acc)
+{
+    float decoded[CODEC_ROWS_MAX][CODEC_BLOCK_PARAMS_MAX];
+    while (count > 0) {
+        const void *values[CODEC_ROWS_MAX] = {NULL};
+        uint32_t take = count;
+        for (uint32_t r = 0; r < rows; r++) {
+            struct codec_block block = codec_frame_block(frames[r], first >> frames[r]->block_log2);
+            uint32_t skip = first - block.first;
+            take = block.count - skip < take ? block.count - skip : take;
+            codec_ops_of((int)frames[r]->header.codec)->decode(&block, decoded[r]);
+            values[r] = decoded[r] + skip;
+        }
+        kernel_accumulate_rows(values, terms, rows, take, acc);
+        first += take;
+        count -= take;
+        acc += take;
+    }
+}
+
+/* Those that are floats already together, the others each by itself. */
+static void accumulate_apart(const struct codec_frame *const *frames,
+                             const struct codec_term *terms, uint32_t rows, uint32_t first,
+                             uint32_t count, int64_t *acc)
+{
+    const void *values[CODEC_ROWS_MAX] = {NULL};
+    struct kernel_term scaled[CODEC_ROWS_MAX] = {{0}};
+    uint32_t plain = 0;
+    for (uint32_t r = 0; r < rows; r++) {
+        if (is_plain(frames[r])) {
+            values[plain] = frames[r]->codes + 4u * (size_t)first;
+            scaled[plain++] = term_scale(&terms[r]);
+        } else {
+            codec_accumulate(frames[r], &terms[r], first, count, acc);
+        }
+    }
+    kernel_accumulate_rows(values, scaled, plain, count, acc);
+}
+
 void codec_accumulate_rows(const struct codec_frame *const *frames, const struct codec_term *terms,
                            uint32_t rows, uint32_t first, uint32_t count, int64_t *acc)
 {
     _Static_assert(CODEC_ROWS_MAX == KERNEL_ROWS_MAX, "rows are alike");
-    const void *values[CODEC_ROWS_MAX];
     struct kernel_term scaled[CODEC_ROWS_MAX];
-    uint32_t plain = 0;
     MYCEL_ASSERT(rows <= CODEC_ROWS_MAX);
     for (uint32_t r = 0; r < rows; r++) {
-        const struct codec_frame *frame = frames[r];
-        if (!is_plain(frame)) {
-            codec_accumulate(frame, &terms[r], first, count, acc);
-            continue;
-        }
-        MYCEL_ASSERT(first <= frame->header.params && count <= frame->header.params - first);
-        values[plain] = frame->codes + 4u * (size_t)first;
-        scaled[plain++] = term_scale(&terms[r]);
+        uint32_t params = frames[r]->header.params;
+        MYCEL_ASSERT(first <= params && count <= params - first);
+        scaled[r] = term_scale(&terms[r]);
     }
-    kernel_accumulate_rows(values, scaled, plain, count, acc);
+    if (in_step(frames, rows)) {
+        accumulate_in_step(frames, scaled, rows, first, count, acc);
+    } else {
+        accumulate_apart(frames, terms, rows, first, count, acc);
+    }
 }

@@ -23,7 +23,7 @@ struct kernel_stats {
 #define KERNEL_ROWS_MAX 4u
 
 /*
- * X(result, name, parameters, arguments); those of KERNEL_SUM_TABLE have a variant for AVX-512 as well:
+ * X(result, name, parameters, arguments); those of KERNEL_WIDE_TABLE have a variant for AVX-512 as well:
  *
  * accumulate  acc[i] += (weight · round(multiplier · values[i])) << shift, to nearest, ties to even. Terms
  *             beyond ±2^30 give something, but nothing undefined. `values` are floats of any alignment.
@@ -35,7 +35,7 @@ struct kernel_stats {
  * negate      x[i] := −x[i] where bit i % 32 of words[i / 32] is clear; count a multiple of 32.
  * spread      x[i] := value where that bit is set, −value where it is clear.
  */
-#define KERNEL_SUM_TABLE(X)                                                                        \
+#define KERNEL_WIDE_TABLE(X)                                                                       \
     X(void, accumulate_rows,                                                                       \
       (const void *const *values, const struct kernel_term *terms, uint32_t rows, uint32_t count,  \
        int64_t *acc),                                                                              \
@@ -43,17 +43,17 @@ struct kernel_stats {
     X(void, accumulate_int8,                                                                       \
       (const uint8_t *codes, float scale, const struct kernel_term *term, uint32_t count,          \
        int64_t *acc),                                                                              \
-      (codes, scale, term, count, acc))
+      (codes, scale, term, count, acc))                                                            \
+    X(void, hadamard, (float *x, uint32_t size), (x, size))                                        \
+    X(void, negate, (float *x, const uint32_t *words, uint32_t count), (x, words, count))          \
+    X(void, spread, (float *x, float value, const uint32_t *words, uint32_t count),                \
+      (x, value, words, count))
 
 #define KERNEL_TABLE(X)                                                                            \
     X(void, accumulate,                                                                            \
       (const void *values, const struct kernel_term *term, uint32_t count, int64_t *acc),          \
       (values, term, count, acc))                                                                  \
-    X(struct kernel_stats, scan, (const float *values, uint32_t count), (values, count))           \
-    X(void, hadamard, (float *x, uint32_t size), (x, size))                                        \
-    X(void, negate, (float *x, const uint32_t *words, uint32_t count), (x, words, count))          \
-    X(void, spread, (float *x, float value, const uint32_t *words, uint32_t count),                \
-      (x, value, words, count))
+    X(struct kernel_stats, scan, (const float *values, uint32_t count), (values, count))
 
 #define KERNEL_DECLARE(result, name, parameters, arguments)                                        \
     result kernel_##name parameters;                                                               \
@@ -63,7 +63,7 @@ struct kernel_stats {
     KERNEL_DECLARE(result, name, parameters, arguments)                                            \
     result kernel_##name##_avx512 parameters;
 KERNEL_TABLE(KERNEL_DECLARE)
-KERNEL_SUM_TABLE(KERNEL_DECLARE_WIDE)
+KERNEL_WIDE_TABLE(KERNEL_DECLARE_WIDE)
 #undef KERNEL_DECLARE
 #undef KERNEL_DECLARE_WIDE
 

@@ -1,7 +1,8 @@
 /*
- * The sums for x86-64 with AVX-512; the build compiles this file with -mavx512f. Several updates at once:
- * a sum is loaded and stored once for four of them, and four streams from memory bring more than one. A
- * weight that does not fit 32 bits with its shift is left to the AVX2 kernels, which shift afterwards.
+ * The sums and rotations for x86-64 with AVX-512; the build compiles this file with -mavx512f. Several updates at
+ * once: a sum is loaded and stored once for four of them, and four streams from memory bring more than one. A
+ * weight that does not fit 32 bits with its shift is left to the AVX2 kernels, which shift afterwards. A transform of
+ * 1,024 goes through memory twice: all its strides below 128 are done in eight registers, and all above in eight others.
  */
 #include "common/codec/kernels.h"
 
@@ -101,5 +102,90 @@ void kernel_accumulate_int8_avx512(const uint8_t *codes, float scale,
         add_to(acc + i, even_products(q, f.weight), odd_products(q, f.weight));
     }
     kernel_accumulate_int8_avx2(codes + whole, scale, term, count - whole, acc + whole);
+}
+
+/* --- rotations ---------------------------------------------------------------------------------- */
+
+#define HADAMARD_SIZE 1024u
+#define GROUP 8u /* vectors that are in registers together */
+
+/* Sum where the stride's bit of the lane is clear, difference where it is set. */
+static inline __m512 butterfly(__m512 v, __m512 partner, __mmask16 set)
+{
+    return _mm512_mask_sub_ps(_mm512_add_ps(v, partner), set, partner, v);
+}
+
+/* Strides 1, 2, 4 and 8: within a vector. */
+static inline __m512 within(__m512 v)
+{
+    v = butterfly(v, _mm512_permute_ps(v, 0xB1), 0xAAAA);
+    v = butterfly(v, _mm512_permute_ps(v, 0x4E), 0xCCCC);
+    v = butterfly(v, _mm512_shuffle_f32x4(v, v, 0xB1), 0xF0F0);
+    return butterfly(v, _mm512_shuffle_f32x4(v, v, 0x4E), 0xFF00);
+}
+
+static inline void pair(__m512 *low, __m512 *high)
+{
+    __m512 sum = _mm512_add_ps(*low, *high);
+    *high = _mm512_sub_ps(*low, *high);
+    *low = sum;
+}
+
+/* Three strides over eight vectors that lie `stride` floats apart. */
+static inline void across(float *x, uint32_t stride, bool inner)
+{
+    __m512 v[GROUP];
+    for (uint32_t i = 0; i < GROUP; i++) {
+        v[i] = _mm512_loadu_ps(x + i * stride);
+        v[i] = inner ? within(v[i]) : v[i];
+    }
+    for (uint32_t step = 1; step < GROUP; step *= 2u) {
+        for (uint32_t i = 0; i < GROUP; i++) {
+            if ((i & step) == 0) {
+                pair(&v[i], &v[i + step]);
+            }
+        }
+    }
+    for (uint32_t i = 0; i < GROUP; i++) {
+        _mm512_storeu_ps(x + i * stride, v[i]);
+    }
+}
+
+void kernel_hadamard_avx512(float *x, uint32_t size)
+{
+    if (size != HADAMARD_SIZE) {
+        kernel_hadamard_avx2(x, size);
+        return;
+    }
+    for (uint32_t i = 0; i < HADAMARD_SIZE; i += GROUP * LANES) {
+        across(x + i, LANES, true);
+    }
+    for (uint32_t i = 0; i < GROUP * LANES; i += LANES) {
+        across(x + i, GROUP * LANES, false);
+    }
+}
+
+/* Bits i … i + 15 of the words. */
+static inline __mmask16 lanes_of(const uint32_t *words, uint32_t i)
+{
+    return (__mmask16)(words[i / 32u] >> i % 32u);
+}
+
+void kernel_negate_avx512(float *x, const uint32_t *words, uint32_t count)
+{
+    const __m512i sign = _mm512_set1_epi32(INT32_MIN);
+    for (uint32_t i = 0; i < count; i += LANES) {
+        __m512i v = _mm512_loadu_si512(x + i);
+        __mmask16 clear = (__mmask16)~lanes_of(words, i);
+        _mm512_storeu_si512(x + i, _mm512_mask_xor_epi32(v, clear, v, sign));
+    }
+}
+
+void kernel_spread_avx512(float *x, float value, const uint32_t *words, uint32_t count)
+{
+    const __m512 set = _mm512_set1_ps(value), clear = _mm512_set1_ps(-value);
+    for (uint32_t i = 0; i < count; i += LANES) {
+        _mm512_storeu_ps(x + i, _mm512_mask_blend_ps(lanes_of(words, i), clear, set));
+    }
 }
 #endif

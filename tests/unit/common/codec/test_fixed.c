@@ -97,6 +97,41 @@ static void order_cannot_be_seen(void **state)
     assert_memory_equal(sum, other, sizeof sum);
 }
 
+/* Several frames at once, of one codec or of several, in tiles of any place: the same sums as one by one. */
+static void together_is_one_by_one(void **state)
+{
+    (void)state;
+    for (uint32_t mix = 0; mix < 3u * CODEC_COUNT; mix++) {
+        uint8_t *data[CODEC_ROWS_MAX];
+        struct codec_frame frames[CODEC_ROWS_MAX];
+        const struct codec_frame *row[CODEC_ROWS_MAX];
+        struct codec_term terms[CODEC_ROWS_MAX];
+        uint32_t rows = 1u + mix % CODEC_ROWS_MAX;
+        memset(sum, 0, sizeof sum);
+        memset(other, 0, sizeof other);
+        for (uint32_t r = 0; r < rows; r++) {
+            uint32_t bytes, codec = mix < 2u * CODEC_COUNT ? mix / 2u : (mix + r) % CODEC_COUNT;
+            vector_fill(values, PARAMS, 10u + r, 0.05f);
+            data[r] = vector_encode((enum codec_id)codec, values, PARAMS, r, NULL, &bytes);
+            frames[r] = vector_open(data[r], bytes);
+            row[r] = &frames[r];
+            struct codec_stats stats;
+            assert_int_equal(codec_scan(&frames[r], &stats), 0);
+            terms[r] = (struct codec_term){1.0f / (float)(r + 1u), 100u + r, stats.max_abs, 30};
+            codec_accumulate(&frames[r], &terms[r], 0, PARAMS, sum);
+        }
+        for (uint32_t first = 0, count; first < PARAMS; first += count) {
+            count = 1u + rng_below(mix, 1, first, 1500);
+            count = count < PARAMS - first ? count : PARAMS - first;
+            codec_accumulate_rows(row, terms, rows, first, count, other + first);
+        }
+        assert_memory_equal(sum, other, sizeof sum);
+        for (uint32_t r = 0; r < rows; r++) {
+            free(data[r]);
+        }
+    }
+}
+
 static void bounds_are_as_documented(void **state)
 {
     (void)state;
@@ -195,6 +230,9 @@ static void variants_agree(void **state)
         kernel_hadamard_base(a, size);
         kernel_hadamard_avx2(b, size);
         assert_memory_equal(a, b, sizeof a);
+        memcpy(b, values, sizeof b);
+        kernel_hadamard(b, size);
+        assert_memory_equal(a, b, sizeof a);
     }
     for (uint32_t i = 0; i < 32u; i++) {
         words[i] = rng_u32(1, 2, i);
@@ -202,8 +240,14 @@ static void variants_agree(void **state)
     kernel_negate_base(a, words, 1024);
     kernel_negate_avx2(b, words, 1024);
     assert_memory_equal(a, b, sizeof a);
+    kernel_negate_base(a, words, 992);
+    kernel_negate(b, words, 992);
+    assert_memory_equal(a, b, sizeof a);
     kernel_spread_base(a, 0.375f, words, 1024);
     kernel_spread_avx2(b, 0.375f, words, 1024);
+    assert_memory_equal(a, b, sizeof a);
+    memset(b, 0, sizeof b);
+    kernel_spread(b, 0.375f, words, 1024);
     assert_memory_equal(a, b, sizeof a);
     for (uint32_t i = 0; i < 1024u; i++) {
         assert_true(a[i] == (words[i / 32u] >> (i % 32u) & 1u ? 0.375f : -0.375f));
@@ -273,6 +317,7 @@ int main(void)
         cmocka_unit_test(a_term_adds_what_it_says),
         cmocka_unit_test(large_terms_are_shifted),
         cmocka_unit_test(order_cannot_be_seen),
+        cmocka_unit_test(together_is_one_by_one),
         cmocka_unit_test(bounds_are_as_documented),
         cmocka_unit_test(heaviest_sums_fit),
         cmocka_unit_test(unscanned_values_do_no_harm),

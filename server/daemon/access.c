@@ -102,7 +102,7 @@ static void finish_rotation(struct shell *shell, const struct roster_entry *entr
     f->generation = entry->next_generation;
     f->wall_ms = shell_wall_ms();
     roster_set_confirming(shell->access.roster, entry->device, true);
-    if (shell_write(shell, &f->write) < 0) {
+    if (shell_write_access(shell, &f->write) < 0) {
         roster_set_confirming(shell->access.roster, entry->device, false);
         free(f);
     }
@@ -176,7 +176,7 @@ static void on_overlap(uv_timer_t *timer)
         e->write.drop = drop_expiry;
         e->wall_ms = shell_wall_ms();
     }
-    if (!e || shell_write(shell, &e->write) < 0) {
+    if (!e || shell_write_access(shell, &e->write) < 0) {
         free(e);
         uv_timer_start(timer, on_overlap, OVERLAP_LOOK_MS, 0);
     }

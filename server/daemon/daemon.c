@@ -48,6 +48,12 @@ int shell_write(struct shell *shell, struct shell_write *write)
     return store_thread_submit(shell->store, &write->job);
 }
 
+int shell_write_access(struct shell *shell, struct shell_write *write)
+{
+    return store_thread_has_room(shell->store, SHELL_WRITES_ACCESS) ? shell_write(shell, write)
+                                                                    : MYCEL_E_BUSY;
+}
+
 static void on_store_news(uv_async_t *async)
 {
     struct shell *shell = async->data;
@@ -324,6 +330,7 @@ static void shell_close(struct shell *shell)
     ticket_table_deinit(&shell->tickets);
     run_table_clear(&shell->runs);
     access_deinit(shell);
+    store_close(shell->reload_reader);
     free(shell->engine_memory);
     eval_close(shell->eval);
     eval_close(shell->root.set);

@@ -153,7 +153,7 @@ void enrol_handle(struct shell *shell, const struct net_request *request)
     e->request = message;
     memcpy(e->identity, request->identity, strlen(request->identity) + 1u);
     wipe(&message, sizeof message);
-    if (shell_write(shell, &e->write) < 0) {
+    if (shell_write_access(shell, &e->write) < 0) {
         reply_busy(shell, e->reply);
         enrolment_free(e);
     }
@@ -206,7 +206,7 @@ void enrol_confirm(struct shell *shell, const struct roster_entry *entry)
     c->device = entry->device;
     c->wall_ms = shell_wall_ms();
     roster_set_confirming(shell->access.roster, entry->device, true);
-    if (shell_write(shell, &c->write) < 0) {
+    if (shell_write_access(shell, &c->write) < 0) {
         roster_set_confirming(shell->access.roster, c->device, false);
         free(c);
     }

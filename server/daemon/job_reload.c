@@ -17,7 +17,7 @@ struct reload_job {
     uint64_t head; /* up to which change the roster knows the store */
     bool runs_too;
     struct roster_changes changes;
-    struct store *reader; /* during run only */
+    struct store *reader; /* the shell's while the job lives; NULL: opened by run */
     uint32_t count;
     struct store_run runs[RELOAD_RUNS_MAX];             /* the newest ones */
     struct engine_event introductions[RELOAD_RUNS_MAX]; /* as RUN events, should they be new */
@@ -47,11 +47,10 @@ static int read_all(struct reload_job *job)
 static int run(struct job *base)
 {
     struct reload_job *job = (struct reload_job *)base;
-    int rc = shell_reader(base->shell, &job->reader);
-    if (rc < 0) {
-        return rc;
+    int rc = job->reader ? MYCEL_OK : shell_reader(base->shell, &job->reader);
+    if (rc == 0) {
+        rc = roster_read_changes(job->reader, job->head, &job->changes);
     }
-    rc = roster_read_changes(job->reader, job->head, &job->changes);
     if (rc == 0 && job->runs_too) {
         rc = store_begin_read(job->reader);
         if (rc == 0) {
@@ -59,8 +58,19 @@ static int run(struct job *base)
             store_rollback(job->reader);
         }
     }
-    store_close(job->reader);
     return rc;
+}
+
+/* Opening a database costs more than reading what has changed in it. After a failure a new connection knows
+ * best what is left of it. */
+static void keep_reader(struct shell *shell, struct reload_job *job)
+{
+    if (job->job.status < 0) {
+        store_close(job->reader);
+        job->reader = NULL;
+    }
+    shell->reload_reader = job->reader;
+    job->reader = NULL;
 }
 
 /* An operator's change of a run that the engine knows. */
@@ -158,6 +168,7 @@ static void done(struct job *base)
     struct shell *shell = base->shell;
     bool loaded = false;
     shell->reloading = false;
+    keep_reader(shell, job);
     if (base->status < 0) {
         LOG(&shell->log, LOG_WARN, "reload_failed",
             log_text("error", mycel_error_text(base->status)));
@@ -192,10 +203,12 @@ int job_reload_access(struct shell *shell)
     job->job.done = done;
     job->head = roster_head(shell->access.roster);
     job->runs_too = shell->reload_runs;
+    job->reader = shell->reload_reader;
     int rc = job_start(shell, &job->job, true);
     if (rc < 0) {
         free(job);
     } else {
+        shell->reload_reader = NULL;
         shell->reloading = true;
         shell->reload_runs = false;
         access_reload_begins(shell);

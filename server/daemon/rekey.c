@@ -119,7 +119,7 @@ void rekey_handle(struct shell *shell, const struct net_request *request)
     r->wall_ms = shell_wall_ms();
     memcpy(r->share, message.share, sizeof r->share);
     explicit_bzero(&message, sizeof message);
-    if (shell_write(shell, &r->write) < 0) {
+    if (shell_write_access(shell, &r->write) < 0) {
         reply_busy(shell, r->reply);
         rekey_free(r);
     }

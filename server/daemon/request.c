@@ -46,7 +46,8 @@ static void handle_check_in(struct shell *shell, const struct net_request *reque
     enrol_confirm(shell, entry);
     uint64_t tag;
     struct ticket *ticket = ticket_take(&shell->tickets, &tag);
-    if (!ticket || shell->rebuilding) {
+    if (!ticket || shell->rebuilding ||
+        !store_thread_has_room(shell->store, SHELL_WRITES_CHECKIN)) {
         ticket_drop(&shell->tickets, ticket ? tag : TICKET_NONE);
         reply_busy(shell, request->reply);
         return;

@@ -29,6 +29,11 @@
 
 #include <uv.h>
 
+/* With so many writes on their way devices are answered 5.03: those that want a key, and those that check
+ * in. The rest of the queue is for what has no way back, as an engine whose rows are refused starts over. */
+#define SHELL_WRITES_ACCESS 512u
+#define SHELL_WRITES_CHECKIN 1024u
+
 #define SHELL_JOBS_MAX 512u /* devices' jobs on the pool or waiting for it; then 5.03 */
 
 /* What the log says about a batch beyond its rows. */
@@ -74,13 +79,14 @@ struct shell {
     struct blob_cache blobs;
     struct body_cache bodies;
     struct receipt_cache receipts;
-    uint32_t jobs;              /* on the pool or waiting for it */
-    uint32_t batches;           /* on their way to the disk */
-    struct download *downloads; /* blobs that are being read for devices (job_download.c) */
-    bool reloading;             /* a reload job is under way … */
-    bool reload_again;          /* … and something changed meanwhile … */
-    bool reload_runs;           /* … or is to be read first: about runs, too */
-    bool rebuilding;            /* the engine is being built anew from the store */
+    uint32_t jobs;               /* on the pool or waiting for it */
+    uint32_t batches;            /* on their way to the disk */
+    struct download *downloads;  /* blobs that are being read for devices (job_download.c) */
+    bool reloading;              /* a reload job is under way … */
+    bool reload_again;           /* … and something changed meanwhile … */
+    bool reload_runs;            /* … or is to be read first: about runs, too */
+    struct store *reload_reader; /* kept from one reload to the next; NULL: none, or a job has it */
+    bool rebuilding;             /* the engine is being built anew from the store */
     uv_timer_t rebuild;
     uint32_t rebuild_failures; /* in a row */
     uint64_t durable;          /* newest batch on disk */
@@ -134,6 +140,8 @@ int batch_submit(struct shell *shell, const struct engine_actions *actions);
 /* --- daemon.c ---------------------------------------------------------------------------------- */
 /* Queues a write; on an error it is still the caller's. */
 int shell_write(struct shell *shell, struct shell_write *write);
+/* The same for who may connect: BUSY much earlier. */
+int shell_write_access(struct shell *shell, struct shell_write *write);
 
 /* --- narrate.c: tells the log what has become durable ------------------------------------------- */
 void narrate(struct shell *shell, const struct engine_action *row, const struct batch_facts *facts);

@@ -146,7 +146,8 @@
     X(KEY_LIST, SQL_KEY_SELECT "ORDER BY id") \
     X(KEY_CHANGED, SQL_KEY_SELECT "WHERE id IN (SELECT device FROM changes WHERE seq > ?)" \
         " ORDER BY id") \
-    X(CHANGE_RANGE, "SELECT IFNULL(MIN(seq), 0), IFNULL(MAX(seq), 0) FROM changes") \
+    X(CHANGE_RANGE, "SELECT IFNULL((SELECT MIN(seq) FROM changes), 0)," \
+        " IFNULL((SELECT MAX(seq) FROM changes), 0)") \
     \
     X(ROTATION_ADD, "INSERT INTO rotations(device, from_ms, ends_ms, share) VALUES(?, ?, ?, ?)") \
     X(ROTATION_SHARE, "SELECT share FROM rotations WHERE device = ? AND share IS NOT NULL" \

@@ -409,6 +409,14 @@ int store_thread_submit(struct store_thread *thread, struct store_job *job)
     return code;
 }
 
+bool store_thread_has_room(struct store_thread *thread, uint32_t jobs)
+{
+    (void)pthread_mutex_lock(&thread->lock);
+    bool room = thread->pending < jobs;
+    (void)pthread_mutex_unlock(&thread->lock);
+    return room;
+}
+
 void store_thread_take(struct store_thread *thread, struct store_news *news)
 {
     (void)pthread_mutex_lock(&thread->lock);

@@ -20,7 +20,7 @@
 #define STORE_GROUP_MS 50u
 #define STORE_GROUP_UPDATES 256u
 #define STORE_PACE_MS 50u     /* between two transactions, as long as fewer jobs than that wait */
-#define STORE_QUEUE_MAX 1024u /* jobs waiting or running */
+#define STORE_QUEUE_MAX 2048u /* jobs waiting or running */
 #define STORE_WATCH_MS 500u   /* how often other connections' commits are looked for */
 #define STORE_PROBE_MS 1000u
 
@@ -62,6 +62,9 @@ int store_thread_start(struct store *store, void (*wake)(void *user), void *user
 
 /* Queues a job. Never blocks. BUSY: the queue is full; CLOSED: the thread is stopping. */
 int store_thread_submit(struct store_thread *thread, struct store_job *job);
+
+/* Whether fewer than that many jobs are waiting or running. */
+bool store_thread_has_room(struct store_thread *thread, uint32_t jobs);
 
 /* Collects the news. Never blocks. */
 void store_thread_take(struct store_thread *thread, struct store_news *news);

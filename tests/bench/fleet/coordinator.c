@@ -52,7 +52,28 @@ static int enroll(struct store *store, uint32_t devices)
     return rc == 0 ? store_commit(store) : rc;
 }
 
-static int make_store(const struct coordinator *c, uint32_t devices)
+void coordinator_token(uint32_t index, uint8_t token[PROTO_TOKEN_BYTES])
+{
+    memset(token, 0x5A, PROTO_TOKEN_BYTES);
+    memcpy(token, &index, sizeof index);
+}
+
+static int add_tokens(struct store *store, uint32_t tokens)
+{
+    static const uint8_t share[PROTO_SHARE_BYTES] = {1};
+    uint64_t now_ms = (uint64_t)time(NULL) * 1000u;
+    int rc = store_begin(store);
+    for (uint32_t i = 0; i < tokens && rc == 0; i++) {
+        char name[32];
+        uint8_t token[PROTO_TOKEN_BYTES];
+        (void)snprintf(name, sizeof name, "newcomer-%05u", (unsigned)i);
+        coordinator_token(i, token);
+        rc = store_token_add(store, token, share, name, "", now_ms, now_ms + 86400000u);
+    }
+    return rc == 0 ? store_commit(store) : rc;
+}
+
+static int make_store(const struct coordinator *c, uint32_t devices, uint32_t tokens)
 {
     char state[COORDINATOR_PATH_BYTES];
     char problem[STORE_PROBLEM_BYTES] = "";
@@ -64,6 +85,9 @@ static int make_store(const struct coordinator *c, uint32_t devices)
         return fail("the store", problem);
     }
     rc = enroll(store, devices);
+    if (rc == 0) {
+        rc = add_tokens(store, tokens);
+    }
     store_close(store);
     return rc < 0 ? fail("enrolment", mycel_error_text(rc)) : 0;
 }
@@ -199,7 +223,8 @@ int coordinator_start(struct coordinator *coordinator, const struct coordinator_
     if (mkdtemp(coordinator->folder) == NULL) {
         return fail("a temporary folder", "cannot be made");
     }
-    if (make_store(coordinator, options->devices) < 0 || make_run(coordinator, options) < 0) {
+    if (make_store(coordinator, options->devices, options->tokens) < 0 ||
+        make_run(coordinator, options) < 0) {
         return -1;
     }
     return serve(coordinator, options->keep_versions);

@@ -8,11 +8,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "proto/limits.h"
+
 #define COORDINATOR_PATH_BYTES 128
 
 struct coordinator_options {
     uint32_t devices;
-    uint32_t goal; /* updates of a round */
+    uint32_t tokens; /* for devices that enrol themselves */
+    uint32_t goal;   /* updates of a round */
     uint32_t pace_ms;
     uint32_t keep_versions; /* 0: its own default */
     const char *model;
@@ -28,6 +31,9 @@ struct coordinator {
 
 /* Returns when it serves. Prints what is wrong and returns -1 otherwise. */
 int coordinator_start(struct coordinator *coordinator, const struct coordinator_options *options);
+
+/* The token of a newcomer. */
+void coordinator_token(uint32_t index, uint8_t token[PROTO_TOKEN_BYTES]);
 
 /* User and system time of the whole process so far, all threads. */
 double coordinator_cpu_s(const struct coordinator *coordinator);

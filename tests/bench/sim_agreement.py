@@ -2,6 +2,7 @@
 link on loopback, once simulated; round time and bytes side by side.
 
 Usage: sim_agreement.py <bin folder> <forwarder> [--devices 50] [--rounds 4] [--kbit 4000] [--rtt-ms 40]
+       [--downlink f32]
 
 Prints one line of JSON per figure and ends with 1 when round time or bytes differ by more than 10 %.
 The training is made small on purpose: fifty real trainers on a few cores would measure the cores.
@@ -32,6 +33,7 @@ def parse():
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--kbit", type=int, default=4000)
     parser.add_argument("--rtt-ms", type=int, default=40)
+    parser.add_argument("--downlink", choices=["f32", "delta"], default="f32")
     return parser.parse_args()
 
 
@@ -79,7 +81,7 @@ class Fleet:
         self.call("run", "create", "--state", self.state, "--model", MODEL, "--goal", str(self.args.devices),
                   "--min", str(self.args.devices), "--rounds", str(self.args.rounds), "--codec", "f32",
                   "--strategy", "fedavg", "--over-selection", "1", "--staleness-max", "0", "--pace", "1s",
-                  "--batch", "20", "--seed", "1", "--deadline", "10m")
+                  "--batch", "20", "--seed", "1", "--deadline", "10m", "--downlink", self.args.downlink)
 
     def run(self):
         args = self.args
@@ -137,6 +139,7 @@ batch = 20
 [run]
 strategy = fedavg
 codec = f32
+downlink = {args.downlink}
 mode = sync
 goal = {args.devices}
 rounds = {args.rounds}
@@ -181,6 +184,7 @@ def report(args, real, simulated):
         ratio = simulated[name] / value
         agrees = agrees and abs(ratio - 1) <= LIMIT
         print(json.dumps({"case": f"sim_agreement_{name}", "devices": args.devices, "rounds": args.rounds,
+                          "downlink": args.downlink,
                           "real": round(value, 3), "simulated": round(simulated[name], 3),
                           "ratio": round(ratio, 4), "target": "0.9 to 1.1"}))
     return 0 if agrees else 1

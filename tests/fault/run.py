@@ -24,7 +24,7 @@ BAD = ["lost", "doubled", "wrong", "accepted_hostile"]
 # Each sweep's own business: not to be added up.
 LOCAL = ["fault", "stride"]
 # Names of sweeps that a sanitizer sees more in.
-SANITIZED = ("_alloc", "update")
+SANITIZED = ("_alloc", "_alloc_delta", "update")
 TIMEOUT_S = 3600
 ENVIRONMENT = {"ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1",
                "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}

@@ -7,7 +7,7 @@
  *
  * Nothing is known before the first answer. RFC 6347 §4.2.4.1 then asks for a second, doubled each time:
  * at 50 % loss one try in four succeeds, and a device needs half a minute to be heard at all. Here the first pause
- * is a quarter of that and the pauses grow slowly up to one and a half, 21 flights of 150 bytes in the 16 s that a
+ * is a quarter of that and the pauses grow slowly up to one and a half, 22 flights of 150 bytes in the 16 s that a
  * device waits. The coordinator answers each from its cookie's key, without state.
  *
  * A peer that has answered one flight and is deaf to the next has most likely lost the handshake: a NAT

@@ -143,6 +143,9 @@ static void expect_refused(unsigned index, const char *name, const char *why)
     if (!process_expect(&world.server, line, SOON_MS)) {
         fail_msg("nobody said: %s", line);
     }
+    if (strcmp(why, "expired") == 0) { /* which the device knows itself */
+        assert_true(process_expect(&world.device[index], ".pem: expired", SOON_MS));
+    }
     device_kill(&world, index);
 }
 

@@ -97,6 +97,9 @@ static int load(struct device_certificate *device, const struct pem_files *files
                     bad.fault != CERTIFICATE_NONE ? certificate_fault_text(bad.fault)
                                                   : mycel_error_text(rc));
     }
+    if (bad.fault != CERTIFICATE_NONE) { /* expired: the coordinator has the last word */
+        (void)fail(problem, rc, files->own, certificate_fault_text(bad.fault));
+    }
     return MYCEL_OK;
 }
 
@@ -117,6 +120,7 @@ int device_certificate_open(struct device_certificate **out,
                             char problem[DEVICE_CERTIFICATE_PROBLEM_BYTES])
 {
     *out = NULL;
+    problem[0] = '\0';
     struct device_certificate *device = calloc(1, sizeof *device);
     if (device == NULL) {
         return fail(problem, MYCEL_E_NO_MEMORY, config->files.own, "no memory");

@@ -21,7 +21,8 @@ struct device_certificate_config {
     const char *name; /* the coordinator's: host name or numeric address. Kept by pointer */
 };
 
-/* Reads and checks all of it; `problem` says what is wrong. 0; as pem_files_read and credentials_parse.
+/* Reads and checks all of it; `problem` says what is wrong, "" nothing is: a certificate that is not valid
+ * yet, or not any more, is no error. 0; as pem_files_read and credentials_parse.
  * Blocks on the files. */
 int device_certificate_open(struct device_certificate **out,
                             const struct device_certificate_config *config,

@@ -136,6 +136,9 @@ static int open_certificate(struct runner *r)
     if (rc < 0) {
         return fail(r, rc, problem);
     }
+    if (problem[0] != '\0') {
+        progress_failure(&r->progress, MYCEL_E_UNAUTHORIZED, problem);
+    }
     const char *identity = device_certificate_identity(r->certificate);
     if (o->identity != NULL && strcmp(o->identity, identity) != 0) {
         return fail(r, MYCEL_E_INVALID, "the certificate is another device's");

@@ -167,7 +167,7 @@ static int open_round(struct script *s, uint32_t round)
     return code;
 }
 
-static int send_update(struct script *s, uint32_t round, uint32_t device)
+static int add_update(struct script *s, uint32_t round, uint32_t device)
 {
     uint8_t body[BODY_BYTES];
     char receipt[RECEIPT_BYTES];
@@ -189,10 +189,50 @@ static int send_update(struct script *s, uint32_t round, uint32_t device)
                                   .body_bytes = sizeof body};
     key_of(round, device, update.key);
     sha256(body, sizeof body, update.digest);
-    int code = store_update_add(s->store, &update);
+    return store_update_add(s->store, &update);
+}
+
+static int send_update(struct script *s, uint32_t round, uint32_t device)
+{
+    int code = add_update(s, round, device);
     if (code == MYCEL_OK || code == MYCEL_E_EXISTS) {
         s->acknowledged[round][device] = true;
         return MYCEL_OK;
+    }
+    return code;
+}
+
+/* All of a round in one transaction, whose bodies share a row. EXISTS: one of them was there already. */
+static int send_together(struct script *s, uint32_t round)
+{
+    int code = store_begin_whole(s->store);
+    if (code != MYCEL_OK) {
+        return code;
+    }
+    for (uint32_t device = 1; device <= SCRIPT_DEVICES && code == MYCEL_OK; device++) {
+        code = add_update(s, round, device);
+    }
+    if (code != MYCEL_OK) {
+        store_rollback(s->store);
+        return code;
+    }
+    code = store_commit(s->store);
+    for (uint32_t device = 1; device <= SCRIPT_DEVICES && code == MYCEL_OK; device++) {
+        s->acknowledged[round][device] = true;
+    }
+    return code;
+}
+
+/* One by one in odd rounds, and where a round's transaction was there before a crash. */
+static int send_updates(struct script *s, uint32_t round)
+{
+    int code = round % 2 == 0 ? send_together(s, round) : MYCEL_E_EXISTS;
+    if (code != MYCEL_E_EXISTS) {
+        return code;
+    }
+    code = MYCEL_OK;
+    for (uint32_t device = 1; device <= SCRIPT_DEVICES && code == MYCEL_OK; device++) {
+        code = send_update(s, round, device);
     }
     return code;
 }
@@ -285,11 +325,11 @@ static int ensure_round(struct script *s, uint32_t round)
         row.state = STORE_ROUND_SELECT;
         code = open_round(s, round);
     }
-    for (uint32_t device = 1; device <= SCRIPT_DEVICES && code == MYCEL_OK; device++) {
-        code = send_update(s, round, device);
-        if (code == MYCEL_OK && device == 2) {
-            code = send_update(s, round, 1); /* the first one did not hear its receipt */
-        }
+    if (code == MYCEL_OK) {
+        code = send_updates(s, round);
+    }
+    if (code == MYCEL_OK) {
+        code = send_update(s, round, 1); /* the first one did not hear its receipt */
     }
     if (code == MYCEL_OK && row.state != STORE_ROUND_COMMITTED) {
         code = publish(s, round);

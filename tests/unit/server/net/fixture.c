@@ -58,9 +58,11 @@ static int on_lookup(void *user, const char *identity, struct net_psk keys[NET_K
     int count = 0;
     if (f->rotating) {
         device_new_key(device, keys[count].key);
+        keys[count].number = 2;
         keys[count++].bytes = 16;
     }
     device_key(device, keys[count].key);
+    keys[count].number = 1;
     keys[count++].bytes = 16;
     return count;
 }

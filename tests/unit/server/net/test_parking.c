@@ -177,9 +177,35 @@ static void test_idle_sessions_are_parked(void **state)
     fixture_deinit(&f);
 }
 
+/* The session of a key that stays goes on, parked or live; that of any other ends. */
+static void test_sessions_end_by_key(void **state)
+{
+    (void)state;
+    static const uint32_t both[NET_KEYS_MAX] = {2, 1}, next[NET_KEYS_MAX] = {2, 0};
+    struct crowd s;
+    struct reply r;
+    crowd_open(&s, true);
+    for (unsigned i = 0; i < DEVICES; i++) {
+        char name[16];
+        device_name(i, name);
+        assert_int_equal(net_kick_others(s.f.net, name, both), 0);
+        ask_simple(&s.c[i], NET_GET, "still", &r);
+        assert_code(&r, 2, 5);
+        if (i % 2 == 0) {
+            assert_int_equal(net_kick_others(s.f.net, name, next), 1);
+            assert_int_equal(net_kick_others(s.f.net, name, next), 0);
+        }
+    }
+    assert_int_equal(fixture_stats(&s.f).sessions, DEVICES / 2);
+    ask_simple(&s.c[1], NET_GET, "another's key", &r);
+    assert_code(&r, 2, 5);
+    crowd_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sessions_end_by_key),
         cmocka_unit_test(test_more_devices_than_live_sessions),
         cmocka_unit_test(test_parked_session_moves),
         cmocka_unit_test(test_parked_session_keeps_its_reply),

@@ -7,8 +7,8 @@
  * with its fsync, and the rounds' aggregation. No held-out set is configured, so versions are not scored.
  * Bytes are counted at the devices' sockets with the headers of UDP and IP.
  *
- * Cases without a suffix use DRIVE-1, the default on narrow links; int8 is the default elsewhere. The
- * model comes down as the run offers it. References: CPU of Flower 1.8 over TLS with f32 both ways; raw f32 for bytes.
+ * Cases without a suffix use DRIVE-1, the default on narrow links; int8 is the default elsewhere. With both, versions
+ * come down as deltas; with f32 as they are. References: CPU of Flower 1.8 over TLS with f32 both ways; raw f32 for bytes.
  *
  *   bench_fleet                                                       every case
  *   bench_fleet PARAMS CODEC [DEVICES [ROUNDS [PACE_MS [DOWNLINK]]]]  one case, with its details on stderr
@@ -29,6 +29,7 @@
 #define WORKERS_MAX 4u
 #define DEVICES_MAX 60000u
 #define ROUND_LIMIT_S 60
+#define KEY_FRAME_ROUNDS 32 /* from one to the next */
 #define RAW_BYTES_25K 101800.0
 #define COUNT_WORDS (sizeof(struct device_counts) / sizeof(uint64_t))
 
@@ -211,14 +212,17 @@ static const struct scenario *scenario_of(uint32_t params)
     return NULL;
 }
 
+/* Encoded updates come with deltas down, which is the default, over a key frame and all deltas up to the next. */
 static bool cpu_case(const char *name, uint32_t params, enum codec_id codec)
 {
-    const struct scenario *scenario = scenario_of(params);
+    struct scenario scenario = *scenario_of(params);
     struct outcome outcome;
-    if (!run_case(scenario, codec, "f32", &outcome)) {
+    bool raw = codec == CODEC_F32;
+    scenario.rounds = raw ? scenario.rounds : KEY_FRAME_ROUNDS;
+    if (!run_case(&scenario, codec, raw ? "f32" : "delta", &outcome)) {
         return false;
     }
-    print(name, outcome.cpu_us, "us", scenario->flower_us);
+    print(name, outcome.cpu_us, "us", scenario.flower_us);
     return true;
 }
 
@@ -238,9 +242,8 @@ static bool bytes_case(const char *name, enum codec_id codec)
 /* Everything that a device sends and is sent for one round but its handshake. */
 static bool both_ways(enum codec_id codec, const char *downlink, double *bytes)
 {
-    /* One key frame and the deltas up to the next. */
     static const struct scenario period = {
-        25450, "28x28x1 > dense 32 relu > dense 10 softmax", 32, 32, 500, 0};
+        25450, "28x28x1 > dense 32 relu > dense 10 softmax", 32, KEY_FRAME_ROUNDS, 500, 0};
     struct outcome outcome;
     if (!run_case(&period, codec, downlink, &outcome)) {
         return false;

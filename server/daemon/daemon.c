@@ -14,9 +14,12 @@
 #define HEAP_ROOM_BLOCKS 36
 #define PAGE_BYTES 4096u
 
+/* What a device may ask (RFC 6690), as in the table of docs/PROTOCOL.md, section 3. */
 static const char well_known[] = "</" PROTO_PATH_CHECKIN ">;ct=65100,"
                                  "</" PROTO_PATH_MODEL ">;ct=42,"
-                                 "</" PROTO_PATH_UPDATE ">;ct=65101";
+                                 "</" PROTO_PATH_UPDATE ">;ct=65101,"
+                                 "</" PROTO_PATH_ENROL ">;ct=65100,"
+                                 "</" PROTO_PATH_REKEY ">;ct=65100";
 
 /* --- the endpoint's questions ----------------------------------------------------------------- */
 

@@ -49,6 +49,21 @@ static void test_strangers_hear_nothing(void **state)
     probe_close(&probe);
 }
 
+static void test_everything_is_listed(void **state)
+{
+    (void)state;
+    static const char wanted[] =
+        "</c>;ct=65100,</m>;ct=42,</u>;ct=65101,</e>;ct=65100,</k>;ct=65100";
+    struct probe probe;
+    probe_open(&probe, &world, 0);
+    struct probe_answer answer = probe_ask(&probe, &links, PROBE_WAIT_MS);
+    probe_close(&probe);
+    assert_int_equal(answer.code, 205);
+    assert_int_equal(answer.format, PROTO_FORMAT_LINKS);
+    assert_int_equal(answer.bytes, sizeof wanted - 1);
+    assert_memory_equal(answer.payload, wanted, sizeof wanted - 1);
+}
+
 static void test_revoked_while_connected(void **state)
 {
     (void)state;
@@ -108,6 +123,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_strangers_hear_nothing),
+        cmocka_unit_test(test_everything_is_listed),
         cmocka_unit_test(test_revoked_while_connected),
         cmocka_unit_test(test_hang_up_reloads),
         cmocka_unit_test(test_readable_key_file_is_refused),

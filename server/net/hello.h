@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HELLO_SUITES_MAX 128u /* more of them are not looked at */
+#define HELLO_SUITES_MAX 1024u /* no record that the library takes has more of them */
 
 /* Whether this record (RECORD_HELLO, any bytes) has a cookie and offers
  * TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8, but no suite with a pre-shared key of ours: with a right cookie

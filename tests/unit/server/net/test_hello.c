@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <mbedtls/ssl.h>
 
 #define FIXED 59u
 #define ECDSA 0xC0, 0xAE
@@ -49,7 +50,7 @@ static bool wants(const uint8_t *bytes, size_t count)
 
 static bool offers(uint8_t session, uint8_t cookie, const uint8_t *suites, size_t count)
 {
-    uint8_t bytes[512];
+    uint8_t bytes[MBEDTLS_SSL_IN_CONTENT_LEN];
     size_t length = hello(bytes, session, cookie, suites, count);
     for (size_t i = 0; i < length - count; i++) { /* cut short anywhere before the list */
         assert_false(wants(bytes, i));
@@ -68,6 +69,21 @@ static void test_suites(void **state)
     assert_false(OFFERS(0, 32, ECDHE_PSK, ECDSA));
     assert_false(OFFERS(0, 0, ECDSA));             /* no cookie: it costs nothing yet */
     assert_false(OFFERS(0, 32, 0xC0, 0xC0, 0xAE)); /* not where a suite begins */
+}
+
+/* The one that counts is the last of as many as a record takes: the library would find it. */
+static void test_a_long_list(void **state)
+{
+    (void)state;
+    uint8_t suites[MBEDTLS_SSL_IN_CONTENT_LEN - 128u];
+    const size_t last = sizeof suites - 2u;
+    memset(suites, 0x2F, sizeof suites);
+    assert_false(offers(0, 32, suites, sizeof suites));
+    memcpy(suites + last, (const uint8_t[]){ECDSA}, 2);
+    assert_true(offers(0, 32, suites, sizeof suites));
+    memcpy(suites, (const uint8_t[]){ECDSA}, 2);
+    memcpy(suites + last, (const uint8_t[]){PSK}, 2);
+    assert_false(offers(0, 32, suites, sizeof suites));
 }
 
 static void test_a_list_longer_than_the_record(void **state)
@@ -116,6 +132,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_suites),
+        cmocka_unit_test(test_a_long_list),
         cmocka_unit_test(test_a_list_longer_than_the_record),
         cmocka_unit_test(test_so_many_a_second),
     };

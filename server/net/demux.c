@@ -63,9 +63,11 @@ static bool is_framed(const uint8_t *bytes, size_t count)
     return true;
 }
 
-static enum record_kind hello_kind(const uint8_t *bytes, size_t record)
+/* A client that has not heard us has nothing to say behind its ClientHello. What came there would be
+ * handled before there is a peer, and before anybody has counted what the handshake costs. */
+static enum record_kind hello_kind(const uint8_t *bytes, size_t record, bool alone)
 {
-    if (record < HELLO_BYTES_MIN) {
+    if (record < HELLO_BYTES_MIN || !alone) {
         return RECORD_BAD_HELLO;
     }
     const uint8_t *header = bytes + RECORD_HEADER_BYTES;
@@ -73,11 +75,11 @@ static enum record_kind hello_kind(const uint8_t *bytes, size_t record)
     uint64_t fragment_offset = read_be(header + 6, 3);
     uint64_t fragment_length = read_be(header + 9, 3);
     bool whole = fragment_offset == 0 && fragment_length == length &&
-                 RECORD_HEADER_BYTES + HANDSHAKE_HEADER_BYTES + length <= record;
+                 RECORD_HEADER_BYTES + HANDSHAKE_HEADER_BYTES + length == record;
     return whole ? RECORD_HELLO : RECORD_BAD_HELLO;
 }
 
-static enum record_kind plain_kind(const uint8_t *bytes, size_t record)
+static enum record_kind plain_kind(const uint8_t *bytes, size_t record, bool alone)
 {
     switch (bytes[0]) {
     case CONTENT_CHANGE_CIPHER:
@@ -86,7 +88,7 @@ static enum record_kind plain_kind(const uint8_t *bytes, size_t record)
         return RECORD_PLAIN_ALERT;
     case CONTENT_HANDSHAKE:
         if (record > RECORD_HEADER_BYTES && bytes[RECORD_HEADER_BYTES] == HANDSHAKE_CLIENT_HELLO) {
-            return hello_kind(bytes, record);
+            return hello_kind(bytes, record, alone);
         }
         return RECORD_HANDSHAKE;
     default:
@@ -109,7 +111,7 @@ void record_read(struct record *out, const uint8_t *bytes, size_t count)
         out->kind = encrypted ? RECORD_CID : RECORD_INVALID;
         out->cid = bytes + 11;
     } else if (!encrypted) {
-        out->kind = plain_kind(bytes, record);
+        out->kind = plain_kind(bytes, record, out->alone);
     } else if (bytes[0] >= CONTENT_CHANGE_CIPHER && bytes[0] <= CONTENT_APPLICATION) {
         out->kind = RECORD_ENCRYPTED;
     }

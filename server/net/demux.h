@@ -28,8 +28,8 @@
 
 enum record_kind {
     RECORD_INVALID,     /* not DTLS 1.2, or not made of whole records */
-    RECORD_HELLO,       /* ClientHello, complete in this record */
-    RECORD_BAD_HELLO,   /* ClientHello that is fragmented or too short */
+    RECORD_HELLO,       /* ClientHello, complete, and nothing else in the datagram */
+    RECORD_BAD_HELLO,   /* ClientHello that is fragmented, too short or not alone */
     RECORD_HANDSHAKE,   /* other handshake or change of cipher, not encrypted */
     RECORD_PLAIN_ALERT, /* not encrypted: anybody could have sent it */
     RECORD_CID,         /* encrypted, with a connection id */

@@ -231,7 +231,7 @@ int net_renew(struct net *net, const struct pem_texts *texts);
     X(NOT_DTLS, "datagram is not a DTLS 1.2 record")                                               \
     X(UNKNOWN_CID, "record with an unknown connection id")                                         \
     X(NO_SESSION, "record from an address without a session")                                      \
-    X(HELLO_MALFORMED, "ClientHello malformed or fragmented")                                      \
+    X(HELLO_MALFORMED, "ClientHello malformed, fragmented or not alone")                           \
     X(RECORD_REJECTED, "record not authentic, replayed or out of place")                           \
     X(CERTIFICATE_BUDGET, "certificate handshake beyond the second's budget: comes again")         \
     X(HANDSHAKE_FAILED, "handshake failed: identity, key or cipher")                               \

@@ -85,6 +85,8 @@ static int on_verify(void *user, mbedtls_x509_crt *link, int depth, uint32_t *fl
 /* What a fresh context and a reset one both need. */
 static int session_prepare(struct session *session)
 {
+    session->key_count = 0;
+    session->refused = false;
     return mbedtls_ssl_set_cid(&session->ssl, MBEDTLS_SSL_CID_ENABLED, session->peer->cid,
                                PEER_CID_BYTES);
 }
@@ -142,8 +144,6 @@ static void session_spare(struct session *session)
     struct session_pool *pool = &session->endpoint->spares;
     session->peer = NULL;
     session->to = NULL;
-    session->key_count = 0;
-    session->refused = false;
     session->timer_final_ms = 0;
     if (pool->count < SESSION_SPARES_MAX) {
         pool->spare[pool->count++] = session;

@@ -1,5 +1,4 @@
-/* Devices with certificates: who gets in, what those hear who do not, what the operator hears, and what
- * such handshakes may cost. */
+/* Devices with certificates: who gets in, what those hear who do not, and what the operator hears. */
 #include <mycel/error.h>
 
 #include <stdio.h>
@@ -344,57 +343,6 @@ static void test_lines_are_limited(void **state)
     close_fixture();
 }
 
-/* --- What it may cost ---------------------------------------------------------------------------- */
-
-/* One handshake a second: the others wait, those with keys do not. */
-static void test_the_budget(void **state)
-{
-    (void)state;
-    struct certified_client c[3];
-    struct client psk;
-    unsigned in = 0;
-    fixture_init(&f);
-    certified_init(&certified, &f, false);
-    f.config.certificate_handshakes_per_s = 1;
-    fixture_open(&f);
-    for (unsigned i = 0; i < 3; i++) {
-        certified_client_init(&c[i], &f, i == 0 ? "dev-0001" : "dev-0002", true);
-        in += client_handshake(&c[i].client, 100);
-    }
-    assert_int_equal(in, 1);
-    assert_true(fixture_stats(&f).drops[NET_DROP_CERTIFICATE_BUDGET] >= 2);
-    for (unsigned i = 0; i < 20; i++) {
-        client_init(&psk, &f, 600 + i, true);
-        client_connect(&psk);
-        client_deinit(&psk);
-    }
-    assert_true(client_handshake(&c[1].client, WAIT_MS)); /* its ClientHello is repeated */
-    for (unsigned i = 0; i < 3; i++) {
-        certified_client_deinit(&c[i]);
-    }
-    close_fixture();
-}
-
-/* Who floods from one host leaves half of the budget to the others. */
-static void test_a_host_has_half(void **state)
-{
-    (void)state;
-    struct certified_client c[3];
-    fixture_init(&f);
-    certified_init(&certified, &f, false);
-    f.config.certificate_handshakes_per_s = 1;
-    fixture_open(&f);
-    for (unsigned i = 0; i < 3; i++) {
-        f.client_host = i < 2 ? 1 : 2;
-        certified_client_init(&c[i], &f, i == 1 ? "dev-0002" : "dev-0001", true);
-        assert_int_equal(client_handshake(&c[i].client, i == 1 ? 100 : WAIT_MS), i != 1);
-    }
-    for (unsigned i = 0; i < 3; i++) {
-        certified_client_deinit(&c[i]);
-    }
-    close_fixture();
-}
-
 /* --- Opening ------------------------------------------------------------------------------------- */
 
 static void expect_open(int code, const char *line)
@@ -471,8 +419,6 @@ int main(void)
         cmocka_unit_test(test_a_certificate_device_has_no_key),
         cmocka_unit_test(test_without_proof),
         cmocka_unit_test(test_lines_are_limited),
-        cmocka_unit_test(test_the_budget),
-        cmocka_unit_test(test_a_host_has_half),
         cmocka_unit_test(test_what_does_not_fit_together),
     };
     return cmocka_run_group_tests(tests, make, removed);

@@ -153,7 +153,7 @@ static void print_classes(struct lines *lines, const struct world *world)
     for (uint32_t i = 0; i < world->fleet.class_count; i++) {
         const struct world_class_tally *t = &world->tally.classes[i];
         double compute_j = (double)t->compute_nj * 1e-9;
-        double radio_j = (double)t->radio_nj * 1e-9;
+        double radio_j = world_radio_j(world, i);
         print(lines, json_pack("{s:s, s:s, s:i, s:f, s:f, s:f, s:I, s:I, s:I}", "event", "class",
                                "name", world->fleet.classes[i]->name, "devices",
                                (int)world->fleet.class_devices[i], "energy_j", compute_j + radio_j,

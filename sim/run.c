@@ -3,6 +3,7 @@
 
 #include "sim/coordinator/coordinator.h"
 #include "sim/coordinator/ledger.h"
+#include "sim/fleet/daytime.h"
 #include "sim/training/workers.h"
 #include "sim/world/fault.h"
 #include "sim/world/world.h"
@@ -37,7 +38,7 @@ static void collect(struct run *run)
     f->expired = ledger_expired(ledger, w->now_us);
     f->events = w->tally.events;
     f->bytes_up = f->bytes_down = f->trained = f->selected = f->protocol_only = 0;
-    uint64_t nj = 0;
+    f->energy_j = 0;
     uint64_t published = 0;
     for (uint32_t i = 0; i < w->fleet.class_count; i++) {
         const struct world_class_tally *t = &w->tally.classes[i];
@@ -47,9 +48,8 @@ static void collect(struct run *run)
         f->selected += t->leases;
         f->protocol_only += t->check_ins - t->leases;
         published += t->published;
-        nj += t->compute_nj + t->radio_nj;
+        f->energy_j += (double)t->compute_nj * 1e-9 + world_radio_j(w, i);
     }
-    f->energy_j = (double)nj * 1e-9;
     f->discarded = f->trained - (published < f->trained ? published : f->trained);
     memcpy(f->model_sha256, ledger->progress.base.sha256, sizeof f->model_sha256);
 }
@@ -98,6 +98,15 @@ static int make_clients(struct world *world)
     return world->scratch != NULL ? MYCEL_OK : MYCEL_E_NO_MEMORY;
 }
 
+/* A sleeping radio is a part of what its device draws all the time. */
+static void power_radios(struct world *world)
+{
+    for (uint32_t i = 0; i < world->fleet.class_count; i++) {
+        uint64_t hour_nj = network_asleep_nj(&world->network, i, DAYTIME_HOUR_US);
+        world->fleet.batteries[i].idle_nw += hour_nj / (DAYTIME_HOUR_US / US_PER_S);
+    }
+}
+
 static void wake_all(struct world *world)
 {
     uint64_t spread_us = (uint64_t)(world->scenario->start_s * US_PER_S) + 1u;
@@ -135,6 +144,9 @@ static int build(struct world *world, struct peers *peers, char *problem)
     }
     if (rc == 0) {
         rc = network_init(&world->network, &world->fleet, s, problem);
+    }
+    if (rc == 0) {
+        power_radios(world);
     }
     if (rc == 0) {
         rc = adversary_init(&world->adversary, s, world->model.param_count, problem);

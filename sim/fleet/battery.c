@@ -123,7 +123,8 @@ void battery_advance(const struct battery *battery, struct battery_state *state,
         end = end < now ? end : now;
         double charge_uw =
             battery->charging.charge_uw[daytime_hour(minute * DAYTIME_MINUTE_US, zone_hours)];
-        change(battery, state, (charge_uw - battery->idle_uw) * 60.0 * (double)(end - minute));
+        double idle_uw = (double)battery->idle_nw / 1000.0;
+        change(battery, state, (charge_uw - idle_uw) * 60.0 * (double)(end - minute));
         minute = end;
     }
     state->at_min = (uint16_t)now;

@@ -22,7 +22,7 @@ struct battery_charging {
 /* The battery of a class of devices. */
 struct battery {
     uint64_t capacity_mj; /* 0: mains */
-    uint32_t idle_uw;     /* drawn all the time */
+    uint64_t idle_nw;     /* drawn all the time: the board, and its radio asleep */
     struct battery_charging charging;
 };
 

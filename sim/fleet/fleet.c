@@ -87,7 +87,7 @@ static int read_batteries(struct fleet *fleet, const struct scenario *s, char *p
     for (uint32_t i = 0; i < fleet->class_count; i++) {
         fleet->batteries[i] =
             (struct battery){.capacity_mj = on ? fleet->classes[i]->battery_mj : 0,
-                             .idle_uw = fleet->classes[i]->idle_uw,
+                             .idle_nw = fleet->classes[i]->idle_uw * UINT64_C(1000),
                              .charging = charging};
     }
     return MYCEL_OK;

@@ -33,6 +33,7 @@ static void make_paths(struct network *network, const struct fleet *fleet, const
                                .backhaul_latency_us = (uint32_t)lround(s->backhaul_ms * 1000.0),
                                .poll_us = fleet->classes[i]->sleepy ? poll_us : 0,
                                .hops = (uint8_t)s->hops};
+        network->sleeps[i] = fleet->classes[i]->sleepy;
         network->healed[i] = network->paths[i];
         network->healed[i].loss = (struct loss_model){.step_ms = loss->step_ms};
     }
@@ -70,6 +71,13 @@ void network_free(struct network *network)
     free(network->media);
     free(network->outage_us);
     *network = (struct network){0};
+}
+
+uint64_t network_asleep_nj(const struct network *network, uint32_t class, uint64_t elapsed_us)
+{
+    return network->sleeps[class]
+               ? radio_sleep_nj(network->radios[class], elapsed_us, network->paths[class].poll_us)
+               : 0;
 }
 
 /* A gateway that is down stays so until then: nothing passes. */

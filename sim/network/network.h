@@ -8,6 +8,8 @@
 #include "sim/fleet/fleet.h"
 #include "sim/network/outage.h"
 
+#include <stdbool.h>
+
 struct world;
 
 struct network {
@@ -17,6 +19,7 @@ struct network {
     struct link_path paths[FLEET_CLASSES_MAX];
     struct link_path healed[FLEET_CLASSES_MAX]; /* the same without loss */
     const struct radio *radios[FLEET_CLASSES_MAX];
+    bool sleeps[FLEET_CLASSES_MAX]; /* the class's radio does, between its polls */
     struct outage outages;
 };
 
@@ -24,6 +27,10 @@ struct network {
 int network_init(struct network *network, const struct fleet *fleet,
                  const struct scenario *scenario, char *problem);
 void network_free(struct network *network);
+
+/* What the radio of one device of the class takes in that time besides its datagrams: asleep, and
+ * polling. 0 for a radio that never sleeps, which counts as part of the board. */
+uint64_t network_asleep_nj(const struct network *network, uint32_t class, uint64_t elapsed_us);
 
 /* When a datagram arrives: never, once, or (where the scenario duplicates) twice. */
 struct network_arrivals {

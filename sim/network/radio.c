@@ -13,10 +13,6 @@
  * consumption", 1 Mbit/s PHY): 4.8 mA sending at 0 dBm, 4.6 mA receiving, 1.5 uA asleep with RAM. */
 #define NRF52840_POWER .tx_uw = 14400, .rx_uw = 13800, .sleep_nw = 4500
 
-/* How long a radio without a poll frame listens each time that it wakes: one subframe of LTE, one
- * short beacon. Estimate. */
-#define LISTEN_US 1000u
-
 static const struct radio radios[RADIO_KINDS] = {
     /* Takes no time and no energy: for what a scenario does not want to model. */
     [RADIO_IDEAL] =
@@ -132,6 +128,7 @@ static const struct radio radios[RADIO_KINDS] = {
             .fragment_unit = 8,
             .mtu_bytes = 1280,
             .poll_us = 1000000, /* FLiRS devices wake once a second */
+            .wake_us = 1000,    /* estimate */
             .tx_uw = 43900,
             .rx_uw = 32300,
             .sleep_nw = 5000,
@@ -320,7 +317,7 @@ uint64_t radio_sleep_nj(const struct radio *radio, uint64_t elapsed_us, uint32_t
     if (poll_us == 0) {
         return asleep_nj;
     }
-    uint64_t listening_us = radio->poll_bytes > 0 ? radio->ack_us + radio->gap_us : LISTEN_US;
+    uint64_t listening_us = radio->poll_bytes > 0 ? radio->ack_us + radio->gap_us : radio->wake_us;
     uint64_t poll_nj = radio_active_nj(radio, radio_poll_air_us(radio), listening_us);
     return asleep_nj + elapsed_us / poll_us * poll_nj;
 }

@@ -55,6 +55,7 @@ struct radio {
     uint32_t poll_us;    /* usual interval at which a sleepy device asks for downlink */
     uint32_t listen_us;  /* how long a sleepy device listens after its own traffic */
     uint16_t poll_bytes; /* whole MAC frame by which it asks; 0: it just listens */
+    uint16_t wake_us;    /* … for so long each poll_us, as far as sleep_nw is without it */
 
     /* Power of the device's side. 1 uW is 1 pJ a microsecond. */
     uint32_t tx_uw;

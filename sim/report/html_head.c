@@ -47,7 +47,7 @@ static void verdict(FILE *out, const struct series *s)
     }
     page_print(out, "%s %s in %s of virtual time. ", figure_count(s->end_rounds).text,
                s->end_rounds == 1 ? "round" : "rounds", figure_duration(s->end.virtual_s).text);
-    page_print(out, "On average a device sent %s, received %s and spent %s on learning.",
+    page_print(out, "On average a device sent %s, received %s and spent %s on training and radio.",
                figure_bytes((double)cost->bytes_up / devices).text,
                figure_bytes((double)cost->bytes_down / devices).text,
                figure_joules(cost->energy_j / devices).text);

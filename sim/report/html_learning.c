@@ -195,7 +195,8 @@ int html_cost(FILE *out, const struct series *s)
     int result = MYCEL_OK;
     page_section_open(out, "What accuracy cost",
                       "Bytes are those on the radio, with all headers and repeats; energy is "
-                      "computing and radio. Both per device of the fleet, idle ones included.");
+                      "computing and radio, which also sleeps and polls. Both per device of the "
+                      "fleet, idle ones included.");
     for (size_t n = 1; n < CURVE_AXES && result == MYCEL_OK; n++) {
         result = cost_chart(out, s, n, levels[count > 0 ? count - 1u : 0]);
     }

@@ -43,7 +43,7 @@ typedef void (*world_score_fn)(void *user, const struct engine_event_evaluated *
 struct world_class_tally {
     uint64_t trained; /* to the end */
     uint64_t compute_nj;
-    uint64_t radio_nj;
+    uint64_t radio_nj; /* of datagrams */
     uint64_t bytes_up;
     uint64_t bytes_down;
     uint64_t check_ins;
@@ -105,6 +105,9 @@ uint64_t world_after_local_ms(const struct world *world, uint32_t device, uint64
 
 /* How the device is now: idle or not, until when, and what is left in its battery. */
 void world_look(struct world *world, uint32_t device, struct availability_now *now);
+
+/* Energy of all radios of a class since the start: their datagrams, and asleep between them. */
+double world_radio_j(const struct world *world, uint32_t class);
 
 /* How often each device's updates were counted. */
 const struct ledger_share *world_shares(const struct world *world);

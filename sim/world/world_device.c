@@ -113,6 +113,15 @@ void world_discarded(struct world *world, uint32_t device, uint64_t flops)
     tally->compute_nj += device_train_nj(world->fleet.classes[d->class], flops);
 }
 
+double world_radio_j(const struct world *world, uint32_t class)
+{
+    /* Sleep is a function of the time alone, and needs no events; a million devices' year of it does
+     * not fit into 64 bits of nanojoules. */
+    double asleep_j = (double)network_asleep_nj(&world->network, class, world->now_us) * 1e-9;
+    return (double)world->tally.classes[class].radio_nj * 1e-9 +
+           asleep_j * world->fleet.class_devices[class];
+}
+
 const struct ledger_share *world_shares(const struct world *world)
 {
     return coordinator_ledger(world->coordinator)->shares;

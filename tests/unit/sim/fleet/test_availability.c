@@ -211,7 +211,7 @@ static void a_wrong_trace_names_its_line(void **state)
 /* A battery that a milliwatt of idling empties in an hour. */
 static struct battery small_battery(const char *charging)
 {
-    struct battery battery = {.capacity_mj = 3600, .idle_uw = 1000};
+    struct battery battery = {.capacity_mj = 3600, .idle_nw = 1000000};
     struct option_error error = {0};
     if (battery_parse(charging, &battery.charging, &error) != 0) {
         fail_msg("%s: column %d: %s", charging, error.column, error.text);
@@ -287,7 +287,7 @@ static void the_sun_and_the_mains_charge(void **state)
 static void asking_often_changes_nothing(void **state)
 {
     (void)state;
-    struct battery battery = {.capacity_mj = 1000000, .idle_uw = 3000};
+    struct battery battery = {.capacity_mj = 1000000, .idle_nw = 3000000};
     struct option_error error = {0};
     assert_int_equal(battery_parse("solar:mw=20,start=0.2/0.8", &battery.charging, &error), 0);
     struct battery_state often;

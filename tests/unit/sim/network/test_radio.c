@@ -93,6 +93,11 @@ static void energy_is_power_times_time(void **state)
     uint64_t hour_us = 3600000000u;
     assert_int_equal(radio_sleep_nj(thread, hour_us, 0), 16200000);
     assert_int_equal(radio_sleep_nj(thread, hour_us, 1000000), 16200000 + 3600 * 29241);
+    /* What a data sheet's figure contains or a mode excludes is not added again: Wi-Fi's beacons, LTE-M's
+     * paging in PSM. A Z-Wave device listens 1 ms each second. */
+    assert_int_equal(radio_sleep_nj(radio_of(RADIO_WIFI), hour_us, 307200), 2970000ull * 3600);
+    assert_int_equal(radio_sleep_nj(radio_of(RADIO_LTE_M), hour_us, 320000), 9990 * 3600);
+    assert_int_equal(radio_sleep_nj(radio_of(RADIO_ZWAVE), hour_us, 1000000), 37300 * 3600);
     /* A year does not overflow: 2.97 mW for 31,536,000 s are 93,661 J. */
     assert_int_equal(radio_sleep_nj(radio_of(RADIO_WIFI), 8760 * hour_us, 0) / 1000000000u, 93661);
 }

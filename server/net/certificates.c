@@ -1,14 +1,18 @@
 /* Implementation of certificates.h. */
 #include "server/net/certificates.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include <mycel/error.h>
 
 #include "server/net/endpoint.h"
 #include "server/net/hello.h"
 #include "server/net/session.h"
+
+#define LINE_BYTES 128u
 
 _Static_assert(CERTIFICATE_NAME_BYTES_MAX == PROTO_IDENTITY_BYTES_MAX, "names are identities");
 
@@ -24,41 +28,62 @@ static const char *part_name(enum credentials_part part)
 }
 
 /* An expired certificate of our own is no reason to turn those away that have a pre-shared key. */
-static void say_opened(struct endpoint *endpoint, int error,
+static void say_opened(const struct net_callbacks *callbacks, int error,
                        const struct credentials_problem *problem)
 {
-    if (error == 0 && problem->fault == CERTIFICATE_NONE) {
+    char line[LINE_BYTES];
+    if (callbacks->log == NULL || (error == 0 && problem->fault == CERTIFICATE_NONE)) {
         return;
     }
     const char *why = problem->fault != CERTIFICATE_NONE ? certificate_fault_text(problem->fault)
                                                          : mycel_error_text(error);
-    endpoint_log(endpoint, error == 0 ? NET_LOG_WARN : NET_LOG_ERROR, "the coordinator's %s: %s",
-                 part_name(problem->part), why);
+    (void)snprintf(line, sizeof line, "the coordinator's %s: %s", part_name(problem->part), why);
+    callbacks->log(callbacks->user, error == 0 ? NET_LOG_WARN : NET_LOG_ERROR, line);
 }
 
-static int parse(struct endpoint *endpoint, const struct pem_texts *texts, struct credentials *out)
+static int parse(const struct net_callbacks *callbacks, const struct pem_texts *texts,
+                 int (*random)(void *, unsigned char *, size_t), void *user,
+                 struct credentials *out)
 {
-    const struct net_callbacks *callbacks = &endpoint->config.callbacks;
     struct credentials_problem problem;
     credentials_init(out);
-    int error = credentials_parse(out, texts, CERTIFICATE_OF_COORDINATOR,
-                                  callbacks->wall_ms(callbacks->user), mbedtls_ctr_drbg_random,
-                                  &endpoint->dtls.random, NULL, &problem);
-    say_opened(endpoint, error, &problem);
+    int error =
+        credentials_parse(out, texts, CERTIFICATE_OF_COORDINATOR,
+                          callbacks->wall_ms(callbacks->user), random, user, NULL, &problem);
+    say_opened(callbacks, error, &problem);
     return error;
+}
+
+static int parse_for(struct endpoint *endpoint, const struct pem_texts *texts,
+                     struct credentials *out)
+{
+    return parse(&endpoint->config.callbacks, texts, mbedtls_ctr_drbg_random,
+                 &endpoint->dtls.random, out);
 }
 
 int certificates_renew(struct endpoint *endpoint, const struct pem_texts *texts)
 {
-    struct certificates *certificates = endpoint->dtls.certificates;
     struct credentials fresh;
-    if (certificates == NULL) {
-        return MYCEL_E_STATE;
-    }
-    int error = parse(endpoint, texts, &fresh);
+    int error = parse_for(endpoint, texts, &fresh);
     if (error == 0) {
-        credentials_replace(&certificates->credentials, &fresh, &endpoint->dtls.config);
+        credentials_replace(&endpoint->dtls.certificates->credentials, &fresh,
+                            &endpoint->dtls.config);
     }
+    return error;
+}
+
+/* So few bytes come whole. */
+static int kernel_random(void *user, unsigned char *out, size_t bytes)
+{
+    (void)user;
+    return getrandom(out, bytes, 0) == (ssize_t)bytes ? 0 : MBEDTLS_ERR_ENTROPY_SOURCE_FAILED;
+}
+
+int certificates_try(const struct net_callbacks *callbacks, const struct pem_texts *texts)
+{
+    struct credentials fresh;
+    int error = parse(callbacks, texts, kernel_random, NULL, &fresh);
+    credentials_deinit(&fresh);
     return error;
 }
 
@@ -89,7 +114,7 @@ int certificates_open(struct certificates **out, struct endpoint *endpoint)
     if (certificates == NULL) {
         return MYCEL_E_NO_MEMORY;
     }
-    int error = parse(endpoint, config->certificates, &certificates->credentials);
+    int error = parse_for(endpoint, config->certificates, &certificates->credentials);
     if (error == 0) {
         error = credentials_configure(&certificates->credentials, &endpoint->dtls.config);
     }

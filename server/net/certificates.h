@@ -34,6 +34,7 @@
 #define CERTIFICATES_LINES_BURST 20u
 
 struct endpoint;
+struct net_callbacks;
 struct session;
 
 struct certificates {
@@ -50,9 +51,12 @@ struct certificates {
  * CRYPTO, NO_MEMORY. */
 int certificates_open(struct certificates **out, struct endpoint *endpoint);
 
-/* Takes others instead, from the next handshake on. Errors as above, and STATE when it was opened without;
- * it goes on with what it has then. */
+/* Takes others instead of those it was opened with, from the next handshake on. Errors as above; it goes on
+ * with what it has then. */
 int certificates_renew(struct endpoint *endpoint, const struct pem_texts *texts);
+
+/* Whether certificates_renew would take them; errors and log as there. For a thread that has no endpoint. */
+int certificates_try(const struct net_callbacks *callbacks, const struct pem_texts *texts);
 
 /* Wipes and frees; NULL is allowed. The TLS configuration has to be freed before. */
 void certificates_close(struct certificates *certificates);

@@ -35,7 +35,8 @@ struct net {
     unsigned opened;  /* workers below exist */
     unsigned running; /* … and have not said goodbye */
     struct turn turn;
-    unsigned open; /* of the turn and the shell's mailbox */
+    unsigned open;  /* of the turn and the shell's mailbox */
+    bool certified; /* certificates are in the configuration */
     bool closing;
     void (*closed)(void *user);
     void *closed_user;
@@ -266,6 +267,7 @@ int net_open(struct net **out, uv_loop_t *loop, const struct net_config *config)
         return MYCEL_E_NO_MEMORY;
     }
     net->callbacks = complete.callbacks;
+    net->certified = complete.certificates != NULL;
     if (complete.workers > 1) {
         error = open_many(net, loop, &complete);
     } else {
@@ -361,12 +363,16 @@ int net_kick_others(struct net *net, const char *identity, const uint32_t keep[N
     return kick(net, identity, keep);
 }
 
+/* Workers parse for themselves, later; the caller hears now what they will find. */
 int net_renew(struct net *net, const struct pem_texts *texts)
 {
+    if (!net->certified) {
+        return MYCEL_E_STATE;
+    }
     if (net->alone != NULL) {
         return certificates_renew(net->alone, texts);
     }
-    int error = 0;
+    int error = certificates_try(&net->callbacks, texts);
     for (unsigned i = 0; i < net->opened && !net->closing && error == 0; i++) {
         error = worker_renew(net->worker[i], texts);
     }

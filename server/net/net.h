@@ -221,8 +221,8 @@ int net_kick_others(struct net *net, const char *identity, const uint32_t keep[N
 
 /* Takes other certificates than those of the configuration (which has to have some) from the next
  * handshake on; sessions go on. A line of the log says what is wrong with them: then the present ones stay.
- * Errors: INVALID, MALFORMED, TOO_LARGE, STATE (none in the configuration); with several workers NO_MEMORY
- * only, as each of them looks for itself. */
+ * Errors: INVALID, MALFORMED, TOO_LARGE, STATE (none in the configuration), NO_MEMORY (with several workers
+ * some may have taken them). */
 int net_renew(struct net *net, const struct pem_texts *texts);
 
 /* Why a datagram, session or message was not served. X(name, words) */

@@ -186,6 +186,20 @@ static void test_hang_up_renews(void **state)
     assert_int_equal(chmod(path, 0600), 0);
 }
 
+/* With several workers each of them would refuse, one after the other: the operator is told at once. */
+static void test_hang_up_with_another_key(void **state)
+{
+    (void)state;
+    char key[HARNESS_PATH_BYTES], kept[HARNESS_PATH_BYTES], other[HARNESS_PATH_BYTES];
+    assert_int_equal(rename(file_of("coordinator", "key", key), file_of("kept", "key", kept)), 0);
+    assert_int_equal(rename(file_of("d3", "key", other), key), 0);
+    assert_int_equal(kill(world.server.pid, SIGHUP), 0);
+    assert_true(process_expect(&world.server, "private key: does not belong to the key", 5000));
+    assert_true(process_expect(&world.server, "\"certificates_kept\"", 1000));
+    assert_int_equal(rename(key, other), 0);
+    assert_int_equal(rename(kept, key), 0);
+}
+
 static void test_an_impostor_gets_nothing(void **state)
 {
     (void)state;
@@ -215,6 +229,7 @@ int main(void)
         cmocka_unit_test(test_wrong_certificates),
         cmocka_unit_test(test_what_is_refused_at_the_start),
         cmocka_unit_test(test_hang_up_renews),
+        cmocka_unit_test(test_hang_up_with_another_key),
         cmocka_unit_test(test_an_impostor_gets_nothing),
     };
     return cmocka_run_group_tests(tests, open_world, world_teardown);

@@ -90,10 +90,9 @@ static void test_another_certificate(void **state)
     close_fixture();
 }
 
-static void test_what_cannot_be_used_changes_nothing(void **state)
+static void check_refused(unsigned workers)
 {
-    (void)state;
-    open_fixture(1);
+    open_fixture(workers);
     certified_text(&certified.texts.key, "foreign.key");
     renew(MYCEL_E_INVALID);
     assert_non_null(strstr(certified.line, "private key"));
@@ -101,8 +100,16 @@ static void test_what_cannot_be_used_changes_nothing(void **state)
     certified_text(&certified.texts.key, "coordinator.key");
     certified_text(&certified.texts.ca, "coordinator.key");
     renew(MYCEL_E_MALFORMED);
+    assert_int_equal(certified.lines, 2); /* said once, however many would look at it */
     assert_true(can_connect("dev-0001"));
     close_fixture();
+}
+
+static void test_what_cannot_be_used_changes_nothing(void **state)
+{
+    (void)state;
+    check_refused(1);
+    check_refused(WORKERS);
 }
 
 /* The coordinator has shown its certificate, the device not yet its own. */
@@ -126,12 +133,15 @@ static void test_in_the_midst_of_a_handshake(void **state)
 static void test_without_any(void **state)
 {
     (void)state;
-    fixture_init(&f);
-    certified_init(&certified, &f, false);
-    f.config.certificates = NULL;
-    fixture_open(&f);
-    renew(MYCEL_E_STATE);
-    close_fixture();
+    for (unsigned workers = 1; workers <= WORKERS; workers += WORKERS - 1) {
+        fixture_init(&f);
+        certified_init(&certified, &f, false);
+        f.config.certificates = NULL;
+        f.config.workers = workers;
+        fixture_open(&f);
+        renew(MYCEL_E_STATE);
+        close_fixture();
+    }
 }
 
 static int make(void **state)

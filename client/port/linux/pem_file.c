@@ -66,7 +66,7 @@ static int read_file(const char *path, bool is_private, struct pem_text *out, co
     if (path == NULL) {
         return MYCEL_OK;
     }
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would be waited for */
     int rc;
     if (fd < 0) {
         rc = errno == ENOENT || errno == ENOTDIR ? MYCEL_E_NOT_FOUND

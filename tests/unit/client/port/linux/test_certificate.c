@@ -279,6 +279,8 @@ static void test_files(void **state)
     assert_int_equal(chmod(in_folder(path, "pump-17", "key"), 0640), 0);
     expect_problem(MYCEL_E_PERMISSION, "pump-17.key", "pump-17", "pump-17", "ca", NULL);
     assert_int_equal(chmod(path, 0600), 0);
+    assert_int_equal(mkfifo(in_folder(path, "pipe", "pem"), 0600), 0); /* nobody writes to it */
+    expect_problem(MYCEL_E_PERMISSION, "pipe.pem", "pipe", "pump-17", "ca", NULL);
 }
 
 static int make(void **state)

@@ -102,9 +102,14 @@ static bool has_extended_usage(const mbedtls_x509_crt *first, enum certificate_r
     return false;
 }
 
+/* In the string types of which each byte below 128 is the ASCII character: two of a BMPString, say, are
+ * another character to whoever signed it. */
 static bool is_name(const mbedtls_x509_buf *text)
 {
-    if (text->len == 0 || text->len > CERTIFICATE_NAME_BYTES_MAX) {
+    bool is_ascii = text->tag == MBEDTLS_ASN1_UTF8_STRING ||
+                    text->tag == MBEDTLS_ASN1_PRINTABLE_STRING ||
+                    text->tag == MBEDTLS_ASN1_IA5_STRING;
+    if (!is_ascii || text->len == 0 || text->len > CERTIFICATE_NAME_BYTES_MAX) {
         return false;
     }
     for (size_t i = 0; i < text->len; i++) {

@@ -13,6 +13,8 @@ server_usage=${device_usage/clientAuth/serverAuth}
 server_names=$server_usage$'\nsubjectAltName=DNS:fleet.example,DNS:*.wild.example,IP:127.0.0.1'
 ca_usage=$'basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign'
 
+subject_options=()
+
 # quietly <command>...: openssl talks even when all is well.
 quietly() {
     "$@" 2>openssl.log >&2 || { cat openssl.log >&2; exit 1; }
@@ -35,7 +37,7 @@ self() {
 signed() {
     local name=$1 subject=$2 ca=$3 extensions=$4
     shift 4
-    quietly openssl req -new -key "$name.key" -subj "$subject" -out "$name.csr"
+    quietly openssl req -new -key "$name.key" -subj "$subject" "${subject_options[@]}" -out "$name.csr"
     quietly openssl x509 -req -in "$name.csr" -CA "$ca.pem" -CAkey "$ca.key" \
         -set_serial "0x$(openssl rand -hex 8)" -days 365 "$@" \
         -extfile <(echo "$extensions") -out "$name.pem"
@@ -84,6 +86,13 @@ make() {
         no-signature) device "$name" ca "${device_usage/digitalSignature/keyAgreement}" ;;
         two-names) key "$name"; signed "$name" "/CN=$name/CN=dev-0002" ca "$device_usage" ;;
         no-name) key "$name"; signed "$name" "/O=$name" ca "$device_usage" ;;
+        wide) # two bytes a character, which one after the other read as "dev-0002"
+            key "$name"
+            printf '[req]\ndistinguished_name=n\nstring_mask=MASK:0x800\n[n]\n' >wide.conf
+            subject_options=(-utf8 -config wide.conf)
+            signed "$name" "/CN=摥瘭〰〲" ca "$device_usage"
+            subject_options=()
+            ;;
         spaces) key "$name"; signed "$name" "/CN=$name and more" ca "$device_usage" ;;
         crl) # of the CA, with the certificate <name> on it
             printf '[ca]\ndefault_ca=c\n[c]\ndatabase=crl.txt\ndefault_md=sha256\n' >crl.conf

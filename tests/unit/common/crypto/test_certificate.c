@@ -78,6 +78,7 @@ static void test_devices(void **state)
     expect_device("no-usage", "ca", CERTIFICATE_USAGE, "no-usage");
     expect_device("for-any", "ca", CERTIFICATE_USAGE, "for-any");
     expect_device("two-names", "ca", CERTIFICATE_NAME, "");
+    expect_device("wide", "ca", CERTIFICATE_NAME, ""); /* whose bytes are ASCII */
     expect_device("coordinator", "ca", CERTIFICATE_USAGE, "coordinator");
 }
 
@@ -149,7 +150,7 @@ static int make(void **state)
     assert_non_null(mkdtemp(folder));
     snprintf(command, sizeof command,
              "'%s/tests/certificates/make.sh' %s ca other-ca middle lower coordinator device:pump "
-             "chained deep self-signed expired sha224 is-ca no-usage for-any for-server two-names",
+             "chained deep self-signed expired sha224 is-ca no-usage for-any for-server two-names wide",
              MYCEL_SOURCE_DIR, folder);
     return system(command);
 }

@@ -12,6 +12,9 @@
 #include "server/store/store.h"
 #include "server/store/store_model.h"
 
+#include <mycel/error.h>
+
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -32,12 +35,19 @@
 static struct world world;
 static const char *const once[] = {"--rounds", "1", "--pause", "10ms", NULL};
 
-static void create(const char *name, const char *rounds, const char *model)
+static void create_with(const char *name, const char *rounds, const char *model, const char *batch,
+                        const char *codec)
 {
     assert_int_equal(MYCEL(&world, "run", "create", "--name", name, "--model", model, "--rounds",
                            rounds, "--goal", "1", "--min", "1", "--over-selection", "1", "--pace",
-                           "10ms", "--batch", "10", "--learning-rate", "0.05", "--seed", "7"),
+                           "10ms", "--batch", batch, "--codec", codec, "--learning-rate", "0.05",
+                           "--seed", "7"),
                      0);
+}
+
+static void create(const char *name, const char *rounds, const char *model)
+{
+    create_with(name, rounds, model, "10", "auto");
 }
 
 static struct store *open_store(void)
@@ -166,6 +176,14 @@ static void check_held(struct store *store, uint32_t version)
     assert_memory_equal(digest, rows[count - 1].held_sha256, sizeof digest);
 }
 
+static bool has_frame(struct store *store, uint32_t version)
+{
+    struct store_downlink rows[STORE_CHAIN_FRAMES_MAX];
+    int count = store_chain(store, 1, version, rows);
+    assert_true(count > 0 || count == MYCEL_E_NOT_FOUND);
+    return count > 0;
+}
+
 /* The device takes part in the next round, killed with its lease in hand if `reboots`. Returns the bytes that
  * it downloaded. */
 static uint32_t take_part(uint32_t held, bool reboots)
@@ -182,7 +200,7 @@ static uint32_t take_part(uint32_t held, bool reboots)
     struct store *store = open_store();
     uint32_t fetched = bytes_fetched();
     assert_int_equal(fetched, bytes_lacking(store, held, base));
-    if (base > 0) {
+    if (has_frame(store, base)) { /* what is sent as it is, is not kept */
         check_held(store, base);
     }
     store_close(store);
@@ -208,6 +226,81 @@ static void test_device_that_skips(void **state)
     pass_rounds(50);
     assert_int_equal(take_part(9, true), key + 17 * delta); /* version 50: 33 was a key frame */
     assert_int_equal(take_part(50, false), delta); /* version 51: took part in the round before */
+    assert_int_equal(server_stop(&world), 0);
+}
+
+/* --- versions of the operator's */
+
+static void read_version(struct store *store, uint32_t number, float params[PARAMS])
+{
+    struct store_version version;
+    size_t bytes = 0;
+    assert_int_equal(store_version_get(store, 1, number, &version), 0);
+    assert_int_equal(store_blob_load(store, version.sha256, params, WHOLE, &bytes), 0);
+    assert_int_equal(bytes, WHOLE);
+}
+
+/* Versions a and b have the same parameters, so what a device made of them is the same: one step with all of its
+ * samples, but for the order in which these are added up. */
+static void check_same_step(uint32_t a, uint32_t b)
+{
+    static float from[PARAMS], to[PARAMS], again_from[PARAMS], again_to[PARAMS];
+    struct store *store = open_store();
+    float largest = 0.0f;
+    read_version(store, a, from);
+    read_version(store, a + 1, to);
+    read_version(store, b, again_from);
+    read_version(store, b + 1, again_to);
+    store_close(store);
+    assert_memory_equal(from, again_from, sizeof from);
+    for (unsigned i = 0; i < PARAMS; i++) {
+        largest = fmaxf(largest, fabsf(to[i] - from[i]));
+    }
+    assert_true(largest > 0.0f);
+    for (unsigned i = 0; i < PARAMS; i++) {
+        assert_true(fabsf(again_to[i] - to[i]) <= 1e-4f * largest);
+    }
+}
+
+/* It has no frame: it is sent whole, under its own hash, which the device checks. The version made from it has a key
+ * frame, since nobody is believed to hold anything, and the next one a delta. */
+static void check_operators_version(uint32_t number, enum store_version_kind kind)
+{
+    struct store_version version;
+    struct store *store = open_store();
+    assert_int_equal(store_version_newest(store, 1, &version), 0);
+    assert_int_equal(version.number, number);
+    assert_int_equal(version.kind, kind);
+    assert_false(has_frame(store, number));
+    store_close(store);
+    assert_int_equal(take_part(number - 1, true), WHOLE);
+    assert_int_equal(take_part(number, false), codec_frame_bytes(CODEC_INT8, PARAMS));
+    assert_int_equal(take_part(number + 1, true), codec_frame_bytes(CODEC_DRIVE1, PARAMS));
+}
+
+/* While the coordinator works, which then starts over, and while it is down. */
+static void test_device_after_operators_version(void **state)
+{
+    (void)state;
+    world_open(&world, 2);
+    create_with("r", "20", MODEL, "1000", "f32"); /* all samples in one step, exact updates */
+    server_start(&world, NULL);
+    for (uint32_t version = 0; version < 3; version++) {
+        (void)take_part(version > 0 ? version - 1 : 0, false);
+    }
+    assert_int_equal(MYCEL(&world, "model", "average", "r", "--versions", "3", "--adopt"), 0);
+    assert_true(process_expect(&world.server, "\"rebuilt\"", HARNESS_WAIT_MS));
+    check_operators_version(4, STORE_VERSION_AVERAGE);
+    assert_int_equal(MYCEL(&world, "model", "rollback", "r:0"), 0);
+    assert_true(process_expect(&world.server, "\"rebuilt\"", HARNESS_WAIT_MS));
+    check_operators_version(8, STORE_VERSION_ROLLBACK);
+    check_same_step(0, 8);
+    server_kill(&world);
+    assert_int_equal(MYCEL(&world, "model", "average", "r", "--versions", "4", "--adopt"), 0);
+    assert_int_equal(MYCEL(&world, "model", "rollback", "r:4"), 0);
+    server_start(&world, NULL);
+    check_operators_version(13, STORE_VERSION_ROLLBACK);
+    check_same_step(4, 13);
     assert_int_equal(server_stop(&world), 0);
 }
 
@@ -242,6 +335,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_device_that_skips, world_teardown),
+        cmocka_unit_test_teardown(test_device_after_operators_version, world_teardown),
         cmocka_unit_test_teardown(test_device_in_two_runs, world_teardown),
     };
     if (argc > 1) {

@@ -148,10 +148,11 @@ static int make(void **state)
     (void)state;
     char command[512];
     assert_non_null(mkdtemp(folder));
-    snprintf(command, sizeof command,
-             "'%s/tests/certificates/make.sh' %s ca other-ca middle lower coordinator device:pump "
-             "chained deep self-signed expired sha224 is-ca no-usage for-any for-server two-names wide",
-             MYCEL_SOURCE_DIR, folder);
+    snprintf(
+        command, sizeof command,
+        "'%s/tests/certificates/make.sh' %s ca other-ca middle lower coordinator device:pump "
+        "chained deep self-signed expired sha224 is-ca no-usage for-any for-server two-names wide",
+        MYCEL_SOURCE_DIR, folder);
     return system(command);
 }
 

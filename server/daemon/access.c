@@ -60,12 +60,14 @@ struct finish {
     uint32_t device;
     uint32_t generation;
     uint64_t wall_ms;
+    bool ended; /* the old key has, with this */
 };
 
 static int run_finish(struct store *store, struct store_job *job)
 {
-    const struct finish *f = (const struct finish *)(void *)job;
+    struct finish *f = (struct finish *)(void *)job;
     int rc = store_rotate_finish(store, f->device, f->generation, f->wall_ms);
+    f->ended = rc > 0;
     return rc > 0 ? MYCEL_OK : rc;
 }
 
@@ -74,8 +76,10 @@ static void end_finish(struct shell *shell, struct shell_write *write)
     const struct finish *f = (const struct finish *)(void *)write;
     if (write->job.result == MYCEL_OK && !shell->closing) {
         const struct roster_entry *entry = roster_get(shell->access.roster, f->device);
-        LOG(&shell->log, LOG_INFO, "key_rotated", log_text("device", entry ? entry->identity : "?"),
-            log_text("because", "used"));
+        if (f->ended) {
+            LOG(&shell->log, LOG_INFO, "key_rotated",
+                log_text("device", entry ? entry->identity : "?"), log_text("because", "used"));
+        }
         job_reload_access(shell);
     } else {
         roster_set_confirming(shell->access.roster, f->device, false); /* its next request */
@@ -233,27 +237,27 @@ static void replace_all(struct shell *shell, struct roster_changes *changes)
     roster_free(before);
 }
 
-/* What fails here (memory) is read again with the next change, as the roster's head stays behind. */
-static void replace_some(struct shell *shell, struct roster_changes *changes)
+/* What fails here (memory) is read again with the next reload, as the roster's head stays behind. */
+static int replace_some(struct shell *shell, struct roster_changes *changes)
 {
     uv_rwlock_wrlock(&shell->access.lock);
     int rc = roster_apply(shell->access.roster, changes);
     uv_rwlock_wrunlock(&shell->access.lock);
-    if (rc < 0) {
-        LOG(&shell->log, LOG_WARN, "reload_failed", log_text("error", mycel_error_text(rc)));
-    }
     roster_changes_lost(changes, shell->access.roster, &losses, shell);
+    return rc;
 }
 
-void access_follow(struct shell *shell, struct roster_changes *changes)
+int access_follow(struct shell *shell, struct roster_changes *changes)
 {
+    int rc = MYCEL_OK;
     if (changes->anew) {
         replace_all(shell, changes);
     } else {
-        replace_some(shell, changes);
+        rc = replace_some(shell, changes);
     }
     access_set_overlap(shell, changes->ends_ms);
     roster_changes_free(changes);
+    return rc;
 }
 
 /* --- answers that wait --------------------------------------------------------------------------- */

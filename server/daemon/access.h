@@ -55,8 +55,8 @@ bool access_wants_key(const struct shell *shell, uint32_t device);
 struct roster *access_set_roster(struct shell *shell, struct roster *roster);
 
 /* Takes over what a reload has read: ends sessions and handshakes of those who have lost something, and
- * sets the timer. `changes` is used up. */
-void access_follow(struct shell *shell, struct roster_changes *changes);
+ * sets the timer. `changes` is used up. NO_MEMORY, TOO_LARGE: some of it is not in place. */
+int access_follow(struct shell *shell, struct roster_changes *changes);
 
 /* Sets the timer for the next end of an overlap (wall clock, UINT64_MAX: none). */
 void access_set_overlap(struct shell *shell, uint64_t ends_ms);

@@ -225,6 +225,7 @@ static void shell_stop(struct shell *shell, int status)
     LOG(&shell->log, LOG_INFO, "stopping", log_text("reason", mycel_error_name(status)));
     uv_timer_stop(&shell->wake);
     uv_timer_stop(&shell->rebuild);
+    uv_timer_stop(&shell->reload);
     uv_timer_stop(&shell->access.overlap);
     net_close(shell->net, on_net_closed, shell);
 }
@@ -269,12 +270,14 @@ static int init_handles(struct shell *shell)
     }
     uv_timer_init(&shell->loop, &shell->wake);
     uv_timer_init(&shell->loop, &shell->rebuild);
+    uv_timer_init(&shell->loop, &shell->reload);
     rc = uv_async_init(&shell->loop, &shell->store_news, on_store_news);
     uv_signal_init(&shell->loop, &shell->on_term);
     uv_signal_init(&shell->loop, &shell->on_int);
     uv_signal_init(&shell->loop, &shell->on_hup);
     shell->wake.data = shell;
     shell->rebuild.data = shell;
+    shell->reload.data = shell;
     shell->store_news.data = shell;
     shell->on_term.data = shell;
     shell->on_int.data = shell;
@@ -315,6 +318,7 @@ static int shell_open(struct shell *shell)
     }
     restore_adopt(shell, &restored);
     access_set_overlap(shell, shell_wall_ms()); /* one may have ended while nobody looked */
+    (void)job_reload(shell); /* what was changed after it was read and before the thread watched */
     rc = listen_signals(shell);
     return rc == 0 ? write_ready_file(shell) : rc;
 }

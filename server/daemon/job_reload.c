@@ -2,7 +2,8 @@
  * Somebody else has written to the database (the command line): what has changed about devices, and the
  * runs, are read on the pool and compared on the loop. What changed becomes an event; a version that the
  * engine did not make means that it starts over from the store. What the shell itself has changed about
- * devices comes the same way, without the runs.
+ * devices comes the same way, without the runs. A revocation must not wait for the next change: what could
+ * not be read is tried again, and devices do not wait for runs that cannot be read.
  */
 #include "server/daemon/job.h"
 #include "server/daemon/settle.h"
@@ -11,11 +12,14 @@
 #include <string.h>
 
 #define RELOAD_RUNS_MAX ENGINE_RUNS_MAX
+#define RELOAD_RETRY_MS 1000u
+#define RELOAD_SAY_EVERY 60u /* failures */
 
 struct reload_job {
     struct job job;
     uint64_t head; /* up to which change the roster knows the store */
     bool runs_too;
+    int runs_status; /* why runs could not be read */
     struct roster_changes changes;
     struct store *reader; /* the shell's while the job lives; NULL: opened by run */
     uint32_t count;
@@ -35,12 +39,18 @@ static int collect_run(void *user, const struct store_run *run)
     return MYCEL_OK;
 }
 
-static int read_all(struct reload_job *job)
+/* In one consistent view. */
+static int read_runs(struct reload_job *job)
 {
-    int rc = store_runs(job->reader, collect_run, job);
+    int rc = store_begin_read(job->reader);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = store_runs(job->reader, collect_run, job);
     for (uint32_t i = 0; i < job->count && rc == 0; i++) {
         rc = restore_run_event(job->reader, &job->runs[i], &job->introductions[i], &job->newest[i]);
     }
+    store_rollback(job->reader);
     return rc;
 }
 
@@ -52,11 +62,7 @@ static int run(struct job *base)
         rc = roster_read_changes(job->reader, job->head, &job->changes);
     }
     if (rc == 0 && job->runs_too) {
-        rc = store_begin_read(job->reader);
-        if (rc == 0) {
-            rc = read_all(job);
-            store_rollback(job->reader);
-        }
+        job->runs_status = read_runs(job);
     }
     return rc;
 }
@@ -65,7 +71,7 @@ static int run(struct job *base)
  * best what is left of it. */
 static void keep_reader(struct shell *shell, struct reload_job *job)
 {
-    if (job->job.status < 0) {
+    if (job->job.status < 0 || job->runs_status < 0) {
         store_close(job->reader);
         job->reader = NULL;
     }
@@ -162,39 +168,64 @@ static void follow_all(struct shell *shell, struct reload_job *job)
     }
 }
 
+static void on_retry(uv_timer_t *timer)
+{
+    (void)job_reload_access(timer->data);
+}
+
+static void try_again(struct shell *shell, int reason)
+{
+    if (shell->reload_failures++ % RELOAD_SAY_EVERY == 0) {
+        LOG(&shell->log, LOG_WARN, "reload_failed", log_text("error", mycel_error_text(reason)));
+    }
+    if (!shell->closing) {
+        uv_timer_start(&shell->reload, on_retry, RELOAD_RETRY_MS, 0);
+    }
+}
+
+/* Why not all of it is in place, or OK. */
+static int follow(struct shell *shell, struct reload_job *job)
+{
+    int rc = access_follow(shell, &job->changes);
+    if (job->runs_status == 0) {
+        follow_all(shell, job);
+    }
+    access_reload_ended(shell, rc == 0);
+    return rc < 0 ? rc : job->runs_status;
+}
+
 static void done(struct job *base)
 {
     struct reload_job *job = (struct reload_job *)base;
     struct shell *shell = base->shell;
-    bool loaded = false;
+    int rc = base->status;
     shell->reloading = false;
     keep_reader(shell, job);
-    if (base->status < 0) {
-        LOG(&shell->log, LOG_WARN, "reload_failed",
-            log_text("error", mycel_error_text(base->status)));
-    } else if (!shell->rebuilding && !shell->closing) {
-        access_follow(shell, &job->changes);
-        follow_all(shell, job);
-        loaded = true;
+    bool wanted = rc == 0 && !shell->rebuilding && !shell->closing;
+    if (wanted) {
+        rc = follow(shell, job);
+    } else {
+        access_reload_ended(shell, false);
     }
-    if (!loaded) {
+    if (!wanted || rc < 0) {
         shell->reload_runs = shell->reload_runs || job->runs_too; /* with the next reload */
     }
-    access_reload_ended(shell, loaded);
     roster_changes_free(&job->changes);
     free(job);
+    if (rc < 0) {
+        try_again(shell, rc);
+    } else if (wanted) {
+        shell->reload_failures = 0;
+    }
     if (shell->reload_again && !shell->closing) {
         shell->reload_again = false;
-        job_reload_access(shell);
+        (void)job_reload_access(shell);
     }
 }
 
-int job_reload_access(struct shell *shell)
+/* A reload that cannot begin is tried again as one that has failed. */
+static int start(struct shell *shell)
 {
-    if (shell->reloading) {
-        shell->reload_again = true;
-        return MYCEL_OK;
-    }
     struct reload_job *job = calloc(1, sizeof *job);
     if (!job) {
         return MYCEL_E_NO_MEMORY;
@@ -207,13 +238,27 @@ int job_reload_access(struct shell *shell)
     int rc = job_start(shell, &job->job, true);
     if (rc < 0) {
         free(job);
-    } else {
-        shell->reload_reader = NULL;
-        shell->reloading = true;
-        shell->reload_runs = false;
-        access_reload_begins(shell);
     }
     return rc;
+}
+
+int job_reload_access(struct shell *shell)
+{
+    if (shell->reloading) {
+        shell->reload_again = true;
+        return MYCEL_OK;
+    }
+    int rc = start(shell);
+    if (rc < 0) {
+        try_again(shell, rc);
+        return rc;
+    }
+    uv_timer_stop(&shell->reload);
+    shell->reload_reader = NULL;
+    shell->reloading = true;
+    shell->reload_runs = false;
+    access_reload_begins(shell);
+    return MYCEL_OK;
 }
 
 int job_reload(struct shell *shell)

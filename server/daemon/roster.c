@@ -205,9 +205,8 @@ static int put_device(struct roster *roster, struct roster_change *change)
     if (roster->count == ROSTER_DEVICES_MAX || !fits) {
         return fits ? MYCEL_E_TOO_LARGE : MYCEL_E_STATE;
     }
-    int rc = append(roster, &change->entry);
-    change->there = rc < 0 ? change->there : false;
-    return rc;
+    change->there = false;
+    return append(roster, &change->entry);
 }
 
 /* --- tokens ----------------------------------------------------------------------------------- */
@@ -280,7 +279,7 @@ static int put_token(struct roster *roster, struct roster_change *change)
     } else if (change->there) {
         rc = add_token(roster, &change->token);
     }
-    change->there = rc < 0 ? change->there : was_there;
+    change->there = was_there;
     return rc;
 }
 
@@ -294,8 +293,9 @@ int roster_put(struct roster *roster, struct roster_change *change)
 int roster_apply(struct roster *roster, struct roster_changes *changes)
 {
     int rc = MYCEL_OK;
-    for (struct roster_change *c = changes->first; c && rc == 0; c = c->next) {
-        rc = roster_put(roster, c);
+    for (struct roster_change *c = changes->first; c; c = c->next) {
+        rc = rc == 0 ? roster_put(roster, c) : rc;
+        c->there = rc == 0 && c->there; /* else it holds what has not come about: nothing is lost */
     }
     roster->head = rc == 0 ? changes->head : roster->head;
     return rc;
@@ -364,12 +364,14 @@ static void fill(struct roster_key *key, const uint8_t *psk, size_t bytes, uint3
     key->number = number;
 }
 
-/* A key over the air is most likely in use as soon as it is made; one in a file has a way to go. When the
- * overlap is over the present key counts for nothing, whether the store knows that already or not. */
+/* A key over the air is most likely in use as soon as it is made; one in a file has a way to go. A next key
+ * is valid from when it is there, whatever the clock says: it may have been set back since, and the device
+ * may have no other. When the overlap is over the present key counts for nothing, whether the store knows
+ * that already or not. */
 static unsigned device_keys(const struct roster_entry *e, uint64_t wall_ms,
                             struct roster_key keys[ROSTER_KEYS_MAX])
 {
-    bool has_next = e->next_bytes > 0 && wall_ms >= e->rotation.from_ms;
+    bool has_next = e->next_bytes > 0;
     bool over = has_next && e->rotation.ends_ms > 0 && wall_ms >= e->rotation.ends_ms;
     unsigned count = 0;
     if (has_next && e->rotation.kind == STORE_ROTATION_AIR) {

@@ -85,6 +85,8 @@ struct shell {
     bool reloading;              /* a reload job is under way … */
     bool reload_again;           /* … and something changed meanwhile … */
     bool reload_runs;            /* … or is to be read first: about runs, too */
+    uv_timer_t reload;           /* tries again what has failed */
+    uint32_t reload_failures;    /* in a row */
     struct store *reload_reader; /* kept from one reload to the next; NULL: none, or a job has it */
     bool rebuilding;             /* the engine is being built anew from the store */
     uv_timer_t rebuild;

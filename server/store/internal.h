@@ -55,11 +55,11 @@ int store_check_pages(struct store *store, const char *pragma);
 /* Brings the schema to `target`; knows every earlier one. VERSION if it is newer. */
 int store_migrate(struct store *store, int target);
 
-/* The SQL of each migration: schema i becomes schema i + 1 by migrations[i]. */
-#define STORE_MIGRATIONS STORE_SCHEMA
 /* The frame of a version that is being published, with its row. */
 int store_downlink_add(struct store *store, const struct store_publish *publish);
 
+/* The SQL of each migration: schema i becomes schema i + 1 by migrations[i]. */
+#define STORE_MIGRATIONS STORE_SCHEMA
 extern const char *const store_migration_001;
 extern const char *const store_migration_002;
 extern const char *const store_migration_003;

@@ -271,7 +271,7 @@ static int expire(struct store *store, uint64_t now_ms)
     while (code >= 0 && device > 0) {
         code = take_next(store, device, 0, now_ms, "overlap over");
         count++;
-        if (code == 0) { /* a rotation with an end has a key: the constraint says so */
+        if (code == 0) { /* its device has a key: the foreign key says so */
             return store_fail(store, MYCEL_E_CORRUPT, "the rotation of device %u is damaged",
                               device);
         }

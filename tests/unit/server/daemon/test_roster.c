@@ -104,13 +104,15 @@ static void test_keys(void **state)
     expect_keys(roster, 500, 1, 4, 0);
     set_next(&c, STORE_ROTATION_FILE, 800);
     put(roster, c);
-    expect_keys(roster, 99, 1, 4, 0);
+    expect_keys(roster, 0, 2, 4,
+                5); /* the clock was set back since: the device may have the file */
     expect_keys(roster, 100, 2, 4, 5);
     expect_keys(roster, 799, 2, 4, 5);
     expect_keys(roster, 800, 1, 5, 0); /* the overlap is over */
     set_next(&c, STORE_ROTATION_AIR, 0);
     put(roster, c);
     expect_keys(roster, UINT64_MAX, 2, 5, 4); /* the likelier one first */
+    expect_keys(roster, 0, 2, 5, 4);          /* again: it may have no other */
     c.entry.state = STORE_DEVICE_REVOKED;
     put(roster, c);
     expect_keys(roster, 500, 0, 0, 0);
@@ -201,13 +203,30 @@ static void test_apply(void **state)
     roster_free(now);
 }
 
+/* What comes after a change that fails is not in place: nobody has lost anything by it, and it is read again. */
+static void test_apply_fails(void **state)
+{
+    (void)state;
+    struct roster *now = three_devices();
+    struct roster_change c[] = {device_change(1, 2), device_change(0, 1), device_change(2, 2),
+                                token_change(1, false), token_change(3, true)};
+    struct roster_changes changes;
+    struct lost lost = {""};
+    link_changes(c, 5, &changes);
+    assert_int_equal(roster_apply(now, &changes), MYCEL_E_STATE);
+    assert_int_equal(roster_head(now), 0);
+    roster_changes_lost(&changes, now, &losses, &lost);
+    assert_string_equal(lost.text, "device-1:1:1 ");
+    assert_int_equal(roster_get(now, 2)->generation, 1);
+    roster_free(now);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_many),
-        cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_compare),
-        cmocka_unit_test(test_apply),
+        cmocka_unit_test(test_many),        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_compare),     cmocka_unit_test(test_apply),
+        cmocka_unit_test(test_apply_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -25,6 +28,22 @@ int secret_make(uint8_t key[SECRET_BYTES])
     return MYCEL_OK;
 }
 
+/* A new file is there after a power cut only when its folder was synced. The store may say by then that the
+ * key is a device's, and when it will be its only one. */
+static bool sync_folder(const char *path)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    int n = snprintf(folder, sizeof folder, "%.*s.", slash ? (int)(slash - path) + 1 : 0, path);
+    int fd =
+        n > 0 && (size_t)n < sizeof folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    bool ok = fd >= 0 && fsync(fd) == 0;
+    int why = errno;
+    (void)(fd >= 0 && close(fd));
+    errno = why;
+    return ok;
+}
+
 int secret_write(const char *path, const uint8_t key[SECRET_BYTES])
 {
     char text[2u * SECRET_BYTES + 2u];
@@ -37,7 +56,7 @@ int secret_write(const char *path, const uint8_t key[SECRET_BYTES])
     errno = 0;
     ssize_t written = write(file, text, 2u * SECRET_BYTES + 1u);
     explicit_bzero(text, sizeof text);
-    bool ok = written == (ssize_t)(2u * SECRET_BYTES + 1u) && fsync(file) == 0;
+    bool ok = written == (ssize_t)(2u * SECRET_BYTES + 1u) && fsync(file) == 0 && sync_folder(path);
     int why = errno;
     ok = close(file) == 0 && ok;
     if (!ok) {

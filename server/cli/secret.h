@@ -17,7 +17,7 @@
 /* Fills key with getrandom(2), retrying when interrupted. 0 or MYCEL_E_CRYPTO. */
 int secret_make(uint8_t key[SECRET_BYTES]);
 
-/* Creates path (0600, must not exist) with the key and syncs it. 0; MYCEL_E_EXISTS,
+/* Creates path (0600, must not exist) with the key and syncs both file and folder. 0; MYCEL_E_EXISTS,
  * MYCEL_E_PERMISSION, MYCEL_E_NOT_FOUND (the folder is missing), MYCEL_E_DISK_FULL, MYCEL_E_IO: then
  * there is no file, and errno says more. */
 int secret_write(const char *path, const uint8_t key[SECRET_BYTES]);

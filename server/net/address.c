@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <net/if.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "common/rng.h"
@@ -69,15 +68,6 @@ bool address_parse(struct address *out, const char *text, uint16_t port)
         return out->scope != 0;
     }
     return true;
-}
-
-void address_text(const struct address *address, char out[ADDRESS_TEXT_BYTES])
-{
-    char host[INET6_ADDRSTRLEN] = "?";
-    int family = address->family == 4 ? AF_INET : AF_INET6;
-    (void)inet_ntop(family, address->ip, host, sizeof host);
-    (void)snprintf(out, ADDRESS_TEXT_BYTES, family == AF_INET ? "%s:%u" : "[%s]:%u", host,
-                   (unsigned)address->port);
 }
 
 bool address_equal(const struct address *a, const struct address *b)

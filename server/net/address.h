@@ -10,8 +10,6 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#define ADDRESS_TEXT_BYTES 64u /* "[ipv6%scope]:port" with its NUL */
-
 struct address {
     uint8_t ip[16];    /* IPv4 in the first four bytes, the rest zero */
     uint8_t local[16]; /* ours that it talks to, likewise; zero where the socket has but one */
@@ -37,9 +35,6 @@ socklen_t address_to_raw(const struct address *address, union address_raw *out);
 
 /* A numeric address ("127.0.0.1", "::1", "fe80::1%eth0"). Returns false when it is not one. */
 bool address_parse(struct address *out, const char *text, uint16_t port);
-
-/* "127.0.0.1:5684" or "[::1]:5684", for people. */
-void address_text(const struct address *address, char out[ADDRESS_TEXT_BYTES]);
 
 bool address_equal(const struct address *a, const struct address *b);
 

@@ -392,17 +392,6 @@ void net_stats(const struct net *net, struct net_stats *out)
     bodies_gauge(net->siblings->bodies, &out->bodies_partial, &out->bodies_partial_bytes);
 }
 
-const char *net_drop_name(enum net_drop reason)
-{
-    static const char *const names[] = {
-#define NET_DROP_NAME(name, words) #name,
-        NET_DROP_TABLE(NET_DROP_NAME)
-#undef NET_DROP_NAME
-    };
-    MYCEL_ASSERT(reason < NET_DROP_COUNT);
-    return names[reason];
-}
-
 const char *net_drop_text(enum net_drop reason)
 {
     static const char *const texts[] = {

@@ -261,8 +261,7 @@ enum net_drop {
         NET_DROP_COUNT
 };
 
-/* Short name ("UNKNOWN_CID") and sentence of a reason. Static storage. */
-const char *net_drop_name(enum net_drop reason);
+/* The words of a reason. Static storage. */
 const char *net_drop_text(enum net_drop reason);
 
 /* Counters since net_open, gauges as of now (of other threads as of at most 100 ms ago). Bytes are those on the wire as far as a socket can know

@@ -16,10 +16,6 @@ struct blob {
     uint8_t sha256[PROTO_SHA256_BYTES]; /* that its content must have */
 };
 
-/* Reads a part. INVALID: out of range. */
-int blob_read(struct store *store, const struct blob *blob, uint64_t offset, void *data,
-              size_t bytes);
-
 /* Reads all of it and checks it. NO_MEMORY: capacity is too small; CORRUPT. */
 int blob_load(struct store *store, const struct blob *blob, void *data, size_t capacity,
               size_t *bytes);

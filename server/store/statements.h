@@ -242,7 +242,6 @@
         " WHERE device = excluded.device AND run = excluded.run" \
         " AND round = excluded.round AND base_version = excluded.base_version" \
         " AND " SQL_UNDECIDED("leases")) \
-    X(LEASE_STATE, "UPDATE leases SET state = ? WHERE key = ? AND " SQL_UNDECIDED("leases")) \
     X(LEASE_GET, SQL_LEASE_SELECT "WHERE key = ?") \
     X(LEASE_UNDECIDED, SQL_LEASE_SELECT "WHERE l.run = ? AND l.round >= ? AND " \
         SQL_UNDECIDED("l") " ORDER BY issued_ms, l.round, attempt, device") \

@@ -1,5 +1,5 @@
 /* Content by its hash. It owns the reading and checking of everything large: blobs, and the spool's
- * bodies through blob_read() and blob_load(). */
+ * bodies through blob_load(). */
 #include "server/store/blob.h"
 
 #include "common/crypto/sha256.h"
@@ -69,12 +69,9 @@ int store_blob_load(struct store *store, const uint8_t sha256_name[PROTO_SHA256_
     return code != MYCEL_OK ? code : blob_load(store, &blob, data, capacity, bytes);
 }
 
-int blob_read(struct store *store, const struct blob *blob, uint64_t offset, void *data,
-              size_t bytes)
+static int read_part(struct store *store, const struct blob *blob, uint64_t offset, void *data,
+                     size_t bytes)
 {
-    if (offset > blob->bytes || bytes > blob->bytes - offset) {
-        return store_fail(store, MYCEL_E_INVALID, "reading past the end of the content");
-    }
     sqlite3_blob *handle = NULL;
     int rc = sqlite3_blob_open(store->db, "main", blob->table, blob->column, blob->row, 0, &handle);
     if (rc == SQLITE_OK && (uint64_t)sqlite3_blob_bytes(handle) != blob->stored) {
@@ -98,7 +95,7 @@ int blob_load(struct store *store, const struct blob *blob, void *data, size_t c
                           "the content has %llu bytes, there is room for %zu",
                           (unsigned long long)blob->bytes, capacity);
     }
-    int code = blob_read(store, blob, 0, data, (size_t)blob->bytes);
+    int code = read_part(store, blob, 0, data, (size_t)blob->bytes);
     if (code != MYCEL_OK) {
         return code;
     }
@@ -121,7 +118,7 @@ static int check(struct store *store, const struct blob *blob)
     while (code == MYCEL_OK && offset < blob->bytes) {
         uint64_t left = blob->bytes - offset;
         size_t bytes = left < sizeof piece ? (size_t)left : sizeof piece;
-        code = blob_read(store, blob, offset, piece, bytes);
+        code = read_part(store, blob, offset, piece, bytes);
         if (code == MYCEL_OK) {
             sha256_update(&s, piece, bytes);
         }

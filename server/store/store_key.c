@@ -68,8 +68,9 @@ static void read_psk(struct query *q, uint8_t psk[PROTO_PSK_BYTES_MAX], size_t *
     bool has = query_get_has(q);
     size_t length = 0;
     const void *data = query_get_view(q, &length);
+    bool fits = data != NULL && length >= PROTO_PSK_BYTES && length <= PROTO_PSK_BYTES_MAX;
     *bytes = 0;
-    if (has && (data == NULL || length > PROTO_PSK_BYTES_MAX)) {
+    if (has && !fits) {
         q->code = store_fail(q->store, MYCEL_E_CORRUPT, "a device key is damaged");
     } else if (has) {
         memcpy(psk, data, length);

@@ -55,33 +55,6 @@ int store_lease_put(struct store *store, const struct store_lease *lease)
     return scope_end(store, &scope, put(store, lease));
 }
 
-static int change(struct store *store, const uint8_t key[PROTO_KEY_BYTES],
-                  enum store_lease_state state)
-{
-    struct query q;
-    query_open(&q, store, SQL_LEASE_STATE);
-    query_u64(&q, (uint64_t)state);
-    query_bytes(&q, key, PROTO_KEY_BYTES);
-    int code = query_run(&q);
-    if (code == MYCEL_OK && sqlite3_changes(store->db) == 0) {
-        struct store_lease lease;
-        code = store_lease_get(store, key, &lease);
-        code = code != MYCEL_OK ? code : store_fail(store, MYCEL_E_STATE, "this lease was used");
-    }
-    return code;
-}
-
-int store_lease_set_state(struct store *store, const uint8_t key[PROTO_KEY_BYTES],
-                          enum store_lease_state state)
-{
-    struct scope scope;
-    int code = scope_begin(store, &scope);
-    if (code != MYCEL_OK) {
-        return code;
-    }
-    return scope_end(store, &scope, change(store, key, state));
-}
-
 int store_lease_get(struct store *store, const uint8_t key[PROTO_KEY_BYTES],
                     struct store_lease *out)
 {

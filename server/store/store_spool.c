@@ -142,14 +142,6 @@ int store_body_load(struct store *store, const uint8_t key[PROTO_KEY_BYTES], voi
     return code != MYCEL_OK ? code : blob_load(store, &blob, data, capacity, bytes);
 }
 
-int store_body_read(struct store *store, const uint8_t key[PROTO_KEY_BYTES], uint64_t offset,
-                    void *data, size_t bytes)
-{
-    struct blob blob;
-    int code = find_body(store, key, &blob);
-    return code != MYCEL_OK ? code : blob_read(store, &blob, offset, data, bytes);
-}
-
 int store_spool_drop(struct store *store, uint32_t run, uint32_t counted_round)
 {
     struct scope scope;

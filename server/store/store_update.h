@@ -68,10 +68,6 @@ struct store_update {
  * (INVALID). CONFLICT: the key belongs to another device, run or round, or is USED. */
 int store_lease_put(struct store *store, const struct store_lease *lease);
 
-/* Changes the state of an open lease. NOT_FOUND; STATE if it is USED. */
-int store_lease_set_state(struct store *store, const uint8_t key[PROTO_KEY_BYTES],
-                          enum store_lease_state state);
-
 /* NOT_FOUND. */
 int store_lease_get(struct store *store, const uint8_t key[PROTO_KEY_BYTES],
                     struct store_lease *out);
@@ -130,11 +126,7 @@ int store_body_size(struct store *store, const uint8_t key[PROTO_KEY_BYTES], uin
 int store_body_load(struct store *store, const uint8_t key[PROTO_KEY_BYTES], void *data,
                     size_t capacity, size_t *bytes);
 
-/* Reads a part, for rules that work in tiles. Not checked against the digest. INVALID: out of range. */
-int store_body_read(struct store *store, const uint8_t key[PROTO_KEY_BYTES], uint64_t offset,
-                    void *data, size_t bytes);
-
-/* Drops what is spooled for a round that was given up. Returns how many bodies went. */
+/* Drops what is spooled for a round that was given up. Returns how many rows of bodies went. */
 int store_spool_drop(struct store *store, uint32_t run, uint32_t counted_round);
 
 #endif

@@ -406,6 +406,7 @@ int coap_transport_open(struct coap_transport **out, const struct coap_transport
 
 void coap_transport_set_key(struct coap_transport *transport, const uint8_t *key, size_t key_bytes)
 {
+    explicit_bzero(transport->key, sizeof transport->key); /* it may have been a longer one */
     memcpy(transport->key, key, key_bytes);
     transport->key_bytes = key_bytes;
 }

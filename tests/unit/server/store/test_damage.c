@@ -150,13 +150,17 @@ static void test_rows_that_do_not_fit(void **state)
 static void test_keys_and_receipts(void **state)
 {
     const struct fixture *f = *state;
+    static const char *const damages[] = {"zeroblob(33)", "zeroblob(15)", "zeroblob(0)"};
     struct store_key key;
     fill(f);
-    assert_int_equal(fixture_sql(f, "PRAGMA ignore_check_constraints = 1;"
-                                    "UPDATE keys SET psk = zeroblob(33)"),
-                     0);
-    assert_int_equal(store_device_key(f->store, "device-1", 8, &key), MYCEL_E_CORRUPT);
-    assert_int_equal(key.bytes, 0);
+    for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
+        char sql[128];
+        (void)snprintf(sql, sizeof sql,
+                       "PRAGMA ignore_check_constraints = 1; UPDATE keys SET psk = %s", damages[i]);
+        assert_int_equal(fixture_sql(f, sql), 0);
+        assert_int_equal(store_device_key(f->store, "device-1", 8, &key), MYCEL_E_CORRUPT);
+        assert_int_equal(key.bytes, 0);
+    }
 }
 
 /* A caller's number that no column can hold is refused before it is stored as something else. */

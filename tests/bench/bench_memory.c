@@ -8,7 +8,8 @@
  *
  *   bench_memory             the three marks
  *   bench_memory UPDATES     half as many and UPDATES, within LIMIT_SHORT and with a larger model: the coordinator's
- *                            working room would hide small change, so a short run looks for whole updates that stay
+ *                            working room would hide small change, so a short run looks for whole updates that stay.
+ *                            The cache of versions is full after 16 rounds, 512 updates
  */
 #include <signal.h>
 #include <stdbool.h>

@@ -1,6 +1,7 @@
 /*
  * A thousand devices that enrol themselves, at once or one after the other, beside a fleet that is there
- * already: how long each waits for its key and until it is in with it, and what that costs the coordinator.
+ * already, each with the patience and the pauses of a device: how long each waits for its key and until it is
+ * in with it, and what that costs the coordinator.
  *
  *     bench_enrol [DEVICES [TOKENS [SPACING_MS]]]
  */
@@ -12,15 +13,26 @@
 
 #include <mycel/error.h>
 
+#include "common/rng.h"
 #include "proto/enrol.h"
 #include "proto/wire.h"
 #include "tests/bench/fleet/coordinator.h"
 #include "tests/bench/fleet/device.h"
 
-#define TOKENS_MAX 1000u /* the endpoint takes 1,024 handshakes at a time; older ones give way */
+#define TOKENS_MAX 10000u
 #define FROM_ADDRESS 0x7F020000u /* 127.2.0.0 */
 #define LIMIT_MS 300000u
-#define PAUSE_MS 500u
+#define BUSY_MS 500u
+
+/* As a device does (docs/PROTOCOL.md, section 7): of 1,024 handshakes at a time the oldest give way, and who waits for one
+ * of those for ever never comes in. */
+#define FLIGHT_MIN_MS 250u
+#define FLIGHT_MAX_MS 1500u
+#define NEW_PORTS_MAX 3u /* before it pauses */
+#define PATIENCE_MS 16000u
+#define PAUSE_MIN_MS 1000u
+#define PAUSE_MAX_MS 600000u
+#define RNG_STREAM 1u
 
 enum stage { ENROLLING, ENROLLED, DONE };
 
@@ -33,7 +45,10 @@ struct newcomer {
     uint64_t answered_ms; /* since its start */
     uint64_t done_ms;
     uint64_t again_ms; /* not before, after a 5.03 or a failure */
+    uint64_t opened_ms;
+    unsigned ports; /* tried since the last pause */
     unsigned retries;
+    unsigned failures; /* in a row */
     uint8_t token[PROTO_TOKEN_BYTES];
     uint8_t key[PROTO_PSK_BYTES];
     char name[PROTO_IDENTITY_BYTES_MAX + 1u];
@@ -79,11 +94,14 @@ static void open_link(struct crowd *crowd, uint32_t index)
                                          .key = own ? n->key : psk,
                                          .key_bytes = PROTO_PSK_BYTES,
                                          .plain = crowd->plain,
-                                         .traffic = &crowd->traffic};
+                                         .traffic = &crowd->traffic,
+                                         .flight_min_ms = FLIGHT_MIN_MS,
+                                         .flight_max_ms = FLIGHT_MAX_MS};
     if (link_init(&n->link, &options) < 0 || link_transport.open(&n->link) < 0) {
         give_up("no link");
     }
     n->open = true;
+    n->opened_ms = link_now_ms();
 }
 
 /* Its half is made of its index: nobody's secret depends on it. */
@@ -118,13 +136,14 @@ static void take_answer(struct crowd *crowd, uint32_t index, const struct mycel_
     if (r->code == 0xA3) { /* 5.03 */
         n->retries++;
         n->sent = false;
-        n->again_ms = now_ms + PAUSE_MS;
+        n->again_ms = now_ms + BUSY_MS;
     } else if (r->code != 0x44) {
         give_up("refused");
     } else if (n->stage == ENROLLING) {
         take_enrolled(n, index, r);
         n->answered_ms = now_ms - n->start_ms;
         n->stage = ENROLLED;
+        n->failures = n->ports = 0;
         close_link(n);
     } else {
         n->done_ms = now_ms - n->start_ms;
@@ -132,6 +151,24 @@ static void take_answer(struct crowd *crowd, uint32_t index, const struct mycel_
         crowd->done++;
         close_link(n);
     }
+}
+
+/* Silence, or a handshake that came to nothing: from a new port at once, and after some of these later. */
+static void try_again(struct newcomer *n, uint32_t index, bool silent)
+{
+    close_link(n);
+    n->retries++;
+    if (!silent && ++n->ports < NEW_PORTS_MAX) {
+        return;
+    }
+    n->ports = 0;
+    uint32_t pause_ms = PAUSE_MIN_MS;
+    for (unsigned i = 0; i < n->failures && pause_ms < PAUSE_MAX_MS; i++) {
+        pause_ms *= 2u;
+    }
+    n->failures++;
+    n->again_ms =
+        link_now_ms() + pause_ms + rng_u64(index, RNG_STREAM, n->failures) % (pause_ms / 2u + 1u);
 }
 
 static void drive(struct crowd *crowd, uint32_t index)
@@ -162,10 +199,8 @@ static void drive(struct crowd *crowd, uint32_t index)
     }
     if (rc > 0) {
         take_answer(crowd, index, &response);
-    } else if (rc < 0) {
-        close_link(n);
-        n->retries++;
-        n->again_ms = link_now_ms() + PAUSE_MS;
+    } else if (rc < 0 || link_now_ms() - n->opened_ms > PATIENCE_MS) {
+        try_again(n, index, rc >= 0);
     }
 }
 

@@ -131,6 +131,10 @@ int link_init(struct link *link, const struct link_options *options)
     }
     mbedtls_ssl_conf_ciphersuites(&link->config, ciphers);
     mbedtls_ssl_conf_rng(&link->config, on_random, NULL);
+    if (options->flight_max_ms > 0) {
+        mbedtls_ssl_conf_handshake_timeout(&link->config, options->flight_min_ms,
+                                           options->flight_max_ms);
+    }
     /* Its own socket tells this device apart: the coordinator's records need no id. */
     if (mbedtls_ssl_conf_cid(&link->config, 0, MBEDTLS_SSL_UNEXPECTED_CID_IGNORE) != 0 ||
         mbedtls_ssl_conf_psk(&link->config, options->key, options->key_bytes,

@@ -72,6 +72,8 @@ struct link_options {
     size_t key_bytes;
     uint8_t *plain;
     struct link_traffic *traffic; /* counted into */
+    uint32_t flight_min_ms; /* before a flight of the handshake is repeated, doubled until … */
+    uint32_t flight_max_ms; /* … this, with which it fails; 0: 1 s, 60 s as RFC 6347 has it */
 };
 
 /* 0, or MYCEL_E_CRYPTO. */

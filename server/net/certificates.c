@@ -169,6 +169,25 @@ void certificates_begin(struct endpoint *endpoint, const struct address *from, c
     }
 }
 
+/* The library tries each certificate of a chain, and of those out of date all, as the issuer of up to
+ * three others. Who lets it try many has begun as many handshakes. */
+static void charge_chain(struct endpoint *endpoint, const struct session *session, uint32_t count)
+{
+    if (count > CERTIFICATES_CHAIN) {
+        allowance_owe(host_of(endpoint, session_address(session)), count - CERTIFICATES_CHAIN,
+                      endpoint_now_ms(endpoint));
+    }
+}
+
+static uint32_t count_chain(const mbedtls_x509_crt *chain)
+{
+    uint32_t count = 0;
+    for (; chain != NULL && count < CERTIFICATES_CHAIN_MAX; chain = chain->next) {
+        count++;
+    }
+    return count;
+}
+
 /* --- A peer's chain ------------------------------------------------------------------------------ */
 
 static void say_refused(struct endpoint *endpoint, const char *identity,
@@ -205,6 +224,12 @@ void certificates_unproved(struct endpoint *endpoint, const char *identity)
     say_refused(endpoint, identity, CERTIFICATE_KEY);
 }
 
+void certificates_given_up(struct endpoint *endpoint, const struct session *session)
+{
+    charge_chain(endpoint, session, CERTIFICATES_CHAIN_MAX);
+    say_refused(endpoint, "", CERTIFICATE_CHAIN);
+}
+
 int certificates_verify(struct endpoint *endpoint, struct session *session,
                         const mbedtls_x509_crt *link, int depth, uint32_t *flags)
 {
@@ -219,6 +244,7 @@ int certificates_verify(struct endpoint *endpoint, struct session *session,
     if (depth > 0) {
         return 0;
     }
+    charge_chain(endpoint, session, count_chain(link));
     bool enrolled = check->identity[0] != '\0' &&
                     callbacks->certificate_lookup(callbacks->user, check->identity);
     if (check->fault == CERTIFICATE_NONE && !enrolled) {

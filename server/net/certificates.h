@@ -6,7 +6,8 @@
  * Such a handshake costs some milliseconds on the loop, tens of times what one with a pre-shared key
  * does. So it takes three things: a right cookie; room in the second's budget, of which one host has half
  * (beyond it ClientHellos are dropped, and their senders repeat them); and no more than one try, for a
- * certificate that is refused ends the handshake.
+ * certificate that is refused ends the handshake. A chain that is longer than any good one is charged to its
+ * host afterwards, for what it can have cost.
  *
  * Whatever is wrong, the peer hears one alert, access_denied. Certificates travel in clear, so anybody may
  * come with anybody's: whether a name is enrolled shall be known only to who has its key. So a
@@ -30,6 +31,8 @@
     100u /* of the budget may be spent at once: what the loop can stall for */
 #define CERTIFICATES_HOSTS 256u    /* told apart, by a keyed hash; a power of two */
 #define CERTIFICATES_HOST_SHARE 2u /* a host may have half of the budget: it may be a NAT */
+#define CERTIFICATES_CHAIN 3u      /* with the root: what one handshake of the budget stands for */
+#define CERTIFICATES_CHAIN_MAX 8u  /* as many as a record holds */
 #define CERTIFICATES_LINES_PER_S 5u
 #define CERTIFICATES_LINES_BURST 20u
 
@@ -73,6 +76,9 @@ void certificates_begin(struct endpoint *endpoint, const struct address *from, c
  * the whole chain is good, else refuses it. Returns 0. */
 int certificates_verify(struct endpoint *endpoint, struct session *session,
                         const mbedtls_x509_crt *link, int depth, uint32_t *flags);
+
+/* The library has given up a chain, without a callback: it leads on and on. */
+void certificates_given_up(struct endpoint *endpoint, const struct session *session);
 
 /* A good certificate, of `identity`, came with a wrong proof. */
 void certificates_unproved(struct endpoint *endpoint, const char *identity);

@@ -242,6 +242,9 @@ static int advance(struct session *session)
     while (result == 0 && !mbedtls_ssl_is_handshake_over(ssl)) { /* each step is another state */
         int before = ssl->MBEDTLS_PRIVATE(state);
         result = mbedtls_ssl_handshake_step(ssl);
+        if (result == MBEDTLS_ERR_X509_FATAL_ERROR) {
+            certificates_given_up(session->endpoint, session);
+        }
         bool proved = before == MBEDTLS_SSL_CERTIFICATE_VERIFY && !wants_more(result);
         if (proved && (session->refused || result != 0)) {
             if (!session->refused) {
@@ -327,6 +330,11 @@ void session_set_identity(struct session *session, const unsigned char *identity
 void session_refuse(struct session *session)
 {
     session->refused = true;
+}
+
+const struct address *session_address(const struct session *session)
+{
+    return session->to;
 }
 
 const char *session_identity(const struct session *session)

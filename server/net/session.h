@@ -78,6 +78,9 @@ bool session_uses_cid(struct session *session);
 void session_set_identity(struct session *session, const unsigned char *identity, size_t bytes);
 const char *session_identity(const struct session *session);
 
+/* Where the peer is. */
+const struct address *session_address(const struct session *session);
+
 /* The handshake's certificate is not good enough: it ends as if its proof were wrong. */
 void session_refuse(struct session *session);
 

@@ -70,6 +70,20 @@ make() {
         coordinator-expired) device "$name" ca "$server_names" -days -1 ;;
         device) device "$name" ;;
         chained) device "$name" middle; cat middle.pem >>"$name.pem" ;;
+        padded) # with so many issuers, all out of date, as a record takes
+            key stale
+            quietly openssl req -new -key stale.key -subj /CN=S -out stale.csr
+            quietly openssl x509 -req -in stale.csr -signkey stale.key -days -1 -set_serial 1 \
+                -extfile <(echo basicConstraints=CA:TRUE) -out stale.pem
+            device "$name" stale
+            for _ in 1 2 3 4; do cat stale.pem >>"$name.pem"; done
+            ;;
+        stuffed) # the same, and nobody knows who has signed those
+            key other-stale
+            signed other-stale /CN=T other-ca basicConstraints=CA:TRUE -days -1
+            device "$name" other-stale
+            for _ in 1 2 3 4; do cat other-stale.pem >>"$name.pem"; done
+            ;;
         deep) device "$name" lower; cat lower.pem middle.pem >>"$name.pem" ;;
         foreign) device "$name" other-ca ;;
         twin) device "$name" twin-ca ;;

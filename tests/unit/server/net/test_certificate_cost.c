@@ -10,6 +10,7 @@
 #define FRAMES 6u /* lengths in a Certificate message: of the list, and of the only one in it */
 #define CERTIFICATE 11u
 #define TRIES 5u
+#define COSTLY_WAIT_MS 2000u
 
 static struct fixture f;
 static struct certified certified;
@@ -162,10 +163,37 @@ static void test_a_hello_with_a_tail(void **state)
     }
 }
 
+/* A chain that takes many signatures to be refused costs two to five handshakes more than the one begun,
+ * here of one a second: nobody else from that host begins one meanwhile. */
+static void check_costly(const char *name, const char *why)
+{
+    struct certified_client c[3];
+    open_fixture(1);
+    certified_client_init(&c[0], &f, name, true);
+    certified_client_init(&c[1], &f, "dev-0001", true);
+    f.client_host = 2;
+    certified_client_init(&c[2], &f, "dev-0002", true);
+    assert_false(client_handshake(&c[0].client, WAIT_MS));
+    assert_non_null(strstr(certified.line, why));
+    assert_false(client_handshake(&c[1].client, COSTLY_WAIT_MS));
+    assert_true(client_handshake(&c[2].client, WAIT_MS));
+    for (unsigned i = 0; i < 3; i++) {
+        certified_client_deinit(&c[i]);
+    }
+    close_fixture();
+}
+
+static void test_costly_chains(void **state)
+{
+    (void)state;
+    check_costly("padded", "nobody refused: chain too long");
+    check_costly("stuffed", "stuffed refused: not signed by the CA");
+}
+
 static int make(void **state)
 {
     (void)state;
-    certified_make("device:dev-0001 device:dev-0002 device:stranger");
+    certified_make("other-ca device:dev-0001 device:dev-0002 device:stranger padded stuffed");
     return 0;
 }
 
@@ -182,6 +210,7 @@ int main(void)
         cmocka_unit_test(test_the_budget),
         cmocka_unit_test(test_a_host_has_half),
         cmocka_unit_test(test_a_hello_with_a_tail),
+        cmocka_unit_test(test_costly_chains),
     };
     return cmocka_run_group_tests(tests, make, removed);
 }

@@ -126,6 +126,12 @@ static void test_so_many_a_second(void **state)
     assert_int_equal(count_allowed(&a, 0, 100), 0);          /* nor is time that runs backwards */
     allowance_take(&a, 0);
     assert_int_equal(count_allowed(&a, 20, 100), 1);
+    allowance_owe(&a, 10, 20); /* is worked off before there is another one */
+    assert_int_equal(count_allowed(&a, 219, 100), 0);
+    assert_int_equal(count_allowed(&a, 240, 100), 1);
+    allowance_owe(&a, UINT32_MAX, 240);
+    assert_int_equal(count_allowed(&a, 240 + 1000 * ALLOWANCE_OWED_S, 100), 0);
+    assert_int_equal(count_allowed(&a, 260 + 1000 * ALLOWANCE_OWED_S, 100), 1);
 }
 
 int main(void)

@@ -10,7 +10,7 @@
 #define FRAMES 6u /* lengths in a Certificate message: of the list, and of the only one in it */
 #define CERTIFICATE 11u
 #define TRIES 5u
-#define COSTLY_WAIT_MS 2000u
+#define COSTLY_WAIT_MS 1600u
 
 static struct fixture f;
 static struct certified certified;

@@ -306,7 +306,7 @@ static bool has_key(const struct roster_entry *entry, uint32_t number)
     return number == 0 || number == entry->generation || number == entry->next_generation;
 }
 
-enum roster_access roster_compare(const struct roster_entry *before, const struct roster_entry *now)
+static enum roster_access compare(const struct roster_entry *before, const struct roster_entry *now)
 {
     if (before->state != STORE_DEVICE_ACTIVE) {
         return ROSTER_SAME;
@@ -322,7 +322,7 @@ enum roster_access roster_compare(const struct roster_entry *before, const struc
 static void compare_device(const struct roster_entry *before, const struct roster *now,
                            const struct roster_losses *losses, void *user)
 {
-    enum roster_access access = roster_compare(before, roster_get(now, before->device));
+    enum roster_access access = compare(before, roster_get(now, before->device));
     if (access != ROSTER_SAME) {
         losses->device(user, before, access);
     }

@@ -96,8 +96,6 @@ void roster_free(struct roster *roster); /* NULL is allowed */
 
 /* What of two states of one device its sessions need to know. */
 enum roster_access { ROSTER_SAME, ROSTER_OTHER_KEYS, ROSTER_LOST };
-enum roster_access roster_compare(const struct roster_entry *before,
-                                  const struct roster_entry *now);
 
 /* Calls back for every device and token of `before` that has lost something in `now`. */
 struct roster_losses {

@@ -123,6 +123,33 @@ static void test_over_the_air(void **state)
     assert_int_equal(store_rotate_give(f->store, id, half, 5005, answer), MYCEL_E_NOT_FOUND);
 }
 
+/* Keys have numbers without end, whichever way they come, and one that is offered is never lost. */
+static void test_many_generations(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t answer[PROTO_SHARE_BYTES], now[16], next[16];
+    uint32_t id = enroll(f, "a");
+    memcpy(now, first, sizeof now);
+    for (uint32_t i = 1; i <= 40; i++) {
+        if (i % 2 == 0) {
+            uint8_t ours[PROTO_SHARE_BYTES] = {(uint8_t)i};
+            enrol_next_key(half, ours, next);
+            assert_int_equal(store_rotate_air(f->store, "a", ours, 1000, 1000), 0);
+            assert_int_equal(store_rotate_give(f->store, id, half, 1000, answer), 0);
+        } else {
+            memset(next, (int)i, sizeof next);
+            assert_int_equal(store_rotate_file(f->store, "a", next, 16, 1000, 2000), 0);
+        }
+        fixture_reopen(f);
+        expect(f, id, now, next);
+        assert_int_equal(store_rotate_finish(f->store, id, i + 1, 1500), 1);
+        expect(f, id, next, NULL);
+        assert_int_equal(key_of(f, id).generation, i + 1);
+        memcpy(now, next, sizeof now);
+    }
+    assert_int_equal(store_verify(f->store), 0);
+}
+
 /* A number of a key that was withdrawn is not given to another one. */
 static void test_abort(void **state)
 {
@@ -275,6 +302,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_STORE(test_file),
         WITH_STORE(test_overlap_ends),
+        WITH_STORE(test_many_generations),
         WITH_STORE(test_abort),
         WITH_STORE(test_over_the_air),
         WITH_STORE(test_refused),

@@ -10,7 +10,9 @@
 
 #define ACK_S 2.0       /* RFC 7252 §4.8: who asks for more patience means it */
 #define FLIGHT_SHARE 2u /* RFC 6347 §4.2.4.1: half of CoAP's patience, 1 s by default */
-#define RETRANSMITS_MAX 4u
+#define FLIGHTS_REPEATED_MAX 4u
+#define JITTER_SHARE 4u     /* PROTOCOL.md §7: a pause is up to a quarter longer, … */
+#define PAUSE_GROWTH_MAX 2u /* … and grows by half up to two timeouts */
 
 /* ---- records ------------------------------------------------------------------------------ */
 
@@ -76,9 +78,11 @@ static uint64_t timeout_us(struct world *world, const struct trip *t)
     if (t->kind == TRIP_HANDSHAKE) {
         return ack_us / FLIGHT_SHARE << t->tries;
     }
-    /* ACK_RANDOM_FACTOR is 1.5 (RFC 7252 §4.8). */
-    uint64_t draw = chance_u64(world->scenario->seed, CHANCE_RETRANSMIT, t->device, t->use);
-    return (ack_us + chance_below(draw, ack_us / 2u + 1u)) << t->tries;
+    uint64_t pause_us = t->tries > 0 ? ack_us + ack_us / 2u : ack_us;
+    pause_us = t->tries > 1 ? ack_us * PAUSE_GROWTH_MAX : pause_us;
+    uint64_t counter = (uint64_t)t->use << 8 | t->tries;
+    uint64_t draw = chance_u64(world->scenario->seed, CHANCE_RETRANSMIT, t->device, counter);
+    return pause_us + chance_below(draw, pause_us / JITTER_SHARE + 1u);
 }
 
 /* `arrival`: WORLD_UP or WORLD_DOWN. */
@@ -170,8 +174,8 @@ void trip_retry(struct world *world, uint32_t id)
     bool waits = t->bound && !t->arrived;
     if (waits && t->retry_us > world->now_us) {
         arm(world, id);
-    } else if (waits && t->tries < RETRANSMITS_MAX) {
-        t->tries++;
+    } else if (waits && (t->kind == TRIP_REQUEST || t->tries < FLIGHTS_REPEATED_MAX)) {
+        t->tries = t->tries < UINT8_MAX ? (uint8_t)(t->tries + 1u) : UINT8_MAX;
         transmit(world, id);
     }
 }

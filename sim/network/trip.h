@@ -1,11 +1,12 @@
 /*
- * One request and its answer on their way between a device and the coordinator: what CoAP's message
- * layer does (RFC 7252 §4.2), with a session's handshake as a sequence of such trips. It owns
+ * One request and its answer on their way between a device and the coordinator: non-confirmable messages
+ * that are repeated as the shipped client's are (PROTOCOL.md §7: pauses grow by half up to two timeouts,
+ * until the client cancels), with a session's handshake as a sequence of such trips. It owns
  * retransmission, repetition and what a datagram costs; it must never look into a payload.
  *
  *   device: transport.send -> trip_begin -> [link] -> coordinator: WORLD_UP -> handle (once)
  *   coordinator: trip_answer -> [link] -> WORLD_DOWN -> the device's inbox -> transport.receive
- *   WORLD_RETRY until an answer came, the slot was cancelled, or four repetitions were in vain
+ *   WORLD_RETRY until an answer came or the slot was cancelled; a flight, until four repetitions were in vain
  */
 #ifndef MYCEL_SIM_NETWORK_TRIP_H
 #define MYCEL_SIM_NETWORK_TRIP_H

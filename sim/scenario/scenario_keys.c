@@ -90,7 +90,7 @@ const struct scenario_key scenario_keys[] = {
     REAL("network", backhaul_kbit, "0", 0, 1e9, "of a gateway, shared by its devices; 0: no limit"),
     REAL("network", backhaul_ms, "0", 0, 60000, "latency behind the gateway"),
     REAL("network", ack_s, "2", 0.1, 3600,
-         "CoAP's ACK_TIMEOUT: patience before a first repetition"),
+         "patience before a first repetition; 2: as the client has learned it"),
     REAL("network", answer_s, "30", 1, 86400, "a device gives a silent coordinator up after this"),
     TEXT("network", outages, "none", "of gateways; see docs/SIMULATION.md"),
     TEXT("network", radio, "", "technology for all classes; empty: each class's usual one"),

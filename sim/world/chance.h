@@ -16,7 +16,7 @@ enum chance_stream {
     CHANCE_START,                  /* first moment awake */
     CHANCE_CLIENT,                 /* the client's own random numbers */
     CHANCE_LINK,                   /* loss and backoff */
-    CHANCE_RETRANSMIT,             /* CoAP's ACK_RANDOM_FACTOR */
+    CHANCE_RETRANSMIT,             /* how much longer a pause is */
     CHANCE_AVAILABLE,              /* idle or not */
     CHANCE_FAULT,                  /* reboots, vanishing devices */
     CHANCE_SPEED,                  /* how much slower than its class a device is */

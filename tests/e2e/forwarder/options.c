@@ -35,6 +35,7 @@ static const char help[] =
     "  --jitter-ms MS         each datagram is late by 0 to MS (0)\n"
     "  --kbit N               bandwidth each way, shared by all, in 1,000 bits a second (no "
     "limit)\n"
+    "  --header-bytes N       of UDP and IP, which each datagram has on that link, too (0)\n"
     "  --buffer-ms MS         what would wait longer for the link is dropped (2000)\n"
     "  --rebind N             a client's port at the server changes after every N datagrams "
     "(never)\n"
@@ -53,6 +54,7 @@ enum flag {
     FLAG_RTT_MS,
     FLAG_JITTER_MS,
     FLAG_KBIT,
+    FLAG_HEADER_BYTES,
     FLAG_BUFFER_MS,
     FLAG_REBIND,
     FLAG_HELP
@@ -70,6 +72,7 @@ static const struct option flags[] = {{"to", required_argument, NULL, FLAG_TO},
                                       {"rtt-ms", required_argument, NULL, FLAG_RTT_MS},
                                       {"jitter-ms", required_argument, NULL, FLAG_JITTER_MS},
                                       {"kbit", required_argument, NULL, FLAG_KBIT},
+                                      {"header-bytes", required_argument, NULL, FLAG_HEADER_BYTES},
                                       {"buffer-ms", required_argument, NULL, FLAG_BUFFER_MS},
                                       {"rebind", required_argument, NULL, FLAG_REBIND},
                                       {"help", no_argument, NULL, FLAG_HELP},
@@ -150,6 +153,8 @@ static bool read_flag(struct options *o, enum flag flag, const char *text)
         return valid;
     case FLAG_KBIT:
         return read_u32(text, 10e6, 125.0, &o->bytes_per_second);
+    case FLAG_HEADER_BYTES:
+        return read_u32(text, 1000.0, 1.0, &o->header_bytes);
     case FLAG_BUFFER_MS:
         return read_u32(text, 60000.0, MS, &o->buffer_us);
     case FLAG_REBIND:

@@ -17,6 +17,7 @@ struct options {
     struct endpoint to;
     uint32_t delay_us;         /* one way */
     uint32_t bytes_per_second; /* of each direction, shared by all flows; 0: no limit */
+    uint32_t header_bytes;     /* that each datagram has on the link besides its own: UDP, IP */
     uint32_t buffer_us;        /* what would wait longer for the link is dropped */
     uint32_t rebind;           /* a flow gets a new port after so many datagrams up; 0: never */
     const char *ready_file;    /* the port is written there; NULL: nowhere */

@@ -124,7 +124,7 @@ static uint64_t pass_link(struct relay *r, enum direction direction, uint32_t by
     if (start - now > r->options->buffer_us) {
         return UINT64_MAX;
     }
-    *free_us = start + (uint64_t)bytes * 1000000u / pace;
+    *free_us = start + ((uint64_t)bytes + r->options->header_bytes) * 1000000u / pace;
     return *free_us;
 }
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 // cmocka needs those above
 #include <cmocka.h>
@@ -232,12 +233,44 @@ static void test_loss_and_copies(void **state)
     json_decref(counts);
 }
 
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
+
+static void test_headers_take_the_links_time(void **state)
+{
+    (void)state;
+    struct ends e;
+    uint32_t number = 0;
+    open_ends(&e, (const char *const[]){"--kbit", "8", "--header-bytes", "46", NULL});
+    uint64_t begun_ms = now_ms();
+    for (unsigned i = 0; i < 10; i++) {
+        assert_int_equal(send(e.client, &number, sizeof number, 0), sizeof number);
+    }
+    for (unsigned i = 0; i < 10; i++) {
+        struct pollfd fd = {.fd = e.server, .events = POLLIN};
+        assert_int_equal(poll(&fd, 1, HARNESS_WAIT_MS), 1);
+        assert_int_equal(recv(e.server, &number, sizeof number, 0), sizeof number);
+    }
+    /* Ten times 50 bytes at 1,000 a second; the payloads alone would take 40 ms. */
+    assert_true(now_ms() - begun_ms >= 490);
+    json_t *counts = close_ends(&e);
+    assert_int_equal(count_of(counts, "up", "bytes"), 10 * sizeof number);
+    json_decref(counts);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_seed_same_fate), cmocka_unit_test(test_shares_are_met),
-        cmocka_unit_test(test_queue_is_in_order),   cmocka_unit_test(test_there_and_back),
+        cmocka_unit_test(test_same_seed_same_fate),
+        cmocka_unit_test(test_shares_are_met),
+        cmocka_unit_test(test_queue_is_in_order),
+        cmocka_unit_test(test_there_and_back),
         cmocka_unit_test(test_loss_and_copies),
+        cmocka_unit_test(test_headers_take_the_links_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,6 +107,12 @@ static void test_texts_and_list(void **state)
     assert_int_equal(store_audit_add(f->store, &entry), MYCEL_E_INVALID);
     entry.actor = NULL;
     assert_int_equal(store_audit_add(f->store, &entry), MYCEL_E_INVALID);
+    entry = (struct store_audit){.actor = "", .action = text, .subject = "", .detail = ""};
+    assert_int_equal(store_audit_add(f->store, &entry), MYCEL_E_INVALID);
+    entry = (struct store_audit){.actor = "", .action = "", .subject = text, .detail = ""};
+    assert_int_equal(store_audit_add(f->store, &entry), MYCEL_E_INVALID);
+    entry = (struct store_audit){.actor = "", .action = "", .subject = "", .detail = text};
+    assert_int_equal(store_audit_add(f->store, &entry), MYCEL_E_INVALID);
     text[STORE_AUDIT_TEXT_MAX] = '\0';
     entry.actor = text;
     assert_int_equal(store_audit_add(f->store, &entry), 0);

@@ -62,6 +62,24 @@ static void test_config_comes_back(void **state)
     assert_true(run.config.target_accuracy == config.target_accuracy);
 }
 
+static void test_names(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"a", "0", "9", "z", "a.b_c-9"};
+    static const char *const bad[] = {"", ".a", "_", "-", "A", "a b", "a/b", "a{", "a`", "a:"};
+    char name[STORE_NAME_BYTES + 1] = "";
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        assert_int_equal(store_name_check(good[i]), 0);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_int_equal(store_name_check(bad[i]), MYCEL_E_INVALID);
+    }
+    memset(name, 'x', STORE_NAME_BYTES - 1);
+    assert_int_equal(store_name_check(name), 0);
+    name[STORE_NAME_BYTES - 1] = 'x';
+    assert_int_equal(store_name_check(name), MYCEL_E_INVALID);
+}
+
 static void expect_invalid(const struct fixture *f, const struct store_run_config *config)
 {
     uint32_t id = 0;
@@ -100,11 +118,21 @@ static void test_config_rules(void **state)
     EXPECT_INVALID(prox_mu, NAN);
     EXPECT_INVALID(clip_norm, -1.0f);
     EXPECT_INVALID(target_accuracy, 1.5f);
+    EXPECT_INVALID(target_accuracy, -0.5f);
     struct store_run_config config = fixture_config("r");
     memset(config.name, 'a', sizeof config.name); /* no NUL */
     expect_invalid(f, &config);
     config = fixture_config("r");
     memset(config.model, 'a', sizeof config.model);
+    expect_invalid(f, &config);
+    config = fixture_config("r");
+    memset(config.strategy, 'a', sizeof config.strategy);
+    expect_invalid(f, &config);
+    config = fixture_config("r");
+    memset(config.device_class, 'a', sizeof config.device_class);
+    expect_invalid(f, &config);
+    config = fixture_config("r");
+    memset(config.tags[0], 'a', sizeof config.tags[0]);
     expect_invalid(f, &config);
     assert_int_equal(fixture_number(f, "SELECT COUNT(*) FROM runs"), 0);
     (void)fixture_run(f->store, "r", 1);
@@ -249,8 +277,9 @@ static void test_rounds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_STORE(test_config_comes_back), WITH_STORE(test_config_rules), WITH_STORE(test_states),
-        WITH_STORE(test_progress),          WITH_STORE(test_rounds),
+        cmocka_unit_test(test_names),  WITH_STORE(test_config_comes_back),
+        WITH_STORE(test_config_rules), WITH_STORE(test_states),
+        WITH_STORE(test_progress),     WITH_STORE(test_rounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

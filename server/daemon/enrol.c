@@ -57,15 +57,7 @@ static void answer(struct shell *shell, const struct enrolment *e)
     memcpy(message.identity, e->result.name, sizeof e->result.name);
     memcpy(message.share, e->result.share, sizeof message.share);
     int n = WIRE_ENCODE(mycel_Enrolled, &message, payload, sizeof payload);
-    if (n < 0) {
-        reply_busy(shell, e->reply);
-    } else {
-        struct net_response response = NET_RESPONSE(NET_CODE(2, 4));
-        response.content_format = PROTO_FORMAT_MESSAGE;
-        response.payload = payload;
-        response.payload_bytes = (size_t)n;
-        net_reply(shell->net, e->reply, &response);
-    }
+    reply_message(shell, e->reply, NET_CODE(2, 4), payload, n);
     wipe(payload, sizeof payload);
     wipe(&message, sizeof message);
 }

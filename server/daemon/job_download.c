@@ -123,44 +123,49 @@ static void done(struct job *base)
     free(download);
 }
 
-static void describe(const struct shell *shell, const uint8_t sha256[PROTO_SHA256_BYTES],
-                     struct download *d)
+/* What has to be read for that hash, and under which name. */
+static enum what describe(const struct shell *shell, const uint8_t sha256[PROTO_SHA256_BYTES],
+                          struct run_chain *of, const uint8_t **blob)
 {
-    struct run_chain of;
-    d->what = run_table_patch(&shell->runs, sha256, &of)  ? WHAT_CHAIN
-              : run_table_held(&shell->runs, sha256, &of) ? WHAT_HELD
-                                                          : WHAT_BLOB;
-    memcpy(d->blob, d->what == WHAT_CHAIN ? of.chain->sha256 : sha256, PROTO_SHA256_BYTES);
-    if (d->what != WHAT_BLOB) {
-        d->run = of.entry->run.id;
-        d->params = of.entry->run.config.params;
-        d->chain = *of.chain;
+    bool patch = run_table_patch(&shell->runs, sha256, of);
+    *blob = patch ? of->chain->sha256 : sha256;
+    if (patch) {
+        return WHAT_CHAIN;
     }
+    return run_table_held(&shell->runs, sha256, of) ? WHAT_HELD : WHAT_BLOB;
 }
 
 /* The job that reads what is asked for; started if there is none. NULL: no memory, or too many jobs. */
 static struct download *download_of(struct shell *shell, const uint8_t sha256[PROTO_SHA256_BYTES])
 {
-    struct download *new = calloc(1, sizeof *new);
-    if (!new) {
-        return NULL;
-    }
-    new->job.run = run;
-    new->job.done = done;
-    describe(shell, sha256, new);
+    struct run_chain of;
+    const uint8_t *blob;
+    enum what what = describe(shell, sha256, &of, &blob);
     for (struct download *d = shell->downloads; d; d = d->next) {
-        if (memcmp(d->blob, new->blob, PROTO_SHA256_BYTES) == 0) {
-            free(new);
+        if (memcmp(d->blob, blob, PROTO_SHA256_BYTES) == 0) {
             return d;
         }
     }
-    if (job_start(shell, &new->job, false) < 0) {
-        free(new);
+    struct download *download = calloc(1, sizeof *download);
+    if (!download) {
         return NULL;
     }
-    new->next = shell->downloads;
-    shell->downloads = new;
-    return new;
+    download->job.run = run;
+    download->job.done = done;
+    download->what = what;
+    memcpy(download->blob, blob, PROTO_SHA256_BYTES);
+    if (what != WHAT_BLOB) {
+        download->run = of.entry->run.id;
+        download->params = of.entry->run.config.params;
+        download->chain = *of.chain;
+    }
+    if (job_start(shell, &download->job, false) < 0) {
+        free(download);
+        return NULL;
+    }
+    download->next = shell->downloads;
+    shell->downloads = download;
+    return download;
 }
 
 void job_download(struct shell *shell, const uint8_t sha256[PROTO_SHA256_BYTES], net_reply_id reply)

@@ -45,15 +45,7 @@ static void answer(struct shell *shell, const struct rekey *r)
     mycel_Rekeyed message = mycel_Rekeyed_init_zero;
     memcpy(message.share, r->answer, sizeof message.share);
     int n = WIRE_ENCODE(mycel_Rekeyed, &message, payload, sizeof payload);
-    if (n < 0) {
-        reply_busy(shell, r->reply);
-    } else {
-        struct net_response response = NET_RESPONSE(NET_CODE(2, 4));
-        response.content_format = PROTO_FORMAT_MESSAGE;
-        response.payload = payload;
-        response.payload_bytes = (size_t)n;
-        net_reply(shell->net, r->reply, &response);
-    }
+    reply_message(shell, r->reply, NET_CODE(2, 4), payload, n);
     explicit_bzero(payload, sizeof payload);
     explicit_bzero(&message, sizeof message);
 }

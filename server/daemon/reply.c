@@ -20,6 +20,16 @@ static void send_message(struct shell *shell, net_reply_id id, uint8_t code, int
     net_reply(shell->net, id, &response); /* CLOSED: nobody is waiting any more */
 }
 
+void reply_message(struct shell *shell, net_reply_id id, uint8_t code, const uint8_t *payload,
+                   int bytes)
+{
+    if (bytes < 0) {
+        reply_busy(shell, id);
+    } else {
+        send_message(shell, id, code, PROTO_FORMAT_MESSAGE, payload, bytes);
+    }
+}
+
 void reply_busy(struct shell *shell, net_reply_id id)
 {
     reply_busy_body(shell, id, NULL);
@@ -130,11 +140,7 @@ void reply_action(struct shell *shell, const struct engine_action *action)
     case ENGINE_ACTION_REPLY_WINDOW:
         note_early(shell, action);
         n = encode_check_in_reply(shell, action, ticket, payload, sizeof payload);
-        if (n < 0) {
-            reply_busy(shell, id);
-        } else {
-            send_message(shell, id, NET_CODE(2, 4), PROTO_FORMAT_MESSAGE, payload, n);
-        }
+        reply_message(shell, id, NET_CODE(2, 4), payload, n);
         break;
     case ENGINE_ACTION_REPLY_RECEIPT:
         n = desk_write_receipt(&action->u.receipt, payload, sizeof payload);

@@ -193,15 +193,7 @@ static void reply_status(struct shell *shell, const struct net_request *request)
 {
     uint8_t payload[PROTO_MESSAGE_BYTES_MAX];
     int n = net_body_status(shell->net, request, payload, sizeof payload);
-    if (n < 0) {
-        reply_busy(shell, request->reply);
-        return;
-    }
-    struct net_response response = NET_RESPONSE(NET_CODE(2, 5));
-    response.content_format = PROTO_FORMAT_MESSAGE;
-    response.payload = payload;
-    response.payload_bytes = (size_t)n;
-    net_reply(shell->net, request->reply, &response);
+    reply_message(shell, request->reply, NET_CODE(2, 5), payload, n);
 }
 
 static void handle_status(struct shell *shell, const struct net_request *request)

@@ -125,6 +125,9 @@ void reply_action(struct shell *shell, const struct engine_action *action);
 void reply_problem(struct shell *shell, net_reply_id id, uint8_t code, int reason,
                    const char *text);
 void reply_busy(struct shell *shell, net_reply_id id);
+/* A message of proto/ that took so many bytes; an error instead of them: 5.03. */
+void reply_message(struct shell *shell, net_reply_id id, uint8_t code, const uint8_t *payload,
+                   int bytes);
 /* The same to an upload, whose body (from malloc, may be NULL) goes back to the endpoint: the device
  * sends its last block again, and no other. */
 void reply_busy_body(struct shell *shell, net_reply_id id, uint8_t *body);
